@@ -1,0 +1,44 @@
+# gatewatch: `make demo` shows it, `make test` checks it. Both set themselves up in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo test lint clean lock venv browser bench-ingest kill-test
+
+help:
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	@PYTHON="$(PYTHON)" sh tools/setup.sh $(VENV)
+	@touch $@
+
+venv: $(STAMP) ## create .venv with the pinned dependencies
+
+browser: $(STAMP) ## make sure that a Chromium for the browser tests is there
+	@sh tools/chromium.sh $(BIN)
+
+demo: $(STAMP) ## set up and show gatewatch with data in it (no AWS account needed)
+	@$(BIN)/gatewatch demo
+
+lint: $(STAMP) ## ruff, mypy, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(STAMP) browser lint ## set up and run every check
+	$(BIN)/python -m pytest
+
+bench-ingest: $(STAMP) ## ingest speed against DuckDB's C10 and GoAccess
+	$(BIN)/python -m bench.ingest
+
+kill-test: $(STAMP) ## SIGKILL during ingest, judged against a ledger
+	$(BIN)/python -m bench.kill
+
+lock: ## re-pin the dependencies (needs uv)
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock -q
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header -c requirements.lock -o requirements-dev.lock -q
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .demo bench/data

@@ -1,0 +1,1 @@
+"""From closed minutes to findings."""

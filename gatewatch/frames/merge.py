@@ -1,0 +1,115 @@
+"""Summing rows of many batches, and turning minutes into the frame that detectors and charts read.
+
+All functions are pure: a DuckDB connection is made and closed inside, and the result does not depend on the order
+of the rows or on how they were cut into batches.
+"""
+
+from __future__ import annotations
+
+import math
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from gatewatch.frames.histogram import quantiles_ms
+from gatewatch.frames.schema import CLIENT_KEYS, CLIENTS, HISTOGRAMS, MINUTE_COUNTS, MINUTE_KEYS, MINUTES
+
+SKETCH_SIZE = 64
+CLOSE_DELAY = pd.Timedelta(minutes=2)
+"""A minute closes this long after its end when the source does not tell delivery times (design.md 4)."""
+
+_QUANTILES = {
+    "latency": (0.5, 0.9, 0.95, 0.99),
+    "integration": (0.5, 0.95),
+    "authorizer": (0.5, 0.95),
+    "gateway": (0.5, 0.95),
+}
+
+
+def merge_sql(keys: tuple[str, ...], relation: str) -> str:
+    """DuckDB query that merges the MINUTES rows of `relation` by `keys` (a subset of MINUTE_KEYS)."""
+    names = ", ".join(keys)
+    counts = ", ".join(f"sum({name})::BIGINT AS {name}" for name in MINUTE_COUNTS)
+    flattened = ", ".join(
+        f"flatten(list({name}_{part}) FILTER (WHERE {name}_b IS NOT NULL)) AS {name}_{part}"
+        for name in HISTOGRAMS
+        for part in "bc"
+    )
+    merged = ", ".join(
+        f"CASE WHEN rows_merged = 1 THEN {name}_b ELSE list_sort(list_distinct({name}_b)) END AS {name}_b, "
+        f"CASE WHEN rows_merged = 1 THEN {name}_c ELSE list_transform(list_sort(list_distinct({name}_b)), "
+        f"lambda b: list_sum(list_transform(list_filter(list_zip({name}_b, {name}_c), lambda z: z[1] = b), "
+        f"lambda z: z[2]))::INTEGER) END AS {name}_c"
+        for name in HISTOGRAMS
+    )
+    return f"""
+        WITH grouped AS (
+            SELECT {names}, count(*) AS rows_merged, {counts}, {flattened},
+                   flatten(list(clients_k) FILTER (WHERE clients_k IS NOT NULL)) AS clients_k,
+                   bit_or(visible) AS visible, max(available_at) AS available_at
+            FROM {relation} GROUP BY {names}
+        )
+        SELECT {names}, {", ".join(MINUTE_COUNTS)}, {merged},
+               list_slice(list_sort(list_distinct(clients_k)), 1, {SKETCH_SIZE}) AS clients_k, visible, available_at
+        FROM grouped ORDER BY {names}
+    """
+
+
+def merge_minutes(minutes: pa.Table) -> pa.Table:
+    """MINUTES rows of any number of batches -> one row per MINUTE_KEYS, sorted by them."""
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.register("minutes_in", minutes)
+        return connection.sql(merge_sql(MINUTE_KEYS, "minutes_in")).to_arrow_table().cast(MINUTES)
+
+
+def merge_clients(clients: pa.Table) -> pa.Table:
+    """CLIENTS rows of any number of batches -> one row per CLIENT_KEYS, sorted by them."""
+    names = ", ".join(CLIENT_KEYS)
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.register("clients_in", clients)
+        query = f"SELECT {names}, sum(n)::BIGINT AS n FROM clients_in GROUP BY {names} ORDER BY {names}"
+        return connection.sql(query).to_arrow_table().cast(CLIENTS)
+
+
+def rollup(minutes: pa.Table, *, by_route: bool) -> pd.DataFrame:
+    """MINUTES rows -> the frame that detectors and charts read, one row per minute and route (or stage).
+
+    Columns: MINUTE_KEYS (route is None when by_route is False), MINUTE_COUNTS (int64), ROLLUP_STATS (float64, NaN
+    when no value), visible (uint64), closes_at (when a live service would have known the minute, aware UTC).
+    """
+    keys = MINUTE_KEYS if by_route else tuple(key for key in MINUTE_KEYS if key != "route")
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.register("minutes_in", minutes)
+        merged = connection.sql(merge_sql(keys, "minutes_in")).to_arrow_table()
+    columns = {name: merged.column(name).to_pandas() for name in (*keys, *MINUTE_COUNTS, "visible", "available_at")}
+    frame = pd.DataFrame(columns)
+    if not by_route:
+        frame.insert(len(keys), "route", None)
+    for name, quantiles in _QUANTILES.items():
+        n, values = quantiles_ms(
+            merged.column(f"{name}_b").combine_chunks(), merged.column(f"{name}_c").combine_chunks(), quantiles
+        )
+        frame[f"{name}_n"] = n.astype(np.float64)
+        for column, quantile in enumerate(quantiles):
+            frame[f"{name}_p{round(quantile * 100)}_ms"] = values[:, column]
+    frame["distinct_clients"] = distinct_estimate(merged.column("clients_k").combine_chunks())
+    minute_end = frame["minute"] + pd.Timedelta(minutes=1)
+    frame["closes_at"] = frame.pop("available_at").fillna(minute_end + CLOSE_DELAY).clip(lower=minute_end)
+    return frame
+
+
+def distinct_estimate(sketches: pa.ListArray) -> npt.NDArray[np.float64]:
+    """Distinct clients from the k smallest 32-bit hashes: exact below 64, else (k - 1) 2^32 / largest (Beyer 2007)."""
+    lengths = np.asarray(sketches.value_lengths().fill_null(0).to_numpy(zero_copy_only=False), dtype=np.int64)
+    out = lengths.astype(np.float64)
+    full = lengths >= SKETCH_SIZE
+    if full.any():
+        largest = np.asarray(sketches.flatten().to_numpy(zero_copy_only=False))[np.cumsum(lengths)[full] - 1]
+        out[full] = (SKETCH_SIZE - 1) * math.pow(2, 32) / largest.astype(np.float64)
+    return out

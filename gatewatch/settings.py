@@ -1,0 +1,132 @@
+"""All settings, in one frozen object made at the edge (cli, app) and handed down."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from gatewatch.errors import UsageError
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def default_data_dir() -> Path:
+    """Where data live unless GATEWATCH_DATA_DIR says otherwise: $XDG_DATA_HOME/gatewatch or ~/.local/share/gatewatch."""
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "gatewatch"
+
+
+class Settings(BaseSettings):
+    """Each field is a key of gatewatch.toml and, in capitals after GATEWATCH_, an environment variable."""
+
+    model_config = SettingsConfigDict(env_prefix="GATEWATCH_", extra="forbid", frozen=True)
+
+    data_dir: Path = Field(default_factory=default_data_dir, description="the one data directory: state, lake, spool")
+    database_url: SecretStr | None = Field(
+        default=None, description="SQLAlchemy URL of the state; default: SQLite in the data directory"
+    )
+    host: str = Field(default="127.0.0.1", description="address to listen on; only loopback while no login exists")
+    port: int = Field(default=8080, ge=0, le=65535, description="port of the web process")
+    public_url: str | None = Field(default=None, description="address that people use, for links in alerts")
+    workers: int = Field(default=0, ge=0, le=256, description="ingest processes; 0: one a core")
+    tick_seconds: int = Field(default=60, ge=1, description="seconds between two evaluations of the store")
+    follow_seconds: int = Field(default=30, ge=1, description="seconds between two looks at followed folders")
+    lease_seconds: int = Field(default=60, ge=5, description="seconds until a lease that nobody renews is free")
+    late_hours: int = Field(default=6, ge=0, description="hours within which late lines amend findings")
+    false_alarms_per_week: float = Field(
+        default=0.1, gt=0, description="budget: false alarms an API and week, all detectors together"
+    )
+    dead_after_days: float = Field(default=32.0, gt=0, description="days without a call before a resource is dead")
+    dead_letter_bytes: int = Field(default=64 << 20, ge=0, description="bytes of rejected lines kept per store")
+    smtp_url: SecretStr | None = Field(
+        default=None, description="smtp://user:password@host:port or smtps://...; with email_to: e-mail alerts"
+    )
+    email_from: str = Field(default="gatewatch@localhost", description="sender of e-mail alerts")
+    email_to: tuple[str, ...] = Field(default=(), description="receivers of e-mail alerts")
+    slack_webhook_url: SecretStr | None = Field(default=None, description="Slack incoming webhook for alerts")
+    alert_min_severity: str = Field(
+        default="medium", pattern="^(info|low|medium|high|critical)$", description="least severity that is alerted"
+    )
+    hash_key: SecretStr | None = Field(
+        default=None, description="key of the hash that replaces secrets in logs; default: made in the data directory"
+    )
+    aws_endpoint_url: str | None = Field(default=None, description="endpoint of an AWS double, for tests")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment over the file's values (which come in through init)."""
+        return env_settings, init_settings
+
+    @property
+    def state_url(self) -> str:
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir / 'state.db'}"
+
+
+def config_file(explicit: Path | None = None, *, environ: Mapping[str, str] | None = None) -> Path | None:
+    """The configuration file in force: --config > GATEWATCH_CONFIG > nearest gatewatch.toml upward > XDG's."""
+    environ = os.environ if environ is None else environ
+    named = explicit or (Path(environ["GATEWATCH_CONFIG"]) if environ.get("GATEWATCH_CONFIG") else None)
+    if named is not None:
+        if not named.is_file():
+            raise UsageError(f"configuration file {named} does not exist")
+        return named
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "gatewatch.toml").is_file():
+            return folder / "gatewatch.toml"
+        pyproject = folder / "pyproject.toml"
+        if pyproject.is_file() and "gatewatch" in _toml(pyproject).get("tool", {}):
+            return pyproject
+    user = Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "gatewatch" / "gatewatch.toml"
+    return user if user.is_file() else None
+
+
+def load_settings(explicit: Path | None = None, **overrides: Any) -> Settings:
+    """Read the configuration file and the environment; `overrides` (flags) win. UsageError says what is wrong."""
+    path = config_file(explicit)
+    values: dict[str, Any] = {}
+    if path is not None:
+        document = _toml(path)
+        values = dict(document.get("tool", {}).get("gatewatch", {}) if path.name == "pyproject.toml" else document)
+    known = set(Settings.model_fields)
+    for key in values:
+        if key not in known:
+            close = get_close_matches(key, known, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise UsageError(f"{path}: unknown setting {key!r}{hint}")
+    for key in os.environ:
+        name = key.removeprefix("GATEWATCH_").lower()
+        if key.startswith("GATEWATCH_") and name not in known and name not in {"config"}:
+            close = get_close_matches(name, known, n=1)
+            hint = f"; did you mean GATEWATCH_{close[0].upper()}?" if close else ""
+            raise UsageError(f"environment: unknown setting {key}{hint}")
+    try:
+        settings = Settings(**values)
+        return settings.model_copy(update={key: value for key, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"setting {where!r}: {first['msg']}") from None
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"{path}: not a readable TOML file: {error}") from None

@@ -1,0 +1,1 @@
+"""From bytes to canonical requests and minutes."""
