@@ -18,7 +18,7 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def default_data_dir() -> Path:
-    """Where data live unless GATEWATCH_DATA_DIR says otherwise: $XDG_DATA_HOME/gatewatch or ~/.local/share/gatewatch."""
+    """Where data live unless GATEWATCH_DATA_DIR says otherwise: gatewatch in the XDG data home."""
     base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
     return Path(base) / "gatewatch"
 

@@ -1,0 +1,1 @@
+"""Log formats: each family one file; a format is data."""
