@@ -30,31 +30,52 @@ _QUANTILES = {
 
 
 def merge_sql(keys: tuple[str, ...], relation: str) -> str:
-    """DuckDB query that merges the MINUTES rows of `relation` by `keys` (a subset of MINUTE_KEYS)."""
+    """DuckDB query that merges the MINUTES rows of `relation` by `keys` (a subset of MINUTE_KEYS).
+
+    Histograms of a key with one row pass through untouched; the others are unnested, summed and listed again.
+    """
     names = ", ".join(keys)
+    same = " AND ".join(f"rows_in.{key} IS NOT DISTINCT FROM ids.{key}" for key in keys)
     counts = ", ".join(f"sum({name})::BIGINT AS {name}" for name in MINUTE_COUNTS)
-    flattened = ", ".join(
-        f"flatten(list({name}_{part}) FILTER (WHERE {name}_b IS NOT NULL)) AS {name}_{part}"
+    firsts = ", ".join(f"any_value({name}_{part}) AS {name}_{part}" for name in HISTOGRAMS for part in "bc")
+    merged = "".join(
+        f""",
+        {name}_flat AS (
+            SELECT g, unnest({name}_b) AS b, unnest({name}_c) AS c FROM several WHERE {name}_b IS NOT NULL
+        ),
+        {name}_sum AS (SELECT g, b, sum(c)::INTEGER AS c FROM {name}_flat GROUP BY g, b),
+        {name}_list AS (
+            SELECT g, list(b ORDER BY b) AS {name}_b, list(c ORDER BY b) AS {name}_c FROM {name}_sum GROUP BY g
+        )"""
+        for name in HISTOGRAMS
+    )
+    joins = " ".join(f"LEFT JOIN {name}_list USING (g)" for name in HISTOGRAMS)
+    chosen = ", ".join(
+        f"coalesce({name}_list.{name}_{part}, CASE WHEN rows_merged = 1 THEN grouped.{name}_{part} END) "
+        f"AS {name}_{part}"
         for name in HISTOGRAMS
         for part in "bc"
     )
-    merged = ", ".join(
-        f"CASE WHEN rows_merged = 1 THEN {name}_b ELSE list_sort(list_distinct({name}_b)) END AS {name}_b, "
-        f"CASE WHEN rows_merged = 1 THEN {name}_c ELSE list_transform(list_sort(list_distinct({name}_b)), "
-        f"lambda b: list_sum(list_transform(list_filter(list_zip({name}_b, {name}_c), lambda z: z[1] = b), "
-        f"lambda z: z[2]))::INTEGER) END AS {name}_c"
-        for name in HISTOGRAMS
-    )
     return f"""
-        WITH grouped AS (
-            SELECT {names}, count(*) AS rows_merged, {counts}, {flattened},
-                   flatten(list(clients_k) FILTER (WHERE clients_k IS NOT NULL)) AS clients_k,
+        WITH ids AS MATERIALIZED (
+            SELECT {names}, row_number() OVER () AS g FROM (SELECT DISTINCT {names} FROM {relation})
+        ),
+        numbered AS MATERIALIZED (
+            SELECT rows_in.*, ids.g FROM {relation} AS rows_in JOIN ids ON {same}
+        ),
+        grouped AS MATERIALIZED (
+            SELECT g, {", ".join(f"any_value({key}) AS {key}" for key in keys)}, count(*) AS rows_merged, {counts},
+                   {firsts}, flatten(list(clients_k) FILTER (WHERE clients_k IS NOT NULL)) AS clients_k,
                    bit_or(visible) AS visible, max(available_at) AS available_at
-            FROM {relation} GROUP BY {names}
-        )
-        SELECT {names}, {", ".join(MINUTE_COUNTS)}, {merged},
-               list_slice(list_sort(list_distinct(clients_k)), 1, {SKETCH_SIZE}) AS clients_k, visible, available_at
-        FROM grouped ORDER BY {names}
+            FROM numbered GROUP BY g
+        ),
+        several AS MATERIALIZED (
+            SELECT numbered.* FROM numbered JOIN grouped USING (g) WHERE rows_merged > 1
+        ){merged}
+        SELECT {", ".join(f"grouped.{key}" for key in keys)}, {", ".join(MINUTE_COUNTS)}, {chosen},
+               list_slice(list_sort(list_distinct(grouped.clients_k)), 1, {SKETCH_SIZE}) AS clients_k,
+               visible, available_at
+        FROM grouped {joins} ORDER BY {", ".join(f"grouped.{key} NULLS FIRST" for key in keys)}
     """
 
 
