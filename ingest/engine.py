@@ -1,0 +1,386 @@
+"""The engine: runs formats, which are data, over blocks of lines in DuckDB. No Python per line on the happy path.
+
+A block's lines become rows of the table `ev` (canonical columns, see frames.REQUESTS) by one pass per format that the
+sample shows. What no pass reads is bisected out: blank, too long, glued records, bare dashes, formats that the sample
+did not show, and last the slow reader, line by line. Every row ends in exactly one outcome.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from gatewatch.frames import REQUESTS, visible_mask
+from ingest import slow
+from ingest.block import LINE_LIMIT, Block, Rows, block_of_records
+from ingest.canonical import given, select_sql
+from ingest.envelopes import glued_records
+from ingest.formats.infer import choose
+from ingest.formats.model import Format
+
+SAMPLE = 300
+_FEW = 64  # leftovers that are not worth a further pass of the engine
+_PASSES = 12
+_BARE_DASH = re.compile(rb'(":\s*)-(\s*[,}\]])')
+_BARE_NAN = re.compile(rb'(":\s*)(?:NaN|-?Infinity)(\s*[,}\]])')
+
+
+@dataclass(slots=True)
+class Reading:
+    """What became of a block. The accepted rows stand in the connection's table `ev` (reason IS NULL).
+
+    rejected: row -> reason. blank: the rows of white space. split: rows that were several glued records; each record
+    counts as a line of its own. split_from: rows made by splitting -> the row they stood in.
+    """
+
+    block: Block
+    rows: int
+    rejected: dict[int, str] = field(default_factory=dict)
+    blank: list[int] = field(default_factory=list)
+    formats: list[Format] = field(default_factory=list)
+    split_from: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What the user and the inventory say about formats; passed on to `choose`."""
+
+    explicit: str | None = None
+    stages: tuple[Format, ...] = ()
+    hint: str | None = None
+
+
+class Engine:
+    """One DuckDB connection with one thread; use one a process."""
+
+    def __init__(
+        self, columns: Sequence[str], hash_key: bytes, *, lean: bool = False, memory_limit: str = "400MB"
+    ) -> None:
+        """lean: leave out what only the raw request needs (ids and paths) where the format gives something better."""
+        self.lean = lean
+        self._broken = False
+        self.columns = tuple(name for name in REQUESTS.names if name in set(columns))
+        self.key = hash_key.hex()
+        self.connection = duckdb.connect(config={"threads": "1", "memory_limit": memory_limit})
+        self.connection.execute("SET TimeZone = 'UTC'")
+        self.connection.execute("SET preserve_insertion_order = false")
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def read(self, block: Block, chosen: Chosen) -> Reading:
+        """Parse a block into `ev`."""
+        types = {field.name: _SQL_TYPE[field.type] for field in REQUESTS}
+        columns = ", ".join(f'"{name}" {types[name]}' for name in self.columns)
+        self.connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE ev (rn INTEGER, {columns}, minute INTEGER, series UBIGINT, client UBIGINT, "
+            "identity UBIGINT, visible UBIGINT, event_id VARCHAR, reason VARCHAR)"
+        )
+        reading = Reading(block, len(block))
+        too_long = np.flatnonzero(np.diff(block.starts) > LINE_LIMIT)
+        rows: Rows | None = None
+        if len(too_long):
+            rows = np.setdiff1d(np.arange(len(block)), too_long)
+            self._too_long(block, too_long, reading, chosen)
+        self._passes(block, rows, chosen, reading, tried=[])
+        return reading
+
+    def _too_long(self, block: Block, rows: Rows, reading: Reading, chosen: Chosen) -> None:
+        for row in rows.tolist():
+            text = block.text[block.starts[row] : block.starts[row + 1]]
+            if b"}{" in text and text.lstrip()[:1] == b"{":
+                self._records([(row, list(glued_records(text)))], chosen, reading, tried=[])
+            else:
+                reading.rejected[row] = "too_long"
+
+    def _passes(
+        self,
+        block: Block,
+        rows: Rows | None,
+        chosen: Chosen,
+        reading: Reading,
+        tried: list[Format],
+        base: Rows | None = None,
+    ) -> None:
+        """Run formats over rows of `block` until nothing is left; `base`: row of `block` -> row of the reading."""
+        current, here = (block, base) if rows is None else (block.part(rows), rows if base is None else base[rows])
+        for _ in range(_PASSES):
+            if len(current) == 0:
+                return
+            fresh = [
+                found for found in choose(_sample(current), chosen.explicit, self._stages(chosen)) if found not in tried
+            ]
+            if not fresh:
+                break
+            failed = self._pass(current, fresh[0], chosen, here)
+            tried.append(fresh[0])
+            if len(failed) < len(current):
+                reading.formats.append(fresh[0])
+            if len(failed) == 0:
+                return
+            if len(failed) < len(current):
+                here = failed if here is None else here[failed]
+                current = current.part(failed)
+            if len(failed) <= _FEW:
+                break
+        self._leftover(current, here, chosen, reading, tried)
+
+    def _stages(self, chosen: Chosen) -> list[Format]:
+        if chosen.hint is None:
+            return list(chosen.stages)
+        return [found for found in chosen.stages if found.api in (None, chosen.hint)]
+
+    def _pass(self, block: Block, found: Format, chosen: Chosen, here: Rows | None) -> Rows:
+        """Read the block with one format; returns the rows (of this block) that it could not read."""
+        numbers = np.arange(len(block)) if here is None else here
+        table = pa.table({"rn": pa.array(numbers.astype(np.int32)), "line": block.lines, **block.side})
+        self.connection.register("lines", table)
+        try:
+            self._insert(found, frozenset(block.side), chosen)
+        finally:
+            self.connection.unregister("lines")
+        failed = self.connection.execute("SELECT rn FROM ev WHERE reason IS NOT NULL ORDER BY rn").fetchnumpy()["rn"]
+        if len(failed):
+            self.connection.execute("DELETE FROM ev WHERE reason IS NOT NULL")
+        failed = np.asarray(failed, dtype=np.int64)
+        return failed if here is None else np.flatnonzero(np.isin(here, failed))
+
+    def _insert(self, found: Format, side: frozenset[str], chosen: Chosen, read: frozenset[str] | None = None) -> None:
+        """Run a format over `lines`; read: over `slow_rows`, which has these variables already."""
+        variables = read if read is not None else frozenset(found.fields) | side | _aliases(side)
+        constants = {
+            name: value
+            for name, value in (
+                ("account", found.account),
+                ("region", found.region),
+                ("api", found.api or chosen.hint),
+                ("stage", found.stage),
+                ("api_type", found.api_type.value if found.api_type else None),
+            )
+            if value is not None
+        }
+        selected = select_sql(variables, constants, self.key, self.columns)
+        mask = visible_mask(given(variables) | constants.keys())
+        # A whole record is an identity only when its time is precise and nothing was left out of it.
+        precise = not self.lean and bool({"requestTimeEpoch", "x.time"} & variables)
+        event_id = '"x.event_id"' if "x.event_id" in variables else "NULL"
+        names = [_quoted(name) for name in self.columns]  # `at` is a keyword
+        kept = (
+            [f"CASE WHEN reject_cause IS NOT NULL THEN {name} END" if name in _WHO else name for name in names]
+            if self.lean
+            else names
+        )
+        outer = (
+            f'SELECT rn, {", ".join(kept)}, (epoch_us("at") // 60000000)::INTEGER, {SERIES_SQL}, {CLIENT_SQL}, '
+            f"{_identity(names if precise else [])}, {mask}::UBIGINT, event_id, "
+            "CASE WHEN unmet THEN 'no_format' ELSE reason END"
+        )
+        if read is not None:
+            self.connection.execute(
+                f"INSERT INTO ev {outer} FROM (SELECT rn, unmet, {selected}, {event_id} AS event_id "
+                "FROM (SELECT *, false AS unmet FROM slow_rows))"
+            )
+            return
+        used = frozenset(name for name in variables if _quoted(name) in selected)
+        strict = (False, True) if found.family == "json" and not self._broken else (True,)
+        for careful in strict:
+            raw = raw_sql(found, side, used, careful=careful)
+            try:
+                self.connection.execute(
+                    f"INSERT INTO ev {outer} FROM (SELECT rn, unmet, {selected}, {event_id} AS event_id FROM ({raw}))"
+                )
+            except duckdb.InvalidInputException:
+                if careful:
+                    raise
+                # One malformed line stops the fast way; where there is one, more will follow.
+                self._broken = True
+                continue
+            return
+
+    def _leftover(self, block: Block, here: Rows | None, chosen: Chosen, reading: Reading, tried: list[Format]) -> None:
+        """The rows that no pass could read, by ever slower means."""
+        dashed: list[tuple[int, list[bytes]]] = []
+        glued: list[tuple[int, list[bytes]]] = []
+        slowly: list[int] = []
+        for row in range(len(block)):
+            text = block.raw(row)
+            number = row if here is None else int(here[row])
+            if not text.strip():
+                reading.blank.append(number)
+            elif text.lstrip()[:1] == b"{" and b"}{" in text and len(records := list(glued_records(text))) > 1:
+                glued.append((number, records))
+            elif (
+                text.lstrip()[:1] == b"{"
+                and (mended := _BARE_NAN.sub(rb'\1"-"\2', _BARE_DASH.sub(rb'\1"-"\2', text))) != text
+            ):
+                dashed.append((row, [mended]))
+            else:
+                slowly.append(row)
+        if len(dashed) > _FEW:
+            mended_block = block_of_records(
+                [records[0] for _, records in dashed],
+                origins=(),
+                number=np.zeros(0, dtype=np.int64),
+                side={name: column.take(pa.array([row for row, _ in dashed])) for name, column in block.side.items()},
+            )
+            base = np.array([row if here is None else int(here[row]) for row, _ in dashed], dtype=np.int64)
+            self._passes(mended_block, None, chosen, reading, tried=[], base=base)
+        else:
+            slowly += [row for row, _ in dashed]
+        if glued:
+            self._records(glued, chosen, reading, tried=[])
+        self._slowly(block, sorted(slowly), here, chosen, reading, tried)
+
+    def _records(
+        self, glued: Sequence[tuple[int, list[bytes]]], chosen: Chosen, reading: Reading, tried: list[Format]
+    ) -> None:
+        """Read records that were glued together in one row, as rows of their own behind the block's rows."""
+        records = [record for _, several in glued for record in several]
+        parents = [row for row, several in glued for _ in several]
+        # New row numbers behind all others; the rows that held the records count no longer.
+        first = _RECORD_ROWS + len(reading.split_from)
+        base = np.arange(first, first + len(records))
+        reading.rows += len(records) - len(glued)
+        reading.split_from.update(zip(base.tolist(), parents, strict=True))
+        block = block_of_records(records, origins=(), number=np.zeros(0, dtype=np.int64))
+        self._passes(block, None, chosen, reading, tried, base=base)
+
+    def _slowly(
+        self, block: Block, rows: list[int], here: Rows | None, chosen: Chosen, reading: Reading, tried: list[Format]
+    ) -> None:
+        """Line by line; a format that only these lines show is inferred from them."""
+        formats = (
+            tried
+            + [
+                found
+                for found in choose(
+                    [block.raw(row).decode("utf-8", "replace") for row in rows[:SAMPLE]],
+                    chosen.explicit,
+                    self._stages(chosen),
+                )
+                if found not in tried
+            ]
+            if rows
+            else []
+        )
+        read: dict[str, tuple[Format, list[int], list[Mapping[str, str | None]], list[int]]] = {}
+        for row in rows:
+            number = row if here is None else int(here[row])
+            result = slow.read_line(formats, block.raw(row).decode("utf-8", "replace"))
+            if result.format is None or result.reason is not None:
+                reading.rejected[number] = result.reason or "no_format"
+                continue
+            entry = read.setdefault(result.format.name, (result.format, [], [], []))
+            entry[1].append(number)
+            entry[2].append(result.variables)
+            entry[3].append(row)
+        for found, numbers, variables, places in read.values():
+            if found not in reading.formats:
+                reading.formats.append(found)
+            names = sorted({name for one in variables for name in one} | set(found.fields))
+            table = pa.table(
+                {
+                    "rn": pa.array(numbers, pa.int32()),
+                    **{name: pa.array([one.get(name) for one in variables], pa.string()) for name in names},
+                    **{name: column.take(pa.array(places)) for name, column in block.side.items() if name not in names},
+                }
+            )
+            self.connection.register("slow_rows", table)
+            self._insert(
+                "SELECT *, false AS unmet FROM slow_rows", frozenset(table.column_names) - {"rn"}, found, chosen
+            )
+            self.connection.unregister("slow_rows")
+            failed = self.connection.execute("SELECT rn, reason FROM ev WHERE reason IS NOT NULL").fetchall()
+            for number, reason in failed:
+                reading.rejected[number] = reason
+            if failed:
+                self.connection.execute("DELETE FROM ev WHERE reason IS NOT NULL")
+
+
+_WHO = frozenset(f'"{name}"' for name in ("client_ip", "principal", "api_key_id", "user_agent"))
+
+SERIES_SQL = "hash(account, region, api, api_type, stage, route)"
+CLIENT_SQL = "hash(coalesce('key:' || api_key_id, 'principal:' || principal, 'ip:' || client_ip)) & 4294967295"
+"""The best identity of the caller, hashed to 32 bits; NULL when there is none."""
+
+IDENTITY_SQL = """
+    CASE WHEN extended_request_id IS NOT NULL THEN hash(extended_request_id, "at")
+         WHEN event_id IS NOT NULL THEN hash('event:' || event_id, "at")
+         {otherwise}
+    END
+"""
+"""Identity of a request (reliability.md 3): never the requestId alone, which a client can choose."""
+
+_RECORD_ROWS = 1 << 28
+"""Row numbers from here on are records that were split out of one line."""
+
+_SQL_TYPE = {
+    pa.timestamp("us", tz="UTC"): "TIMESTAMPTZ",
+    pa.string(): "VARCHAR",
+    pa.int16(): "SMALLINT",
+    pa.int64(): "BIGINT",
+    pa.float32(): "FLOAT",
+}
+
+
+def _sample(block: Block) -> list[str]:
+    """Up to SAMPLE lines from all over the block."""
+    count = len(block)
+    if count <= SAMPLE:
+        rows = list(range(count))
+    else:
+        rows = np.unique(np.linspace(0, count - 1, SAMPLE).astype(np.int64)).tolist()
+    lines = (block.raw(row)[:LINE_LIMIT].decode("utf-8", "replace") for row in rows)
+    return [line for line in lines if line.strip()]
+
+
+def raw_sql(found: Format, side: frozenset[str], used: frozenset[str], *, careful: bool) -> str:
+    """The query that turns `lines` into one VARCHAR column for each variable in `used`.
+
+    careful: a malformed JSON line gives NULLs; without it the query fails, and is a third faster.
+    """
+    names = sorted(found.fields.keys() & used)
+    sides = [name for name in sorted(side) if name not in names]
+    outer = "".join(f", {_quoted(name)}" for name in sides)
+    if found.family == "json":
+        paths = sorted({path for name in names for path in found.fields[name]} | found.needs)
+        place = {path: f"x[{index + 1}]" for index, path in enumerate(paths)}
+        values = {name: _first([place[path] for path in found.fields[name]]) for name in names}
+        unmet = " OR ".join(f"{place[path]} IS NULL" for path in sorted(found.needs)) or "x IS NULL"
+        line = "try_cast(line AS JSON)" if careful else "line"
+        inner = f"json_extract_string({line}, [{', '.join(_text(path) for path in paths)}])"
+    else:
+        groups = [found.fields[name][0] for name in names]
+        values = {name: f"x[{_text(group)}]" for name, group in zip(names, groups, strict=True)}
+        unmet = "x IS NULL"
+        listed = ", ".join(_text(group) for group in groups)
+        inner = f"regexp_extract(rtrim(line, e'\\r\\n'), {_text(found.pattern or '')}, [{listed}])"
+    if "x.owner" in side:
+        values["accountId"] = _first([*([values["accountId"]] if "accountId" in values else []), '"x.owner"'])
+    columns = "".join(f", {value} AS {_quoted(name)}" for name, value in values.items())
+    return f"SELECT rn{outer}, {unmet} AS unmet{columns} FROM (SELECT rn{outer}, {inner} AS x FROM lines)"
+
+
+def _identity(record: Sequence[str]) -> str:
+    return IDENTITY_SQL.format(otherwise=f"ELSE hash({', '.join(record)})" if record else "")
+
+
+def _aliases(side: frozenset[str]) -> frozenset[str]:
+    return frozenset({"accountId"} if "x.owner" in side else ())
+
+
+def _first(values: Sequence[str]) -> str:
+    return values[0] if len(values) == 1 else f"coalesce({', '.join(values)})"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,192 @@
+"""What wraps log lines: CloudWatch Logs subscription envelopes, filter-log-events documents, records glued together."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import gzip
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from ingest.block import Block, Origin, block_of_records
+
+_ENVELOPE = re.compile(rb'^\s*\{[^\n]{0,400}?"(?:messageType|logEvents|awslogs)"\s*:')
+_EVENTS = re.compile(rb'^\s*\{\s*"(?:events|searchedLogStreams|nextForwardToken|nextToken)"\s*:')
+_TRIES = 16
+_DECODER = json.JSONDecoder()
+_SPACE = re.compile(r"[\s\x00]*")
+
+
+@dataclass(slots=True)
+class Unwrapped:
+    """Events of the envelopes of one text. number: the line (from 0) that each event's envelope began in."""
+
+    records: list[bytes] = field(default_factory=list)
+    number: list[int] = field(default_factory=list)
+    event_id: list[str | None] = field(default_factory=list)
+    event_time: list[str | None] = field(default_factory=list)
+    delivered: list[str | None] = field(default_factory=list)
+    owner: list[str | None] = field(default_factory=list)
+    group: list[str | None] = field(default_factory=list)
+    envelopes: int = 0
+    broken: list[tuple[int, bytes]] = field(default_factory=list)
+
+    def block(self, origins: list[Origin]) -> Block:
+        """The events, and behind them what was no envelope (read as it stands)."""
+        for line, text in self.broken:
+            self._add(line, text, None, None, None, None, None)
+        side = {
+            "x.event_id": pa.array(self.event_id, pa.string()),
+            "x.event_time": pa.array(self.event_time, pa.string()),
+            "x.delivered": pa.array(self.delivered, pa.string()),
+            "x.owner": pa.array(self.owner, pa.string()),
+            "x.log_group": pa.array(self.group, pa.string()),
+        }
+        return block_of_records(
+            self.records,
+            origins=origins,
+            number=np.array(self.number, dtype=np.int64),
+            side=side,
+            envelopes=self.envelopes,
+        )
+
+    def _add(
+        self,
+        line: int,
+        record: bytes,
+        event_id: str | None,
+        event_time: str | None,
+        delivered: str | None,
+        owner: str | None,
+        group: str | None,
+    ) -> None:
+        self.records.append(record)
+        self.number.append(line)
+        self.event_id.append(event_id)
+        self.event_time.append(event_time)
+        self.delivered.append(delivered)
+        self.owner.append(owner)
+        self.group.append(group)
+
+    def take(self, document: dict[str, object], line: int) -> bool:
+        """Add the events of one document; False when it is no envelope."""
+        wrapped = document.get("awslogs")
+        if isinstance(wrapped, dict) and isinstance(wrapped.get("data"), str):
+            try:
+                inner = json.loads(gzip.decompress(base64.b64decode(wrapped["data"])))
+            except (ValueError, OSError, EOFError, binascii.Error, RecursionError):
+                return False
+            return isinstance(inner, dict) and self.take(inner, line)
+        events = document.get("logEvents", document.get("events"))
+        if not isinstance(events, list):
+            return False
+        self.envelopes += 1
+        if document.get("messageType") == "CONTROL_MESSAGE":
+            return True
+        owner, group = document.get("owner"), document.get("logGroup")
+        for event in events:
+            if not isinstance(event, dict) or not isinstance(event.get("message"), str):
+                continue
+            identity = event.get("id", event.get("eventId"))
+            self._add(
+                line,
+                event["message"].rstrip("\n").encode("utf-8", "replace"),
+                str(identity) if identity not in (None, "") else None,
+                _number(event.get("timestamp")),
+                _number(event.get("ingestionTime")),
+                owner if isinstance(owner, str) else None,
+                group if isinstance(group, str) else None,
+            )
+        return True
+
+
+def _number(value: object) -> str | None:
+    return str(value) if isinstance(value, int | str) and not isinstance(value, bool) else None
+
+
+def is_envelope(text: bytes) -> bool:
+    """Whether the text begins like something that wraps log events."""
+    head = text[:4096]
+    if _EVENTS.match(head) is not None:
+        return b'"message"' in text[:65536]
+    return _ENVELOPE.match(head) is not None
+
+
+def unwrap(text: bytes) -> Unwrapped:
+    """The log events of a text of envelopes, glued together or a line each, or of one pretty-printed document.
+
+    What is no envelope, or a broken one, stands in `broken` as it was, so that nothing is lost in silence.
+    """
+    out = Unwrapped()
+    decoded = text.decode("utf-8", "replace")
+    at = 0
+    line = 0
+    counted = 0
+    while True:
+        space = _SPACE.match(decoded, at)
+        at = space.end() if space else at
+        if at >= len(decoded):
+            return out
+        line += decoded.count("\n", counted, at)
+        counted = at
+        try:
+            document, end = _DECODER.raw_decode(decoded, at)
+        except (ValueError, RecursionError):
+            document, end = None, -1
+        if isinstance(document, dict) and out.take(document, line):
+            at = end
+            continue
+        end = end if document is not None and end > at else _resume(decoded, at)
+        out.broken.append((line, decoded[at:end].encode("utf-8", "replace")))
+        at = end
+
+
+def _resume(text: str, at: int) -> int:
+    """Where to go on behind something unreadable: the next line, or the next envelope glued to it."""
+    newline = text.find("\n", at)
+    glued = text.find('}{"messageType"', at)
+    ends = [end for end in (newline, glued + 1 if glued >= 0 else -1) if end > at]
+    return min(ends, default=len(text))
+
+
+def glued_records(line: bytes) -> Iterator[bytes]:
+    """JSON objects that stand in one line without a newline between them; the rest behind a broken one in one piece.
+
+    A cut at `}{` is tried first, since a record is far longer than the check; a cut inside a string is healed by
+    joining the pieces until they read as an object.
+    """
+    held = b""
+    tries = 0
+    for piece in _pieces(line):
+        held += piece
+        tries += 1
+        if tries > _TRIES or _whole(held):  # the bound: an attacker can write many `}{` into one string
+            yield held.strip()
+            held, tries = b"", 0
+    if held.strip():
+        yield held.strip()
+
+
+def _pieces(line: bytes) -> Iterator[bytes]:
+    begin = 0
+    while (cut := line.find(b"}{", begin)) >= 0:
+        yield line[begin : cut + 1]
+        begin = cut + 1
+    yield line[begin:]
+
+
+def _whole(piece: bytes) -> bool:
+    """Whether quotes and braces close: cheaper than parsing, and blind only to text that is broken anyway."""
+    text = piece.strip()
+    if not (text.startswith(b"{") and text.endswith(b"}")):
+        return False
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        # A record that is broken in itself (a bare '-') must not swallow its neighbours.
+        return text.count(b'"') % 2 == 0 and text.count(b"{") == text.count(b"}")

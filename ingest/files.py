@@ -1,0 +1,179 @@
+"""From paths that people name to pieces of work: which files, which byte ranges, in which order."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gatewatch.errors import SourceError
+
+BLOCK_BYTES = 96 << 20
+"""Bytes of text that one block holds: the unit of parsing, and what a batch's memory is made of."""
+
+MAPPED_BYTES = 12 << 20
+"""A plain file of this size or more is a block of its own, mapped instead of copied."""
+
+_GZIP_RATIO = 10  # access logs shrink eight- to twelvefold; only used to plan, never trusted
+
+_MAGIC = (
+    (b"\x1f\x8b", "gzip"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\x89PNG", "a PNG picture"),
+    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"GIF8", "a GIF picture"),
+    (b"RIFF", "a RIFF file (WebP, WAV or AVI)"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"PAR1", "a Parquet file"),
+    (b"%PDF", "a PDF document"),
+    (b"\x7fELF", "a program"),
+    (b"SQLite format 3", "an SQLite database"),
+    (b"BZh", "a bzip2 file"),
+    (b"\xfd7zXZ", "an xz file"),
+    (b"7z\xbc\xaf", "a 7z archive"),
+)
+_TEXT = frozenset({"plain", "gzip", "zstd"})
+
+
+@dataclass(frozen=True, slots=True)
+class LogFile:
+    """One input file. kind: plain, gzip or zstd. hint: the API id of the inventory that its path names, if any."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    kind: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A whole file, or a byte range of a plain one. `last`: no further piece of the file follows.
+
+    offset and end are bytes of the raw file; ranges begin behind a newline. end None: to the end.
+    """
+
+    file: LogFile
+    offset: int = 0
+    end: int | None = None
+    last: bool = True
+
+
+def expand(paths: Sequence[str], *, exclude: Iterable[str] = ()) -> tuple[list[str], list[SourceError]]:
+    """Files named by paths (files, folders, globs), sorted, each once; what cannot be found comes as errors.
+
+    Hidden files and folders inside a named folder are passed over, and so are the files in `exclude`.
+    """
+    passed_over = {os.path.realpath(path) for path in exclude}
+    found: dict[str, None] = {}
+    errors: list[SourceError] = []
+    for path in paths:
+        if path.startswith("s3://"):
+            errors.append(SourceError(f"{path}: s3:// cannot be read yet; copy the objects to a folder first"))
+            continue
+        matches = [path] if os.path.lexists(path) else sorted(glob.glob(path, recursive=True))
+        if not matches:
+            errors.append(SourceError(f"{path}: no such file or folder"))
+        for match in matches:
+            names = list(_walk(match, errors)) if os.path.isdir(match) else [match]
+            if os.path.isdir(match) and not names:
+                errors.append(SourceError(f"{match}: the folder holds no files"))
+            for name in names:
+                if os.path.realpath(name) not in passed_over:
+                    found[name] = None
+    return list(found), errors
+
+
+def _walk(top: str, errors: list[SourceError]) -> Iterator[str]:
+    def failed(error: OSError) -> None:
+        errors.append(SourceError(f"{error.filename}: {error.strerror}"))
+
+    for folder, folders, files in os.walk(top, onerror=failed):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith("."):
+                yield os.path.join(folder, name)
+
+
+def inspect(path: str, apis: frozenset[str] = frozenset()) -> LogFile:
+    """Size, time and kind of a file by its first bytes, whatever its name; SourceError when it is no text."""
+    try:
+        status = os.stat(path)
+        if not os.path.isfile(path):
+            raise SourceError(f"{path}: not a regular file")
+        with open(path, "rb") as handle:
+            head = handle.read(4096)
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror or error}") from None
+    kind = next((kind for magic, kind in _MAGIC if head.startswith(magic)), "plain")
+    if kind not in _TEXT:
+        raise SourceError(f"{path}: not a log but {kind}")
+    if kind == "plain" and b"\0" in head:
+        raise SourceError(f"{path}: not a log but binary data")
+    return LogFile(path, status.st_size, status.st_mtime_ns, kind, _hint(path, apis))
+
+
+def _hint(path: str, apis: frozenset[str]) -> str | None:
+    if not apis:
+        return None
+    for part in reversed(re.split(r"[/\\=_.\-]+", path)):
+        if part in apis:
+            return part
+    return None
+
+
+def split(file: LogFile, *, start: int = 0) -> Iterator[Piece]:
+    """A plain file as ranges of about BLOCK_BYTES that end behind a newline; any other file as one piece."""
+    if file.kind != "plain" or file.size - start <= BLOCK_BYTES * 5 // 4:
+        yield Piece(file, start)
+        return
+    with open(file.path, "rb") as handle:
+        while file.size - start > BLOCK_BYTES * 5 // 4:
+            end = _behind_newline(handle.fileno(), start + BLOCK_BYTES, file.size)
+            if end >= file.size:
+                break
+            yield Piece(file, start, end, last=False)
+            start = end
+    yield Piece(file, start)
+
+
+def _behind_newline(descriptor: int, position: int, size: int) -> int:
+    while position < size:
+        chunk = os.pread(descriptor, 1 << 16, position)
+        if not chunk:
+            break
+        at = chunk.find(b"\n")
+        if at >= 0:
+            return position + at + 1
+        position += len(chunk)
+    return size
+
+
+def group(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
+    """Neighbouring small files of one folder and hint together, about a block's worth; big ones alone."""
+    together: list[Piece] = []
+    weight = 0
+    for piece in pieces:
+        mine = _weight(piece)
+        alone = piece.file.kind == "plain" and mine > MAPPED_BYTES
+        if together and (
+            alone or weight + mine > BLOCK_BYTES or _place(piece) != _place(together[0]) or len(together) >= 4096
+        ):
+            yield together
+            together, weight = [], 0
+        together.append(piece)
+        weight += BLOCK_BYTES if alone else mine
+    if together:
+        yield together
+
+
+def _place(piece: Piece) -> tuple[str, str | None]:
+    return str(Path(piece.file.path).parent), piece.file.hint
+
+
+def _weight(piece: Piece) -> int:
+    size = (piece.file.size if piece.end is None else piece.end) - piece.offset
+    return size if piece.file.kind == "plain" else size * _GZIP_RATIO

@@ -1,0 +1,128 @@
+"""`parse`: every line with its outcome and its canonical fields, in order: how people come to trust the reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+
+import numpy as np
+
+from gatewatch.frames import REQUESTS
+from gatewatch.records import JSON, Outcome, iso
+from ingest.block import Block
+from ingest.engine import Chosen, Engine, Reading
+from ingest.files import split
+from ingest.formats.infer import describe
+from ingest.identity import SeenSet
+from ingest.rollup import identities
+from ingest.scan import chosen_formats, log_files, spooled
+from ingest.work import blocks
+
+FIELDS: tuple[str, ...] = tuple(name for name in REQUESTS.names if name not in {"source", "batch"})
+
+_ROWS = 2048
+
+
+def parse_paths(
+    paths: Sequence[str],
+    *,
+    log_format: str | None = None,
+    inventory: Mapping[str, object] | None = None,
+    hash_key: bytes = b"scan",
+    guessed: Callable[[str], None],
+    failed: Callable[[str], None],
+) -> Iterator[dict[str, JSON]]:
+    """One record a line: file, line (from 1), outcome, reason, and for accepted lines the fields of frames.REQUESTS
+    that are known, with client_id. guessed(text): a format was chosen; failed(text): a file could not be read.
+    """
+    chosen = chosen_formats(log_format, inventory)
+    engine = Engine(FIELDS, hash_key)
+    seen = SeenSet()
+    told: set[str] = set()
+    try:
+        with spooled(paths) as named:
+            files, errors = log_files(named, inventory, ())
+            for error in errors:
+                failed(error)
+            for file in files:
+                lines: dict[str, int] = {}
+                for piece in split(file):
+                    lost: list[str] = []
+                    for block in blocks([piece], lines, lambda _, reason, lost=lost: lost.append(reason)):
+                        yield from _block(engine, block, chosen, seen, told, guessed)
+                        lines[file.path] = lines.get(file.path, 1) + len(block)
+    finally:
+        engine.close()
+
+
+def _block(
+    engine: Engine, block: Block, chosen: Chosen, seen: SeenSet, told: set[str], guessed: Callable[[str], None]
+) -> Iterator[dict[str, JSON]]:
+    reading = engine.read(block, chosen)
+    for found in reading.formats:
+        text = describe(found)
+        if text not in told:
+            told.add(text)
+            guessed(text)
+    rows, ids = identities(engine.connection)
+    duplicate = set(rows[seen.take(ids)].tolist())
+    others = [
+        (reading.split_from.get(row, row), row, Outcome.REJECTED, reason) for row, reason in reading.rejected.items()
+    ]
+    others += [(row, row, Outcome.BLANK, "") for row in reading.blank]
+    others.sort()
+    waiting = iter(others)
+    held = next(waiting, None)
+    for home, row, values in _accepted(engine, reading):
+        while held is not None and (held[0], held[1]) < (home, row):
+            yield _line(block, held[0], held[2], held[3] or None, {})
+            held = next(waiting, None)
+        outcome = Outcome.DUPLICATE if row in duplicate else Outcome.ACCEPTED
+        yield _line(block, home, outcome, None, values)
+    while held is not None:
+        yield _line(block, held[0], held[2], held[3] or None, {})
+        held = next(waiting, None)
+
+
+def _accepted(engine: Engine, reading: Reading) -> Iterator[tuple[int, int, dict[str, JSON]]]:
+    """Accepted rows in the order of the lines they stood in."""
+    order = "rn"
+    if reading.split_from:
+        pairs = np.array(list(reading.split_from.items()), dtype=np.int64)
+        engine.connection.execute("CREATE OR REPLACE TEMP TABLE homes (row INTEGER, home INTEGER)")
+        engine.connection.executemany("INSERT INTO homes VALUES (?, ?)", pairs.tolist())
+        order = "coalesce((SELECT home FROM homes WHERE homes.row = ev.rn), ev.rn), rn"
+    names = engine.columns
+    listed = ", ".join(f'"{name}"' for name in names)
+    cursor = engine.connection.execute(f"SELECT rn, event_id, {listed} FROM ev ORDER BY {order}")
+    while rows := cursor.fetchmany(_ROWS):
+        for row, event_id, *values in rows:
+            fields = {name: _json(value) for name, value in zip(names, values, strict=True) if value is not None}
+            if event_id is not None:
+                fields["event_id"] = event_id
+            client = client_id(fields)
+            if client is not None:
+                fields["client_id"] = client
+            yield reading.split_from.get(row, row), row, fields
+
+
+def client_id(fields: Mapping[str, JSON]) -> str | None:
+    """The best identity of the caller, and which kind it is."""
+    for kind, name in (("key", "api_key_id"), ("principal", "principal"), ("ip", "client_ip")):
+        if fields.get(name) is not None:
+            return f"{kind}:{fields[name]}"
+    return None
+
+
+def _json(value: object) -> JSON:
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else round(value, 3)
+    assert isinstance(value, str | int | bool)
+    return value
+
+
+def _line(block: Block, row: int, outcome: Outcome, reason: str | None, fields: dict[str, JSON]) -> dict[str, JSON]:
+    file, line, _, _ = block.origin(row)
+    return {"file": file, "line": line, "outcome": outcome.value, "reason": reason, **fields}

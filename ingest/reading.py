@@ -1,0 +1,154 @@
+"""From a piece to text: opens, decompresses within a budget, and cuts at line ends."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import zlib
+from collections.abc import Iterator
+from typing import cast
+
+import pyarrow as pa
+from isal import isal_zlib
+
+from gatewatch.errors import SourceError
+from ingest.block import Text
+from ingest.files import BLOCK_BYTES, MAPPED_BYTES, Piece
+
+EXPANDED_LIMIT = 4 << 30
+"""Most bytes that one compressed object may expand to."""
+
+RATIO_LIMIT = 400
+"""Most bytes out of one compressed byte in, looked at once 64 MiB have come out: logs reach 30, bombs 1,000."""
+
+_CHUNK = 1 << 20
+_INFLATE_ERRORS = (cast("type[Exception]", isal_zlib.error), zlib.error)
+_NESTING = 3
+
+
+def texts(piece: Piece) -> Iterator[Text]:
+    """The piece's text in blocks of about BLOCK_BYTES, each ending behind a newline (but for the last).
+
+    Raises SourceError naming the file when it cannot be read, is cut off, or expands beyond the budget.
+    """
+    path = piece.file.path
+    try:
+        if piece.file.kind == "plain":
+            with open(path, "rb") as handle:
+                if piece.offset == 0 and piece.end is None and piece.file.size > MAPPED_BYTES:
+                    yield mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+                    return
+                handle.seek(piece.offset)
+                yield handle.read(-1 if piece.end is None else piece.end - piece.offset)
+            return
+        yield from _at_line_ends(_unpacked(_compressed(piece), path))
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror or error}") from None
+
+
+def _compressed(piece: Piece) -> Iterator[bytes]:
+    return _gunzip_file(piece.file.path) if piece.file.kind == "gzip" else _unzstd_file(piece.file.path)
+
+
+def _gunzip_file(path: str) -> Iterator[bytes]:
+    with open(path, "rb") as handle:
+        yield from _gunzip(iter(lambda: handle.read(_CHUNK), b""), path)
+
+
+def _gunzip(chunks: Iterator[bytes], path: str) -> Iterator[bytes]:
+    """Inflate any number of concatenated gzip members; zero padding behind the last one is passed over."""
+    budget = _Budget(path)
+    inflate = None
+    try:
+        for arrived in chunks:
+            chunk = arrived
+            while chunk:
+                if inflate is None:
+                    chunk = chunk.lstrip(b"\0") if budget.out else chunk
+                    if not chunk:
+                        break
+                    inflate = isal_zlib.decompressobj(wbits=31)
+                before = len(chunk)
+                out = inflate.decompress(chunk, BLOCK_BYTES)
+                while True:
+                    budget.count(before, len(out))
+                    before = 0
+                    if out:
+                        yield out
+                    rest = inflate.unconsumed_tail
+                    if inflate.eof or not (rest or len(out) == BLOCK_BYTES):
+                        break
+                    out = inflate.decompress(rest, BLOCK_BYTES)
+                    if not out and inflate.unconsumed_tail == rest:
+                        break
+                chunk = b""
+                if inflate.eof:
+                    chunk = inflate.unused_data
+                    inflate = None
+    except _INFLATE_ERRORS as error:
+        raise SourceError(f"{path}: broken gzip data ({error}); nothing of this file was kept") from None
+    if inflate is not None:
+        raise SourceError(f"{path}: the gzip file is cut off; nothing of this file was kept")
+
+
+def _unzstd_file(path: str) -> Iterator[bytes]:
+    budget = _Budget(path)
+    size = os.stat(path).st_size
+    try:
+        with pa.input_stream(path, compression="zstd") as stream:
+            while chunk := stream.read(_CHUNK * 8):
+                budget.count(size if not budget.out else 0, len(chunk))
+                yield chunk
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise SourceError(f"{path}: broken zstd data ({error}); nothing of this file was kept") from None
+
+
+class _Budget:
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.into = 0
+        self.out = 0
+
+    def count(self, into: int, out: int) -> None:
+        self.into += into
+        self.out += out
+        if self.out > EXPANDED_LIMIT:
+            raise SourceError(f"{self.path}: expands to more than {EXPANDED_LIMIT >> 30} GiB; nothing of it was kept")
+        if self.out > 64 << 20 and self.out > RATIO_LIMIT * max(self.into, 1):
+            raise SourceError(
+                f"{self.path}: expands more than {RATIO_LIMIT} times (a decompression bomb?); nothing of it was kept"
+            )
+
+
+def _unpacked(chunks: Iterator[bytes], path: str) -> Iterator[bytes]:
+    """Undo gzip inside gzip (Firehose compressing what a subscription had compressed), to a bounded depth."""
+    for _ in range(_NESTING):
+        first = next(chunks, b"")
+        chunks = _chain(first, chunks)
+        if not first.startswith(b"\x1f\x8b"):
+            return chunks
+        chunks = _gunzip(chunks, path)
+    raise SourceError(f"{path}: gzip nested more than {_NESTING} deep")
+
+
+def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
+
+
+def _at_line_ends(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    held: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        held.append(chunk)
+        size += len(chunk)
+        while size > BLOCK_BYTES:
+            text = b"".join(held)
+            # Firehose glues records without a newline: then a record's end is the only place to cut.
+            cut = text.rfind(b"\n", 0, BLOCK_BYTES) + 1 or text.rfind(b"}{", 0, BLOCK_BYTES) + 1 or len(text)
+            yield text[:cut]
+            held, size = [text[cut:]], len(text) - cut
+    if size:
+        yield b"".join(held)

@@ -1,0 +1,210 @@
+"""`scan`: paths -> rollups in memory; nothing is kept. `parse`: paths -> one record a line."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import pyarrow as pa
+
+from gatewatch.errors import SourceError
+from gatewatch.frames import CLIENTS, COVERAGE, MINUTES, merge_clients, merge_minutes
+from gatewatch.records import JSON
+from ingest.engine import Chosen
+from ingest.files import BLOCK_BYTES, LogFile, Piece, expand, group, inspect, split
+from ingest.formats.template import stage_formats
+from ingest.pool import Repetitions, run
+from ingest.work import Config, FileCount, Result, Task
+
+MERGE_ROWS = 400_000
+"""MINUTES rows that wait unmerged; more are merged, so that memory is bounded by what differs."""
+
+
+class Progress(Protocol):
+    """Who wants to know how far an ingest is."""
+
+    def total(self, size: int) -> None: ...
+    def advance(self, size: int, lines: int, accepted: int) -> None: ...
+    def note(self, text: str) -> None: ...
+
+
+@dataclass(slots=True)
+class Accounting:
+    """Outcomes of all lines: accepted + rejected + blank + duplicate = lines."""
+
+    lines: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    blank: int = 0
+    duplicate: int = 0
+    files: int = 0
+    bytes: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    def add(self, counts: Iterable[FileCount]) -> None:
+        for count in counts:
+            self.files += 1
+            self.lines += count.lines
+            self.accepted += count.accepted
+            self.rejected += count.rejected
+            self.blank += count.blank
+            self.duplicate += count.duplicate
+            self.bytes += count.bytes
+            for reason, lines in count.reasons.items():
+                self.reasons[reason] = self.reasons.get(reason, 0) + lines
+
+    def to_json(self) -> dict[str, JSON]:
+        return {
+            "lines": self.lines,
+            "accepted": self.accepted,
+            "rejected": self.rejected,
+            "blank": self.blank,
+            "duplicate": self.duplicate,
+            "files": self.files,
+            "bytes": self.bytes,
+            "reasons": dict(sorted(self.reasons.items())),
+        }
+
+
+@dataclass(slots=True)
+class ScanResult:
+    """minutes, clients: merged. errors: what could not be read, one line each. guessed: formats, as a person reads."""
+
+    minutes: pa.Table
+    clients: pa.Table
+    coverage: pa.Table
+    accounting: Accounting
+    errors: list[str]
+    guessed: list[str]
+
+
+def apis_of(inventory: Mapping[str, object] | None) -> frozenset[str]:
+    """The API ids that an inventory document names."""
+    found: set[str] = set()
+    for kind, key in (("restApis", "id"), ("httpApis", "ApiId"), ("webSocketApis", "ApiId")):
+        listed = (inventory or {}).get(kind)
+        for api in listed if isinstance(listed, list) else []:
+            if isinstance(api, Mapping):
+                found.update(str(api[name]) for name in (key, key[0].lower() + key[1:]) if api.get(name))
+    return frozenset(found)
+
+
+def chosen_formats(log_format: str | None, inventory: Mapping[str, object] | None) -> Chosen:
+    return Chosen(log_format, tuple(stage_formats(inventory)) if inventory is not None else ())
+
+
+def log_files(
+    paths: Sequence[str], inventory: Mapping[str, object] | None, exclude: Iterable[str]
+) -> tuple[list[LogFile], list[str]]:
+    """The log files behind paths (stdin, `-`, is spooled by the caller), and one line for each that is none."""
+    names, problems = expand(paths, exclude=exclude)
+    errors = [str(problem) for problem in problems]
+    files: list[LogFile] = []
+    apis = apis_of(inventory)
+    for name in names:
+        try:
+            files.append(inspect(name, apis))
+        except SourceError as error:
+            errors.append(str(error))
+    return files, errors
+
+
+@contextmanager
+def spooled(paths: Sequence[str]) -> Iterator[list[str]]:
+    """The paths with `-` replaced by a file that standard input was copied to."""
+    if "-" not in paths:
+        yield list(paths)
+        return
+    folder = tempfile.mkdtemp(prefix="gatewatch-")
+    try:
+        name = os.path.join(folder, "stdin")
+        with open(name, "wb") as out:
+            shutil.copyfileobj(sys.stdin.buffer, out, 1 << 20)
+        yield [name if path == "-" else path for path in paths]
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def workers_for(files: Sequence[LogFile], asked: int) -> int:
+    """Processes to use: one a core, but a single one for what a block holds (starting more would cost more)."""
+    size = sum(file.size if file.kind == "plain" else file.size * 10 for file in files)
+    return max(1, min(asked or os.cpu_count() or 1, -(-size // BLOCK_BYTES)))
+
+
+def scan_paths(
+    paths: Sequence[str],
+    *,
+    log_format: str | None = None,
+    inventory: Mapping[str, object] | None = None,
+    workers: int = 0,
+    hash_key: bytes = b"scan",
+    progress: Progress | None = None,
+    exclude: Iterable[str] = (),
+) -> ScanResult:
+    """Read all paths into rollups. What cannot be read stands in `errors`; the others go on."""
+    with spooled(paths) as named:
+        files, errors = log_files(named, inventory, exclude)
+        if progress is not None:
+            progress.total(sum(file.size for file in files))
+        pieces: Iterator[Piece] = (piece for file in files for piece in split(file))
+        tasks = (Task(number, tuple(several)) for number, several in enumerate(group(pieces)))
+        config = Config(hash_key, chosen_formats(log_format, inventory))
+        sink = _Sink(errors)
+        told = progress.advance if progress is not None else _quiet
+        for result in run(tasks, config, workers=workers_for(files, workers), repetitions=Repetitions(), told=told):
+            sink.take(result)
+        return sink.result()
+
+
+def _quiet(size: int, lines: int, accepted: int) -> None:
+    del size, lines, accepted
+
+
+class _Sink:
+    """Gathers results, merging when they grow."""
+
+    def __init__(self, errors: list[str]) -> None:
+        self.minutes: list[pa.Table] = []
+        self.clients: list[pa.Table] = []
+        self.waiting = 0
+        self.files: dict[str, FileCount] = {}
+        self.errors = errors
+        self.guessed: list[str] = []
+        self.covered: list[tuple[object, object]] = []
+
+    def take(self, result: Result) -> None:
+        for file, count in result.files.items():
+            self.files.setdefault(file, FileCount()).add(count)
+        self.errors += result.errors
+        self.guessed += [text for text in result.guessed if text not in self.guessed]
+        self.covered += result.covered
+        self.minutes += result.minutes
+        self.clients += result.clients
+        self.waiting += sum(table.num_rows for table in (*result.minutes, *result.clients))
+        if self.waiting > MERGE_ROWS:
+            self._merge()
+            self.waiting = 0
+
+    def _merge(self) -> None:
+        self.minutes = [merge_minutes(pa.concat_tables(self.minutes or [MINUTES.empty_table()]))]
+        self.clients = [merge_clients(pa.concat_tables(self.clients or [CLIENTS.empty_table()]))]
+
+    def result(self) -> ScanResult:
+        self._merge()
+        accounting = Accounting()
+        accounting.add(self.files.values())
+        coverage = pa.table(
+            {
+                "source": ["scan"] * len(self.covered),
+                "start": [start for start, _ in self.covered],
+                "end": [end for _, end in self.covered],
+            },
+            schema=COVERAGE,
+        )
+        return ScanResult(self.minutes[0], self.clients[0], coverage, accounting, self.errors, self.guessed)

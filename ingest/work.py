@@ -1,0 +1,269 @@
+"""One unit of work: a list of pieces -> rollups and (for the lake) segments. The same in a pool or in this process."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from gatewatch.errors import SourceError
+from gatewatch.frames import REQUESTS
+from ingest.block import Block, Origin, Rows, Text, block_of
+from ingest.engine import Chosen, Engine, Reading
+from ingest.envelopes import is_envelope, unwrap
+from ingest.files import Piece
+from ingest.formats.infer import describe
+from ingest.reading import texts
+from ingest.rollup import ROLLUP_COLUMNS, identities, roll
+
+LETTERS = 500
+"""Rejected lines whose text one unit of work keeps; the counts are exact beyond it."""
+
+LETTER_BYTES = 4096
+
+Repeated = npt.NDArray[np.bool_]
+Ask = Callable[[npt.NDArray[np.uint64]], Repeated]
+"""Identities of a block -> which of them were seen before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A rejected line: where it stood (line from 1, byte offset in the file's text) and its first bytes."""
+
+    file: str
+    line: int
+    offset: int
+    length: int
+    reason: str
+    sha256: str
+    body: bytes
+
+
+@dataclass(slots=True)
+class FileCount:
+    """Outcomes of one file's lines; bytes: of its text."""
+
+    lines: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    blank: int = 0
+    duplicate: int = 0
+    bytes: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    def add(self, other: FileCount) -> None:
+        self.lines += other.lines
+        self.accepted += other.accepted
+        self.rejected += other.rejected
+        self.blank += other.blank
+        self.duplicate += other.duplicate
+        self.bytes += other.bytes
+        for reason, count in other.reasons.items():
+            self.reasons[reason] = self.reasons.get(reason, 0) + count
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """number orders results; batch and source name what goes to the lake."""
+
+    number: int
+    pieces: tuple[Piece, ...]
+    batch: str = ""
+    source: str = ""
+
+
+@dataclass(slots=True)
+class Result:
+    """What a task came to. minutes, clients: one table a block. segments: as the writer made them."""
+
+    task: Task
+    minutes: list[pa.Table] = field(default_factory=list)
+    clients: list[pa.Table] = field(default_factory=list)
+    segments: list[object] = field(default_factory=list)
+    files: dict[str, FileCount] = field(default_factory=dict)
+    letters: list[Letter] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    guessed: list[str] = field(default_factory=list)
+    covered: list[tuple[datetime, datetime]] = field(default_factory=list)
+
+
+class Writer(Protocol):
+    """Takes a block's tables to the lake; made in gatewatch.ingesting, sent to the worker processes."""
+
+    def requests(self, engine: Engine, task: Task, number: int, min_at: datetime, max_at: datetime) -> object: ...
+
+    def table(
+        self, kind: str, table: pa.Table, task: Task, number: int, min_at: datetime, max_at: datetime
+    ) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What every task of a run has in common. writer None: nothing is kept (`scan`)."""
+
+    hash_key: bytes
+    chosen: Chosen
+    writer: Writer | None = None
+
+    def engine(self) -> Engine:
+        columns = ROLLUP_COLUMNS if self.writer is None else REQUESTS.names
+        kept = [name for name in columns if name not in {"source", "batch"}]
+        return Engine(kept, self.hash_key, lean=self.writer is None)
+
+
+def blocks(pieces: Sequence[Piece], first_lines: dict[str, int], failed: Callable[[str, str], None]) -> Iterator[Block]:
+    """The blocks of the pieces: small texts together, envelopes unwrapped; a file that fails costs only itself.
+
+    first_lines: file -> line number of the piece's first line; failed(file, reason) is called for what was lost.
+    """
+    waiting: list[tuple[str, int, int, Text]] = []
+    for piece in pieces:
+        path = piece.file.path
+        line, offset = first_lines.get(path, 1), piece.offset
+        if len(pieces) == 1:
+            for text in texts(piece):
+                block = _block(path, line, offset, text)
+                yield block
+                line += len(block) if block.number is None else text[:].count(b"\n")
+                offset += len(text)
+            return
+        try:
+            several = list(texts(piece))
+            whole = several[0] if len(several) == 1 else b"".join(several)
+        except SourceError as error:
+            failed(path, str(error))
+            continue
+        if is_envelope(whole):
+            yield _block(path, line, offset, whole)
+        elif whole:
+            waiting.append((path, line, offset, whole))
+    if waiting:
+        yield block_of(waiting)
+
+
+def _block(path: str, line: int, offset: int, text: Text) -> Block:
+    if is_envelope(text):
+        return unwrap(text[:]).block([Origin(0, path, line, offset)])
+    return block_of([(path, line, offset, text)])
+
+
+def work(engine: Engine, config: Config, task: Task, ask: Ask, told: Callable[[int, int, int], None]) -> Result:
+    """Do a task. told(bytes, lines, accepted) after each block. SourceError of a lone file becomes its error."""
+    result = Result(task)
+
+    def failed(file: str, reason: str) -> None:
+        result.errors.append(reason)
+        result.files.pop(file, None)
+
+    number = 0
+    try:
+        for block in blocks(task.pieces, {}, failed):
+            for piece in task.pieces if number == 0 else ():
+                result.files.setdefault(piece.file.path, FileCount())
+            _one_block(engine, config, task, block, number, result, ask, told)
+            number += 1
+    except SourceError as error:
+        return Result(task, errors=[str(error)])
+    return result
+
+
+def _one_block(
+    engine: Engine,
+    config: Config,
+    task: Task,
+    block: Block,
+    number: int,
+    result: Result,
+    ask: Ask,
+    told: Callable[[int, int, int], None],
+) -> None:
+    reading = engine.read(block, config.chosen)
+    for found in reading.formats:
+        text = describe(found)
+        if text not in result.guessed:
+            result.guessed.append(text)
+    rows, ids = identities(engine.connection)
+    duplicates = rows[ask(ids)] if len(ids) else rows
+    if len(duplicates):
+        gone = pa.table({"rn": pa.array(duplicates)})
+        engine.connection.register("gone", gone)
+        engine.connection.execute("DELETE FROM ev WHERE rn IN (SELECT rn FROM gone)")
+        engine.connection.unregister("gone")
+    counts = _counts(reading, duplicates)
+    for file, count in counts.items():
+        result.files.setdefault(file, FileCount()).add(count)
+    room = LETTERS - len(result.letters)
+    result.letters += list(letters(reading, room))
+    accepted = sum(count.accepted for count in counts.values())
+    if accepted:
+        rolled = roll(engine.connection)
+        span = engine.connection.execute('SELECT min("at"), max("at"), count(*) FROM ev').fetchone()
+        # The counts by file and the table must tell the same story: no line may vanish between them.
+        assert span is not None
+        assert span[2] == accepted, (span, accepted)
+        min_at, max_at, _ = span
+        result.covered.append((min_at, max_at))
+        if config.writer is None:
+            result.minutes.append(rolled.minutes)
+            result.clients.append(rolled.clients)
+        else:
+            result.segments.append(config.writer.requests(engine, task, number, min_at, max_at))
+            for kind, table in (("minutes", rolled.minutes), ("clients", rolled.clients)):
+                if table.num_rows:
+                    result.segments.append(config.writer.table(kind, table, task, number, min_at, max_at))
+    told(len(block.text), reading.rows, accepted)
+
+
+def _counts(reading: Reading, duplicates: npt.NDArray[np.int32]) -> dict[str, FileCount]:
+    """Outcomes by file; the four outcomes add up to the rows read."""
+    block = reading.block
+    files = block.rows_by_file(np.arange(len(block)))
+    out = {file: FileCount(lines=count) for file, count in files.items()}
+    sizes = [*block.origins, Origin(len(block), "", 0, 0)]
+    for origin, after in pairwise(sizes):
+        out[origin.file].bytes += int(block.starts[after.row] - block.starts[origin.row])
+    home = _home(reading)
+    split_rows, parents = np.array(list(reading.split_from.keys())), np.array(list(reading.split_from.values()))
+    if len(split_rows):
+        for file, count in block.rows_by_file(parents).items():
+            out[file].lines += count
+        for file, count in block.rows_by_file(np.unique(parents)).items():
+            out[file].lines -= count
+    for reason in sorted(set(reading.rejected.values())):
+        rows = home(np.array([row for row, why in reading.rejected.items() if why == reason], dtype=np.int64))
+        for file, count in block.rows_by_file(rows).items():
+            if count:
+                out[file].rejected += count
+                out[file].reasons[reason] = out[file].reasons.get(reason, 0) + count
+    for file, count in block.rows_by_file(home(np.array(reading.blank, dtype=np.int64))).items():
+        out[file].blank += count
+    for file, count in block.rows_by_file(home(duplicates.astype(np.int64))).items():
+        out[file].duplicate += count
+    for found in out.values():
+        found.accepted = found.lines - found.rejected - found.blank - found.duplicate
+    return out
+
+
+def _home(reading: Reading) -> Callable[[Rows], Rows]:
+    """Rows of split-out records -> the row of the block that held them; other rows as they are."""
+    if not reading.split_from:
+        return lambda rows: rows
+    return lambda rows: np.array([reading.split_from.get(row, row) for row in rows.tolist()], dtype=np.int64)
+
+
+def letters(reading: Reading, room: int) -> Iterable[Letter]:
+    """The first rejected lines of a reading, in order."""
+    for row in sorted(reading.rejected)[: max(room, 0)]:
+        held_in = reading.split_from.get(row, row)
+        file, line, offset, length = reading.block.origin(held_in)
+        body = reading.block.raw(held_in)
+        yield Letter(
+            file, line, offset, length, reading.rejected[row], hashlib.sha256(body).hexdigest(), body[:LETTER_BYTES]
+        )
