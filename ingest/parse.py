@@ -14,7 +14,7 @@ from ingest.engine import Chosen, Engine, Reading
 from ingest.files import split
 from ingest.formats.infer import describe
 from ingest.identity import SeenSet
-from ingest.rollup import identities
+from ingest.rollup import question
 from ingest.scan import chosen_formats, log_files, spooled
 from ingest.work import blocks
 
@@ -64,8 +64,8 @@ def _block(
         if text not in told:
             told.add(text)
             guessed(text)
-    rows, ids = identities(engine.connection)
-    duplicate = set(rows[seen.take(ids)].tolist())
+    rows, asked = question(engine.connection)
+    duplicate = set(rows[seen.take(asked.identities)].tolist())
     others = [
         (reading.split_from.get(row, row), row, Outcome.REJECTED, reason) for row, reason in reading.rejected.items()
     ]

@@ -15,30 +15,34 @@ from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from gatewatch.errors import SourceError
 from ingest.engine import Engine
-from ingest.identity import SeenSet
+from ingest.identity import Identities, SeenSet
+from ingest.rollup import Question
 from ingest.work import Config, Repeated, Result, Task, work
 
 Told = Callable[[int, int, int], None]
 
 
+def _nothing(first_s: float, last_s: float) -> Iterable[Identities]:
+    del first_s, last_s
+    return ()
+
+
 class Repetitions:
     """Which identities were seen, and which task brought them, so that a failed task can be taken back."""
 
-    def __init__(self) -> None:
+    def __init__(self, load: Callable[[float, float], Iterable[Identities]] = _nothing) -> None:
+        """load(first, last): identities kept earlier, of that span of epoch seconds, that it has not given yet."""
+        self._load = load
         self._seen = SeenSet()
-        self._brought: dict[int, list[npt.NDArray[np.uint64]]] = {}
+        self._brought: dict[int, list[Identities]] = {}
 
-    def preload(self, identities: npt.NDArray[np.uint64]) -> None:
-        self._seen.take(identities)
-
-    def ask(self, task: int, identities: npt.NDArray[np.uint64]) -> Repeated:
-        repeated = self._seen.take(identities)
-        self._brought.setdefault(task, []).append(identities[~repeated])
+    def ask(self, task: int, question: Question) -> Repeated:
+        for kept in self._load(question.first_s, question.last_s):
+            self._seen.take(kept)
+        repeated = self._seen.take(question.identities)
+        self._brought.setdefault(task, []).append(question.identities[~repeated])
         return repeated
 
     def settled(self, task: int) -> None:
@@ -69,8 +73,8 @@ def _here(tasks: Iterable[Task], config: Config, repetitions: Repetitions, told:
         for task in tasks:
             number = task.number
 
-            def ask(ids: npt.NDArray[np.uint64], number: int = number) -> Repeated:
-                return repetitions.ask(number, ids)
+            def ask(question: Question, number: int = number) -> Repeated:
+                return repetitions.ask(number, question)
 
             result = work(engine, config, task, ask, told)
             _settle(result, repetitions)
@@ -166,8 +170,8 @@ def _worker(connection: Connection, config: Config, others: list[Connection]) ->
             other.close()
     engine: Engine = config.engine()
 
-    def ask(ids: npt.NDArray[np.uint64]) -> Repeated:
-        connection.send(("ask", ids))
+    def ask(question: Question) -> Repeated:
+        connection.send(("ask", question))
         answer: Repeated = connection.recv()
         return answer
 

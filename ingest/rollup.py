@@ -101,10 +101,22 @@ class Rolled:
     clients: pa.Table
 
 
-def identities(connection: duckdb.DuckDBPyConnection) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint64]]:
-    """Row numbers and identities of the rows of `ev` that have one, ordered by row number."""
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Identities of a block's rows, and the first and last instant (epoch seconds) among them."""
+
+    identities: npt.NDArray[np.uint64]
+    first_s: float
+    last_s: float
+
+
+def question(connection: duckdb.DuckDBPyConnection) -> tuple[npt.NDArray[np.int32], Question]:
+    """Row numbers of the rows of `ev` that have an identity, in order, and what to ask about them."""
     columns = connection.execute("SELECT rn, identity FROM ev WHERE identity IS NOT NULL ORDER BY rn").fetchnumpy()
-    return np.asarray(columns["rn"], dtype=np.int32), np.asarray(columns["identity"], dtype=np.uint64)
+    span = connection.execute('SELECT epoch(min("at")), epoch(max("at")) FROM ev WHERE identity IS NOT NULL').fetchall()
+    first, last = span[0]
+    rows = np.asarray(columns["rn"], dtype=np.int32)
+    return rows, Question(np.asarray(columns["identity"], dtype=np.uint64), first or 0.0, last or 0.0)
 
 
 def roll(connection: duckdb.DuckDBPyConnection) -> Rolled:

@@ -21,7 +21,7 @@ from ingest.envelopes import is_envelope, unwrap
 from ingest.files import Piece
 from ingest.formats.infer import describe
 from ingest.reading import texts
-from ingest.rollup import ROLLUP_COLUMNS, identities, roll
+from ingest.rollup import ROLLUP_COLUMNS, Question, question, roll
 
 LETTERS = 500
 """Rejected lines whose text one unit of work keeps; the counts are exact beyond it."""
@@ -29,7 +29,7 @@ LETTERS = 500
 LETTER_BYTES = 4096
 
 Repeated = npt.NDArray[np.bool_]
-Ask = Callable[[npt.NDArray[np.uint64]], Repeated]
+Ask = Callable[[Question], Repeated]
 """Identities of a block -> which of them were seen before."""
 
 
@@ -189,8 +189,8 @@ def _one_block(
         text = describe(found)
         if text not in result.guessed:
             result.guessed.append(text)
-    rows, ids = identities(engine.connection)
-    duplicates = rows[ask(ids)] if len(ids) else rows
+    rows, asked = question(engine.connection)
+    duplicates = rows[ask(asked)] if len(rows) else rows
     if len(duplicates):
         gone = pa.table({"rn": pa.array(duplicates)})
         engine.connection.register("gone", gone)
@@ -204,11 +204,11 @@ def _one_block(
     accepted = sum(count.accepted for count in counts.values())
     if accepted:
         rolled = roll(engine.connection)
-        span = engine.connection.execute('SELECT min("at"), max("at"), count(*) FROM ev').fetchone()
+        ((min_at, max_at, count),) = engine.connection.execute(
+            'SELECT min("at"), max("at"), count(*) FROM ev'
+        ).fetchall()
         # The counts by file and the table must tell the same story: no line may vanish between them.
-        assert span is not None
-        assert span[2] == accepted, (span, accepted)
-        min_at, max_at, _ = span
+        assert count == accepted, (count, accepted)
         result.covered.append((min_at, max_at))
         if config.writer is None:
             result.minutes.append(rolled.minutes)

@@ -1,0 +1,308 @@
+"""Joins ingest and store: paths -> batches in the lake and the state, exactly once.
+
+A batch is leased before its first file is written; its segments and one transaction follow (design.md D3). Files that
+the checkpoints say are done are passed over; a plain file that grew goes on where it was left.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import socket
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gatewatch.errors import SourceError
+from gatewatch.frames import REQUESTS
+from gatewatch.settings import Settings
+from gatewatch.store.batches import (
+    DeadLetter,
+    Outcomes,
+    Position,
+    Segment,
+    abandon_batch,
+    checkpoints,
+    commit_batch,
+    lease_batch,
+    renew_batch,
+    sweep_expired,
+)
+from gatewatch.store.lake import Lake
+from gatewatch.store.state import State
+from ingest.engine import IDENTITY_SQL, Engine
+from ingest.files import LogFile, Piece, group, split
+from ingest.identity import Identities
+from ingest.pool import Repetitions, run
+from ingest.scan import Accounting, Progress, chosen_formats, log_files, spooled, workers_for
+from ingest.work import Config, Result, Task
+
+_HEAD = 1024  # bytes that recognise a file which was appended to
+_RECORD = tuple(f'"{name}"' for name in REQUESTS.names if name not in {"source", "batch"})
+
+
+@dataclass(slots=True)
+class IngestResult:
+    """What one run did. passed_over: files that were done already. batches: committed."""
+
+    accounting: Accounting = field(default_factory=Accounting)
+    errors: list[str] = field(default_factory=list)
+    guessed: list[str] = field(default_factory=list)
+    passed_over: int = 0
+    batches: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LakeWriter:
+    """Writes a block's tables as segments of its batch; runs in the worker processes."""
+
+    root: Path
+
+    def requests(self, engine: Engine, task: Task, number: int, min_at: datetime, max_at: datetime) -> Segment:
+        lake = Lake(self.root)
+        temporary, relative = lake.new_segment("requests", task.batch, number, min_at)
+        kept = ", ".join(
+            "coalesce(extended_request_id, 'event:' || event_id) AS extended_request_id"
+            if name == "extended_request_id"
+            else f'"{name}"'
+            for name in engine.columns
+        )
+        with lake.writing():
+            engine.connection.execute(
+                f"COPY (SELECT {kept}, $source AS source, $batch AS batch FROM ev) TO "
+                f"{_text(str(temporary))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 65536)",
+                {"source": task.source, "batch": task.batch},
+            )
+        ((rows,),) = engine.connection.execute("SELECT count(*) FROM ev").fetchall()
+        return _published(lake, "requests", temporary, relative, rows, min_at, max_at)
+
+    def table(self, kind: str, table: pa.Table, task: Task, number: int, min_at: datetime, max_at: datetime) -> Segment:
+        lake = Lake(self.root)
+        temporary, relative = lake.new_segment(kind, task.batch, number, min_at)
+        with lake.writing():
+            pq.write_table(table, temporary, compression="zstd")
+        return _published(lake, kind, temporary, relative, table.num_rows, min_at, max_at)
+
+
+def _published(
+    lake: Lake, kind: str, temporary: Path, relative: str, rows: int, min_at: datetime, max_at: datetime
+) -> Segment:
+    size, digest = temporary.stat().st_size, lake.sha256(temporary)
+    lake.publish(temporary, relative)
+    return Segment(kind, relative, rows, size, min_at, max_at, digest)
+
+
+def hash_key(settings: Settings) -> bytes:
+    """The key of the hash that replaces secrets: the setting, else one made once in the data directory (0600)."""
+    if settings.hash_key is not None:
+        return settings.hash_key.get_secret_value().encode()
+    path = settings.data_dir / "hash.key"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return bytes.fromhex(path.read_text().strip())
+    with os.fdopen(descriptor, "w") as handle:
+        key = secrets.token_bytes(16)
+        handle.write(key.hex())
+        handle.flush()
+        os.fsync(handle.fileno())
+    return key
+
+
+def ingest_paths(
+    state: State,
+    paths: Sequence[str],
+    *,
+    source: str = "files",
+    log_format: str | None = None,
+    inventory: Mapping[str, object] | None = None,
+    workers: int = 0,
+    progress: Progress | None = None,
+    exclude: Iterable[str] = (),
+) -> IngestResult:
+    """Read all paths into the store. What cannot be read stands in `errors`; the others go on."""
+    sweep_expired(state)
+    result = IngestResult()
+    with spooled(paths) as named:
+        files, result.errors = log_files(named, inventory, exclude)
+        known = checkpoints(state, source)
+        starts = {file.path: _start(file, known.get(os.path.abspath(file.path))) for file in files}
+        todo = [file for file in files if starts[file.path] is not None]
+        result.passed_over = len(files) - len(todo)
+        if progress is not None:
+            progress.total(sum(file.size - (starts[file.path] or 0) for file in todo))
+        run_ = _Run(state, source, result, progress, known)
+        pieces: Iterator[Piece] = (piece for file in todo for piece in split(file, start=starts[file.path] or 0))
+        config = Config(hash_key(state.settings), chosen_formats(log_format, inventory), LakeWriter(state.lake.root))
+        count = workers_for(todo, workers or state.settings.workers)
+        try:
+            for done in run(
+                run_.tasks(group(pieces)),
+                config,
+                workers=count,
+                repetitions=Repetitions(_Kept(state)),
+                told=run_.told,
+            ):
+                run_.commit(done)
+        finally:
+            run_.abandon()
+    return result
+
+
+def _start(file: LogFile, position: Position | None) -> int | None:
+    """Byte to go on from, or None when the file is done."""
+    if position is None:
+        return 0
+    if position.size == file.size and position.mtime_ns == file.mtime_ns and position.done:
+        return None
+    same = _fingerprint(file.path, min(position.size, _HEAD)) == position.fingerprint
+    if file.kind == "plain" and same and file.size >= position.offset:
+        return position.offset if file.size > position.offset or not position.done else None
+    return 0
+
+
+def _fingerprint(path: str, length: int) -> str:
+    with open(path, "rb") as handle:
+        return f"{length}:{hashlib.sha256(handle.read(length)).hexdigest()[:24]}"
+
+
+class _Run:
+    """The batches under way in one run: leases them, renews them, commits them in order."""
+
+    def __init__(
+        self,
+        state: State,
+        source: str,
+        result: IngestResult,
+        progress: Progress | None,
+        known: Mapping[str, Position],
+    ) -> None:
+        self.state = state
+        self.source = source
+        self.result = result
+        self.progress = progress
+        self.holder = f"{socket.gethostname()}:{os.getpid()}"
+        self.open: dict[int, str] = {}
+        self.lines = {path: position.lines for path, position in known.items()}
+        self._renewed = time.monotonic()
+
+    def tasks(self, groups: Iterable[list[Piece]]) -> Iterator[Task]:
+        for number, pieces in enumerate(groups):
+            batch = lease_batch(self.state, self.source, self.holder)
+            self.open[number] = batch.id
+            yield Task(number, tuple(pieces), batch.id, self.source)
+
+    def told(self, size: int, lines: int, accepted: int) -> None:
+        if self.progress is not None:
+            self.progress.advance(size, lines, accepted)
+        if time.monotonic() - self._renewed > self.state.settings.lease_seconds / 3:
+            self._renewed = time.monotonic()
+            for batch in self.open.values():
+                renew_batch(self.state, batch)
+
+    def commit(self, done: Result) -> None:
+        batch = self.open[done.task.number]
+        self.result.errors += done.errors
+        self.result.guessed += [text for text in done.guessed if text not in self.result.guessed]
+        if not done.files:
+            abandon_batch(self.state, batch)
+        else:
+            positions = {
+                os.path.abspath(piece.file.path): self._position(piece, done)
+                for piece in done.task.pieces
+                if piece.file.path in done.files
+            }
+            before = {
+                piece.file.path: self.lines.get(os.path.abspath(piece.file.path), 0) if piece.offset else 0
+                for piece in done.task.pieces
+            }
+            commit_batch(
+                self.state,
+                batch,
+                segments=[segment for segment in done.segments if isinstance(segment, Segment)],
+                checkpoints=positions,
+                outcomes={
+                    path: Outcomes(count.lines, count.accepted, count.rejected, count.blank, count.duplicate)
+                    for path, count in done.files.items()
+                },
+                reject_counts={
+                    (path, reason): lines
+                    for path, count in done.files.items()
+                    for reason, lines in count.reasons.items()
+                },
+                dead_letters=[
+                    DeadLetter(
+                        letter.file,
+                        letter.line + before[letter.file],
+                        letter.offset,
+                        letter.length,
+                        letter.reason,
+                        letter.sha256,
+                        letter.body,
+                    )
+                    for letter in done.letters
+                ],
+                coverage=done.covered,
+                now=datetime.now(UTC),
+            )
+            self.lines.update({path: position.lines for path, position in positions.items()})
+            self.result.accounting.add(done.files.values())
+            self.result.batches += 1
+        del self.open[done.task.number]
+
+    def _position(self, piece: Piece, done: Result) -> Position:
+        file = piece.file
+        lines = done.files[file.path].lines
+        if piece.offset:
+            lines += self.lines.get(os.path.abspath(file.path), 0)
+        end = file.size if piece.end is None else piece.end
+        mark = _fingerprint(file.path, min(file.size, _HEAD))
+        return Position(end, lines, file.size, file.mtime_ns, piece.last, mark)
+
+    def abandon(self) -> None:
+        """Give back what was leased and not committed (interrupt, error): its files go now instead of by expiry."""
+        for batch in self.open.values():
+            abandon_batch(self.state, batch)
+        self.open.clear()
+
+
+class _Kept:
+    """Identities of requests that the lake holds already, loaded by segment when a batch reaches into its time."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._segments = list(state.request_segments())
+
+    def __call__(self, first_s: float, last_s: float) -> Iterator[Identities]:
+        reached = [
+            segment
+            for segment in self._segments
+            if segment.min_at.timestamp() <= last_s and segment.max_at.timestamp() >= first_s
+        ]
+        self._segments = [segment for segment in self._segments if segment not in reached]
+        expression = IDENTITY_SQL.format(otherwise=f"ELSE hash({', '.join(_RECORD)})")
+        for segment in reached:
+            path = self._state.lake.root / segment.path
+            try:
+                with duckdb.connect(config={"threads": "1"}) as connection:
+                    connection.execute("SET TimeZone = 'UTC'")
+                    columns = connection.execute(
+                        f"SELECT {expression} AS identity FROM "
+                        "(SELECT *, NULL::VARCHAR AS event_id FROM read_parquet(?))",
+                        [str(path)],
+                    ).fetchnumpy()
+            except duckdb.IOException as error:
+                raise SourceError(f"{path}: a segment of the lake cannot be read: {error}") from None
+            yield np.asarray(columns["identity"], dtype=np.uint64)
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
