@@ -1,0 +1,72 @@
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gatewatch.frames import CLIENTS, MINUTE_COUNTS, MINUTES, merge_clients, merge_minutes, rollup, visible_mask
+
+START = datetime(2026, 6, 9, 12, tzinfo=UTC)
+
+
+def a_row(minute: int, route: str | None, buckets: dict[int, int], clients: list[int]) -> dict[str, object]:
+    ordered = sorted(buckets)
+    return {
+        **dict.fromkeys(MINUTES.names),
+        **dict.fromkeys(MINUTE_COUNTS, 0),
+        "minute": START + timedelta(minutes=minute),
+        "api": "a1",
+        "stage": "prod",
+        "route": route,
+        "n": sum(buckets.values()),
+        "s2xx": sum(buckets.values()),
+        "latency_b": ordered or None,
+        "latency_c": [buckets[bucket] for bucket in ordered] or None,
+        "clients_k": sorted(set(clients)) or None,
+        "visible": visible_mask(["status"]),
+    }
+
+
+ROWS = st.lists(
+    st.builds(
+        a_row,
+        st.integers(0, 3),
+        st.sampled_from(["GET /a", "GET /b", None]),
+        st.dictionaries(st.integers(-1, 900), st.integers(1, 9), max_size=4),
+        st.lists(st.integers(0, 2**32 - 1), max_size=5),
+    ),
+    min_size=1,
+    max_size=30,
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(ROWS, st.randoms(use_true_random=False), st.integers(0, 30))
+def test_any_order_and_any_split_merge_to_the_same(rows: list[dict[str, object]], random: object, cut: int) -> None:
+    whole = merge_minutes(pa.Table.from_pylist(rows, schema=MINUTES))
+    shuffled = list(rows)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis gives a random.Random typed as object
+    parts = [merge_minutes(pa.Table.from_pylist(part, schema=MINUTES)) for part in (shuffled[:cut], shuffled[cut:])]
+    assert merge_minutes(pa.concat_tables(parts)).equals(whole)
+
+
+def test_a_stage_sums_its_routes_and_merges_their_latencies() -> None:
+    rows = [a_row(0, "GET /a", {100: 3}, [1, 2]), a_row(0, "GET /b", {100: 1, 200: 4}, [2, 3])]
+    frame = rollup(pa.Table.from_pylist(rows, schema=MINUTES), by_route=False)
+    assert len(frame) == 1
+    assert frame.loc[0, "n"] == 8
+    assert frame.loc[0, "distinct_clients"] == 3
+    assert frame.loc[0, "latency_n"] == 8
+    assert frame.loc[0, "closes_at"] == START + timedelta(minutes=3)
+
+
+def test_clients_add_up() -> None:
+    row = {
+        **dict.fromkeys(CLIENTS.names),
+        "minute": START,
+        "api": "a1",
+        "reject_cause": "throttle",
+        "client_ip": "192.0.2.1",
+    }
+    table = pa.Table.from_pylist([{**row, "n": 2}, {**row, "n": 3}], schema=CLIENTS)
+    assert merge_clients(table).column("n").to_pylist() == [5]

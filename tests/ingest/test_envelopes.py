@@ -1,0 +1,65 @@
+import base64
+import gzip
+import json
+
+from ingest.block import Origin
+from ingest.envelopes import glued_records, is_envelope, unwrap
+
+
+def an_envelope(*messages: str, kind: str = "DATA_MESSAGE") -> str:
+    events = [{"id": str(index), "timestamp": 1781008496000, "message": text} for index, text in enumerate(messages)]
+    document = {"messageType": kind, "owner": "123456789012", "logGroup": "/aws/apigw/orders", "logEvents": events}
+    return json.dumps(document)
+
+
+def test_envelopes_glued_or_on_lines_give_their_events_and_the_line_they_stood_in() -> None:
+    text = an_envelope("a", "b") + an_envelope("c") + "\n" + an_envelope("d")
+    assert is_envelope(text.encode())
+    block = unwrap(text.encode()).block([Origin(0, "x", 1, 0)])
+    assert [line.as_py().rstrip() for line in block.lines] == ["a", "b", "c", "d"]
+    assert [block.origin(row)[1] for row in range(4)] == [1, 1, 1, 2]
+    assert block.side["x.owner"].to_pylist() == ["123456789012"] * 4
+    assert block.side["x.event_time"].to_pylist() == ["1781008496000"] * 4
+
+
+def test_control_messages_are_no_events() -> None:
+    assert unwrap(an_envelope("CWL CONTROL MESSAGE", kind="CONTROL_MESSAGE").encode()).records == []
+
+
+def test_a_broken_envelope_costs_only_itself_and_is_kept() -> None:
+    text = an_envelope("a") + "\n" + an_envelope("b")[:-20] + "\n" + an_envelope("c")
+    unwrapped = unwrap(text.encode())
+    assert unwrapped.records == [b"a", b"c"]
+    assert len(unwrapped.broken) == 1
+    assert unwrapped.broken[0][0] == 1
+
+
+def test_a_lambda_event_and_a_command_line_answer_are_unwrapped() -> None:
+    packed = base64.b64encode(gzip.compress(an_envelope("a").encode())).decode()
+    assert unwrap(json.dumps({"awslogs": {"data": packed}}).encode()).records == [b"a"]
+    answer = {"events": [{"message": "m", "eventId": "7", "ingestionTime": 1781008499000}], "searchedLogStreams": []}
+    text = json.dumps(answer, indent=2).encode()
+    assert is_envelope(text)
+    unwrapped = unwrap(text)
+    assert unwrapped.records == [b"m"]
+    assert unwrapped.delivered == ["1781008499000"]
+
+
+def test_an_access_log_line_is_no_envelope() -> None:
+    assert not is_envelope(b'{"requestId":"1","status":"200"}\n')
+    assert not is_envelope(b"")
+
+
+def test_glued_records_come_apart_even_with_braces_in_strings() -> None:
+    records = [json.dumps({"a": "x"}), json.dumps({"agent": "}{"}), json.dumps({"b": {"c": "{"}})]
+    assert list(glued_records("".join(records).encode())) == [record.encode() for record in records]
+
+
+def test_a_bare_dash_does_not_swallow_its_neighbours() -> None:
+    glued = b'{"a":-}{"a":"1"}{"a":"2"}'
+    assert list(glued_records(glued)) == [b'{"a":-}', b'{"a":"1"}', b'{"a":"2"}']
+
+
+def test_many_braces_in_one_string_take_no_long() -> None:
+    line = b'{"a":"' + b"}{" * 200_000 + b'"}'
+    assert b"".join(glued_records(line)) == line

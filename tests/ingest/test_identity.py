@@ -1,0 +1,35 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.identity import SeenSet
+
+BATCHES = st.lists(st.lists(st.integers(0, 40), max_size=20), max_size=12)
+
+
+@given(BATCHES)
+def test_each_identity_is_new_exactly_once(batches: list[list[int]]) -> None:
+    seen = SeenSet()
+    known: set[int] = set()
+    for batch in batches:
+        repeated = seen.take(np.array(batch, dtype=np.uint64))
+        assert len(batch) - int(repeated.sum()) == len(set(batch) - known)
+        known |= set(batch)
+    assert len(seen) == len(known)
+
+
+def test_what_a_failed_batch_brought_is_new_again() -> None:
+    seen = SeenSet()
+    seen.take(np.array([1, 2], dtype=np.uint64))
+    brought = np.array([3, 4], dtype=np.uint64)
+    seen.take(brought)
+    seen.forget(brought)
+    assert seen.take(np.array([1, 2, 3, 4], dtype=np.uint64)).tolist() == [True, True, False, False]
+
+
+def test_it_is_bounded() -> None:
+    seen = SeenSet(limit=1000)
+    for start in range(0, 10_000, 100):
+        seen.take(np.arange(start, start + 100, dtype=np.uint64))
+    assert len(seen) <= 1100
+    assert seen.take(np.array([9_999], dtype=np.uint64)).tolist() == [True]
