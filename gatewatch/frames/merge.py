@@ -80,11 +80,32 @@ def merge_sql(keys: tuple[str, ...], relation: str) -> str:
 
 
 def merge_minutes(minutes: pa.Table) -> pa.Table:
-    """MINUTES rows of any number of batches -> one row per MINUTE_KEYS, sorted by them."""
+    """MINUTES rows of any number of batches -> one row per MINUTE_KEYS, sorted by them.
+
+    Only keys with several rows are summed; the others, most of them when files follow each other in time, pass by.
+    """
+    order = ", ".join(f"{key} NULLS FIRST" for key in MINUTE_KEYS)
+    same = " AND ".join(f"minutes_in.{key} IS NOT DISTINCT FROM keyed.{key}" for key in MINUTE_KEYS)
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.register("minutes_in", minutes)
-        return connection.sql(merge_sql(MINUTE_KEYS, "minutes_in")).to_arrow_table().cast(MINUTES)
+        names = ", ".join(MINUTE_KEYS)
+        connection.execute(
+            f"CREATE TEMP TABLE keyed AS SELECT {names} FROM minutes_in GROUP BY {names} HAVING count(*) > 1"
+        )
+        ((several,),) = connection.execute("SELECT count(*) FROM keyed").fetchall()
+        if not several:
+            return connection.sql(f"SELECT * FROM minutes_in ORDER BY {order}").to_arrow_table().cast(MINUTES)
+        connection.execute(f"CREATE TEMP TABLE doubled AS SELECT minutes_in.* FROM minutes_in JOIN keyed ON {same}")
+        return (
+            connection.sql(
+                f"SELECT * FROM ((SELECT minutes_in.* FROM minutes_in ANTI JOIN keyed ON {same}) "
+                f"UNION ALL BY NAME ({merge_sql(MINUTE_KEYS, 'doubled')})) ORDER BY {order}"
+            )
+            .to_arrow_table()
+            .select(MINUTES.names)
+            .cast(MINUTES)
+        )
 
 
 def merge_clients(clients: pa.Table) -> pa.Table:
