@@ -95,7 +95,11 @@ def merge_minutes(minutes: pa.Table) -> pa.Table:
         )
         ((several,),) = connection.execute("SELECT count(*) FROM keyed").fetchall()
         if not several:
-            return connection.sql(f"SELECT * FROM minutes_in ORDER BY {order}").to_arrow_table().cast(MINUTES)
+            numbered = pa.table({**{key: minutes.column(key) for key in MINUTE_KEYS}, "row": np.arange(len(minutes))})
+            connection.register("numbered", numbered)
+            # Sorting only the keys and taking the rows is several times faster than sorting rows with lists.
+            sorted_rows = connection.execute(f"SELECT row FROM numbered ORDER BY {order}").fetchnumpy()["row"]
+            return minutes.take(pa.array(np.asarray(sorted_rows))).cast(MINUTES)
         connection.execute(f"CREATE TEMP TABLE doubled AS SELECT minutes_in.* FROM minutes_in JOIN keyed ON {same}")
         return (
             connection.sql(
@@ -125,10 +129,13 @@ def rollup(minutes: pa.Table, *, by_route: bool) -> pd.DataFrame:
     when no value), visible (uint64), closes_at (when a live service would have known the minute, aware UTC).
     """
     keys = MINUTE_KEYS if by_route else tuple(key for key in MINUTE_KEYS if key != "route")
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.register("minutes_in", minutes)
-        merged = connection.sql(merge_sql(keys, "minutes_in")).to_arrow_table()
+    if by_route:
+        merged = merge_minutes(minutes)
+    else:
+        with duckdb.connect() as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.register("minutes_in", minutes)
+            merged = connection.sql(merge_sql(keys, "minutes_in")).to_arrow_table()
     columns = {name: merged.column(name).to_pandas() for name in (*keys, *MINUTE_COUNTS, "visible", "available_at")}
     frame = pd.DataFrame(columns)
     if not by_route:
