@@ -1,0 +1,71 @@
+"""The command line: parse, call one function, print.
+
+Each module in `gatewatch/cli/commands` is one command (or group) and is found by walking; it imports the heavy rooms
+only when it runs, so that `gatewatch version` answers at once.
+
+Exit codes: 0 nothing at or above --fail-on, 1 findings at or above it, 2 usage or configuration, 3 a source failed or
+data are partial, 4 coverage below --min-coverage, 130 interrupted. Where several apply the order is 130, 2, 3, 4, 1.
+A reader that closes the pipe ends us with 141, as SIGPIPE does to any tool.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from gatewatch.cli.root import root
+from gatewatch.cli.terminal import safe
+from gatewatch.errors import GatewatchError
+
+OK = 0
+FINDINGS = 1
+USAGE = 2
+PARTIAL = 3
+COVERAGE = 4
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. An error a person can act on is one line; a bug is a traceback."""
+    try:
+        result = root.main(arguments, prog_name="gatewatch", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else OK
+    except BrokenPipeError:
+        _abandon_stdout()
+        return PIPE_CLOSED
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted", INTERRUPTED)
+    except click.ClickException as error:
+        return _fail(_usage(error), error.exit_code if isinstance(error, click.UsageError) else USAGE)
+    except GatewatchError as error:
+        return _fail(str(error), error.exit_code)
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error), PARTIAL)
+
+
+def _usage(error: click.ClickException) -> str:
+    text = " ".join(error.format_message().split())
+    context = getattr(error, "ctx", None)
+    return f"{text} (see `{context.command_path} --help`)" if context is not None else text
+
+
+def _fail(text: str, code: int) -> int:
+    try:
+        print(f"gatewatch: {safe(' '.join(text.split()))}", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+    except OSError:
+        _abandon_stdout()
+    return code
+
+
+def _abandon_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter's last flush has nobody to complain to."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):  # not a real file: a test's buffer
+        return

@@ -1,0 +1,157 @@
+"""`gatewatch scan`: findings in log files, with nothing kept."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gatewatch.cli.choose import filter_options, judged_percent, partial, wanted
+from gatewatch.cli.inputs import Beside, document_options, read_beside
+from gatewatch.cli.root import Command, Ui, pass_ui
+from gatewatch.records import JSON, Severity
+
+if TYPE_CHECKING:
+    from detect.run import Detection
+    from gatewatch.cli.documents import Report
+    from ingest.scan import ScanResult
+
+SHOWN_ERRORS = 20
+"""Errors printed on stderr; the JSON holds all of them."""
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "gatewatch scan logs/                                     # a folder, whatever formats are in it",
+        "gatewatch scan 'logs/**/*.gz' --severity high,critical   # a glob, only what matters most",
+        "zcat *.gz | gatewatch scan - --format json               # from a pipe, for a program",
+        "gatewatch scan logs/ --inventory apis.json --changes cloudtrail.json -o out.json -o out.csv",
+        "gatewatch scan logs/ --log-format '$context.identity.sourceIp [$context.requestTime] ...'",
+    ),
+)
+@click.argument("paths", metavar="PATH…", nargs=-1, required=True)
+@document_options
+@click.option("--log-format", metavar="FORMAT", help="A $context template or a format's name (default: found out).")
+@click.option("--format", "form", type=click.Choice(["table", "json", "jsonl", "csv"]), help="On stdout.")
+@click.option("-o", "--output", metavar="FILE", multiple=True, type=click.Path(path_type=Path), help="By suffix.")
+@filter_options
+@click.option("--min-confidence", type=click.FloatRange(0, 1), default=0.0, help="Only findings this sure, 0 to 1.")
+@click.option(
+    "--fail-on",
+    type=click.Choice([severity.value for severity in Severity]),
+    default="low",
+    show_default=True,
+    help="Exit 1 when a shown finding is at least this severe.",
+)
+@click.option("--min-coverage", type=click.FloatRange(0, 100), help="Exit 4 when less than this % can be judged.")
+@click.option("--exit-zero", is_flag=True, help="Exit 0 instead of 1; failures stay failures.")
+@click.option("--workers", type=click.IntRange(0, 256), default=0, help="Processes (default: one a core).")
+@pass_ui
+def command(
+    ui: Ui,
+    paths: tuple[str, ...],
+    log_format: str | None,
+    form: str | None,
+    output: tuple[Path, ...],
+    min_confidence: float,
+    fail_on: str,
+    min_coverage: float | None,
+    exit_zero: bool,
+    workers: int,
+    **options: Any,
+) -> int:
+    """Read access logs and print what is wrong in them. Nothing is kept, the data directory is not touched.
+
+    PATH is a file, a folder, a glob or `-` for stdin; plain, gzip or zstd. Without --format and -o a table is printed;
+    -o writes a format by suffix (.json .jsonl .csv .txt) and may be repeated. Filters choose the findings that are
+    shown and that decide the exit code; they never change the accounting.
+
+    Exit: 0 nothing at or above --fail-on, 1 findings, 2 wrong usage, 3 a source failed or data are partial (also when
+    there are findings), 4 coverage below --min-coverage, 130 interrupted. When several apply: 130, 2, 3, 4, 1.
+    """
+    from gatewatch.cli.output import check_target, format_of, write_report
+
+    targets: list[tuple[str, Path | None]] = [(format_of(path), path) for path in output]
+    for path in output:
+        check_target(path)
+    if form is not None or not output:
+        targets.insert(0, (form or "table", None))
+    wish = wanted(options, min_confidence)
+    beside = read_beside(options)
+    scanned, detection = _run(ui, paths, beside, log_format, workers)
+    report = _report(scanned, detection, beside, [f for f in detection.findings if wish.keeps(f)])
+    for name, path in targets:
+        write_report(report, name, path, colour=ui.colour)
+    _explain(ui, report, scanned, beside, paths)
+    why = partial(report.accounting, report.errors)
+    if why is not None:
+        ui.warn(f"the data are partial: {why}")
+        return 3
+    if min_coverage is not None:
+        judged = judged_percent(_stages(scanned), report.blind)
+        if judged < min_coverage:
+            ui.warn(f"coverage is {judged:.1f} %, below --min-coverage {min_coverage:g}")
+            return 4
+    bad = any(finding.severity.rank >= Severity(fail_on).rank for finding in report.findings)
+    return 1 if bad and not exit_zero else 0
+
+
+def _run(
+    ui: Ui, paths: tuple[str, ...], beside: Beside, log_format: str | None, workers: int
+) -> tuple[ScanResult, Detection]:
+    from detect.model import Context
+    from detect.run import detect
+    from ingest.scan import scan_paths
+
+    settings = ui.settings()
+    key = settings.hash_key.get_secret_value().encode() if settings.hash_key else secrets.token_bytes(16)
+    with ui.reporter("scan") as progress:
+        scanned = scan_paths(
+            paths,
+            log_format=log_format,
+            inventory=beside.inventory,
+            workers=workers or settings.workers,
+            hash_key=key,
+            progress=progress,
+            exclude=[],
+        )
+    context = Context(inventory=beside.inventory, changes=beside.changes, asn=beside.networks, settings=settings)
+    return scanned, detect(scanned.minutes, scanned.clients, scanned.coverage, context)
+
+
+def _report(scanned: ScanResult, detection: Detection, beside: Beside, findings: list[Any]) -> Report:
+    from gatewatch.cli.documents import Report
+
+    accounting: dict[str, JSON] = {**scanned.accounting.to_json(), **beside.counts}
+    errors = list(scanned.errors)
+    if accounting.get("files") == 0 and not errors:
+        errors.append("no log files were found")
+    return Report(findings, accounting, detection.blind, errors)
+
+
+def _explain(ui: Ui, report: Report, scanned: ScanResult, beside: Beside, paths: tuple[str, ...]) -> None:
+    """On stderr: how the lines were read, what could not be, and what to do next."""
+    from gatewatch.cli.documents import accounting_line
+
+    for text in scanned.guessed:
+        ui.say(f"format: {text}")
+    for text in beside.notes:
+        ui.say(text)
+    for text in report.errors[:SHOWN_ERRORS]:
+        ui.warn(text)
+    if len(report.errors) > SHOWN_ERRORS:
+        ui.warn(f"... and {len(report.errors) - SHOWN_ERRORS} more errors")
+    ui.say(f"{len(report.findings)} findings; {accounting_line(report.accounting)}")
+    named = " ".join(paths[:3]) if paths != ("-",) else "PATH"
+    if scanned.accounting.rejected:
+        ui.hint(f"gatewatch parse {named} shows each rejected line with its reason")
+    elif report.findings:
+        ui.hint(f"gatewatch ingest {named} && gatewatch serve  keeps them and shows them with charts")
+
+
+def _stages(scanned: ScanResult) -> int:
+    names = ("account", "region", "api", "stage")
+    return int(scanned.minutes.select(names).group_by(list(names)).aggregate([]).num_rows)

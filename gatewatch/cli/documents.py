@@ -1,0 +1,253 @@
+"""Findings as people and programs want them: table, JSON, JSON lines, CSV. One function a format."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import orjson
+
+from gatewatch.cli.terminal import safe
+from gatewatch.records import JSON, Blind, Finding, Severity, iso
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SCHEMA_VERSION = 1
+
+CSV_COLUMNS: tuple[str, ...] = (
+    "id",
+    "kind",
+    "subtype",
+    "severity",
+    "score",
+    "confidence",
+    "title",
+    "account",
+    "region",
+    "api_id",
+    "stage",
+    "route",
+    "start",
+    "end",
+    "detected_at",
+    "cause",
+    "layer",
+    "observed",
+    "expected",
+    "unit",
+    "sentence",
+    "ips",
+    "apiKeyIds",
+    "principals",
+    "caveat",
+    "remedy",
+)
+
+_COLOURS = {
+    Severity.INFO: "dim",
+    Severity.LOW: "cyan",
+    Severity.MEDIUM: "yellow",
+    Severity.HIGH: "red",
+    Severity.CRITICAL: "bold red",
+}
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a scan found and on what it stands. accounting: outcome counts as JSON; errors: one line each."""
+
+    findings: Sequence[Finding]
+    accounting: Mapping[str, JSON]
+    blind: Sequence[Blind] = ()
+    errors: Sequence[str] = field(default=())
+
+    def to_json(self) -> dict[str, JSON]:
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "findings": [finding.to_json() for finding in self.findings],
+            "accounting": dict(self.accounting),
+            "blind": [blind.to_json() for blind in self.blind],
+            "errors": list(self.errors),
+        }
+
+
+def json_text(value: JSON, *, pretty: bool = False) -> str:
+    """JSON in pure printable ASCII: whatever an attacker put into a log, a terminal that shows it stays harmless.
+
+    >>> json_text({"path": "\\u202e\\x9b2J"})
+    '{"path":"\\\\u202e\\\\u009b2J"}'
+    """
+    raw = orjson.dumps(value, option=orjson.OPT_INDENT_2 if pretty else 0)
+    if raw.isascii() and b"\x7f" not in raw:
+        return raw.decode()
+    text = json.dumps(value, indent=2 if pretty else None, separators=None if pretty else (",", ":"))
+    return text.replace("\x7f", "\\u007f")
+
+
+def csv_cell(value: object) -> str:
+    """One cell: control characters spelled out, and nothing that a spreadsheet takes for a formula."""
+    if value is None:
+        return ""
+    if isinstance(value, bool | int | float):
+        return str(value)
+    text = safe(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def csv_line(cells: Sequence[object]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerow([csv_cell(cell) for cell in cells])
+    return buffer.getvalue()
+
+
+def as_json(report: Report) -> str:
+    return json_text(report.to_json(), pretty=True) + "\n"
+
+
+def as_jsonl(report: Report) -> str:
+    """One finding a line, each with the schema's version."""
+    rows = ({"schema_version": SCHEMA_VERSION, **finding.to_json()} for finding in report.findings)
+    return "".join(json_text(row) + "\n" for row in rows)
+
+
+def as_csv(report: Report) -> str:
+    return csv_line(CSV_COLUMNS) + "".join(csv_line(csv_row(finding)) for finding in report.findings)
+
+
+def csv_row(finding: Finding) -> list[object]:
+    """Cells of a finding in the order of CSV_COLUMNS; entities are joined by spaces."""
+    row = finding.to_json()
+    evidence = finding.evidence
+    flat: dict[str, object] = {
+        **row,
+        "layer": finding.layer,
+        "observed": evidence.observed,
+        "expected": evidence.expected,
+        "unit": evidence.unit,
+        "sentence": evidence.sentence,
+        "ips": " ".join(finding.entities.ips),
+        "apiKeyIds": " ".join(finding.entities.api_key_ids),
+        "principals": " ".join(finding.entities.principals),
+    }
+    return [flat[column] for column in CSV_COLUMNS]
+
+
+def as_table(report: Report, console: Console) -> None:
+    """What a person reads: the findings, what could not be judged, and what was read."""
+    from rich.text import Text
+
+    for number, finding in enumerate(report.findings):
+        if number:
+            console.print()
+        print_finding(finding, console)
+    if not report.findings:
+        console.print("no findings")
+    if report.blind:
+        console.print(Text("\ncould not be judged:", style="bold"))
+        for blind in report.blind:
+            where = place(blind.account, blind.api, blind.stage, None)
+            console.print(Text(safe(f"  {blind.kind.value}  {where}: {blind.reason}")))
+    console.print(Text(safe("\n" + accounting_line(report.accounting)).replace("\\x0a", "\n")))
+
+
+def print_finding(finding: Finding, console: Console) -> None:
+    """One finding in a few lines: how bad and what, where and when, why we think so, who, and what to do."""
+    from rich.text import Text
+
+    head = Text(f"{finding.severity.value.upper():<8} ", style=_COLOURS[finding.severity])
+    head.append(safe(finding.title), style="bold")
+    console.print(head)
+    rows = [
+        ("what", f"{finding.kind.value} / {finding.subtype}, cause {finding.cause.value}"),
+        ("where", place(finding.account, finding.api, finding.stage, finding.route)),
+        ("when", f"{span(finding.start, finding.end)}, noticed {iso(finding.detected_at)}"),
+        ("why", finding.evidence.sentence),
+        ("who", who(finding)),
+        ("changes", "; ".join(f"{iso(c.at)} {c.what} by {c.actor} on {c.resource}" for c in finding.changes[:3])),
+        ("caveat", finding.caveat or ""),
+        ("do", finding.remedy),
+        ("id", finding.id),
+    ]
+    print_pairs([(name, text) for name, text in rows if text], console)
+
+
+def print_pairs(rows: Sequence[tuple[str, str]], console: Console) -> None:
+    """Names and texts side by side; long texts are folded to the width at hand."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(min_width=9, justify="right", style="dim", no_wrap=True)
+    grid.add_column(overflow="fold", ratio=1)
+    for name, text in rows:
+        grid.add_row(Text(name), Text(safe(text)))
+    console.print(grid)
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], console: Console) -> None:
+    """Columns over rows; the widest columns give way first."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in columns:
+        table.add_column(Text(column), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text("" if cell is None else safe(cell)) for cell in row))
+    console.print(table)
+
+
+def place(account: str | None, api: str, stage: str | None, route: str | None) -> str:
+    """`123456789012/abc123/prod GET /pets`."""
+    path = "/".join(part for part in (account, api, stage) if part)
+    return f"{path} {route}" if route else path
+
+
+def who(finding: Finding) -> str:
+    """The first few of each kind of entity, and how many more there are."""
+    parts = []
+    for name, values in (
+        ("ip", finding.entities.ips),
+        ("key", finding.entities.api_key_ids),
+        ("principal", finding.entities.principals),
+        ("as", finding.entities.asns),
+    ):
+        if values:
+            more = f" (+{len(values) - 3})" if len(values) > 3 else ""
+            parts.append(f"{name} {', '.join(values[:3])}{more}")
+    return "; ".join(parts)
+
+
+def span(start: datetime, end: datetime | None) -> str:
+    """`2026-06-09T12:34:00Z for 1 h 5 min`."""
+    if end is None:
+        return f"{iso(start)}, still going on"
+    minutes = max(round((end - start).total_seconds() / 60), 0)
+    hours, rest = divmod(minutes, 60)
+    return f"{iso(start)} for {f'{hours} h ' if hours else ''}{rest} min"
+
+
+def accounting_line(accounting: Mapping[str, JSON]) -> str:
+    """`1,000 lines in 3 files: 990 accepted, 4 rejected (not_json 4), 1 blank, 5 duplicate`."""
+    counts = {name: value if isinstance(value, int) else 0 for name, value in accounting.items()}
+    reasons = accounting.get("reasons")
+    listed = ", ".join(f"{name} {n:,}" for name, n in reasons.items()) if isinstance(reasons, Mapping) else ""
+    return (
+        f"{counts.get('lines', 0):,} lines in {counts.get('files', 0):,} files: "
+        f"{counts.get('accepted', 0):,} accepted, "
+        f"{counts.get('rejected', 0):,} rejected{f' ({listed})' if listed else ''}, "
+        f"{counts.get('blank', 0):,} blank, {counts.get('duplicate', 0):,} duplicate"
+    )
+
+
+TEXT_FORMATS: dict[str, Callable[[Report], str]] = {"json": as_json, "jsonl": as_jsonl, "csv": as_csv}
+FORMATS: tuple[str, ...] = ("table", *TEXT_FORMATS)
+SUFFIXES: dict[str, str] = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".txt": "table"}
