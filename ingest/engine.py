@@ -1,7 +1,7 @@
 """The engine: runs formats, which are data, over blocks of lines in DuckDB. No Python per line on the happy path.
 
-A block's lines become rows of the table `ev` (canonical columns, see frames.REQUESTS) by one pass per format that the
-sample shows. What no pass reads is bisected out: blank, too long, glued records, bare dashes, formats that the sample
+A block's lines become rows of a table (canonical columns, see frames.REQUESTS) by one pass per format that the sample
+shows. What no pass reads is bisected out: blank, too long, glued records, bare dashes, formats that the sample
 did not show, and last the slow reader, line by line. Every row ends in exactly one outcome.
 """
 
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from gatewatch.frames import REQUESTS, visible_mask
 from ingest import slow
@@ -32,18 +33,26 @@ _BARE_NAN = re.compile(rb'(":\s*)(?:NaN|-?Infinity)(\s*[,}\]])')
 
 @dataclass(slots=True)
 class Reading:
-    """What became of a block. The accepted rows stand in the connection's table `ev` (reason IS NULL).
+    """What became of a block. accepted: the rows that were read, in order of `rn`.
 
+    Its columns: rn (row of the block), the engine's columns of frames.REQUESTS, and of MEASURES.
     rejected: row -> reason. blank: the rows of white space. split: rows that were several glued records; each record
     counts as a line of its own. split_from: rows made by splitting -> the row they stood in.
     """
 
     block: Block
     rows: int
+    tables: list[pa.Table] = field(default_factory=list)
     rejected: dict[int, str] = field(default_factory=dict)
     blank: list[int] = field(default_factory=list)
     formats: list[Format] = field(default_factory=list)
     split_from: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def accepted(self) -> pa.Table:
+        if len(self.tables) == 1:
+            return self.tables[0]
+        return pa.concat_tables(self.tables).sort_by("rn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +83,15 @@ class Engine:
         self.connection.close()
 
     def read(self, block: Block, chosen: Chosen) -> Reading:
-        """Parse a block into `ev`."""
-        types = {field.name: _SQL_TYPE[field.type] for field in REQUESTS}
-        columns = ", ".join(f'"{name}" {types[name]}' for name in self.columns)
-        self.connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE ev (rn INTEGER, {columns}, minute INTEGER, series UBIGINT, client UBIGINT, "
-            "identity UBIGINT, visible UBIGINT, event_id VARCHAR, reason VARCHAR)"
-        )
-        reading = Reading(block, len(block))
+        """Parse a block."""
+        reading = Reading(block, len(block), [self.schema.empty_table()])
         too_long = np.flatnonzero(np.diff(block.starts) > LINE_LIMIT)
         rows: Rows | None = None
         if len(too_long):
             rows = np.setdiff1d(np.arange(len(block)), too_long)
             self._too_long(block, too_long, reading, chosen)
         self._passes(block, rows, chosen, reading, tried=[])
+        reading.tables = [table for table in reading.tables if len(table)] or reading.tables[:1]
         return reading
 
     def _too_long(self, block: Block, rows: Rows, reading: Reading, chosen: Chosen) -> None:
@@ -117,7 +121,7 @@ class Engine:
             ]
             if not fresh:
                 break
-            failed = self._pass(current, fresh[0], chosen, here)
+            failed = self._pass(current, fresh[0], chosen, reading, here)
             tried.append(fresh[0])
             if len(failed) < len(current):
                 reading.formats.append(fresh[0])
@@ -135,22 +139,29 @@ class Engine:
             return list(chosen.stages)
         return [found for found in chosen.stages if found.api in (None, chosen.hint)]
 
-    def _pass(self, block: Block, found: Format, chosen: Chosen, here: Rows | None) -> Rows:
+    def _pass(self, block: Block, found: Format, chosen: Chosen, reading: Reading, here: Rows | None) -> Rows:
         """Read the block with one format; returns the rows (of this block) that it could not read."""
         numbers = np.arange(len(block)) if here is None else here
-        table = pa.table({"rn": pa.array(numbers.astype(np.int32)), "line": block.lines, **block.side})
-        self.connection.register("lines", table)
+        lines = pa.table({"rn": pa.array(numbers.astype(np.int32)), "line": block.lines, **block.side})
+        self.connection.register("lines", lines)
         try:
-            self._insert(found, frozenset(block.side), chosen)
+            table = self._run(found, frozenset(block.side), chosen)
         finally:
             self.connection.unregister("lines")
-        failed = self.connection.execute("SELECT rn FROM ev WHERE reason IS NOT NULL ORDER BY rn").fetchnumpy()["rn"]
-        if len(failed):
-            self.connection.execute("DELETE FROM ev WHERE reason IS NOT NULL")
-        failed = np.asarray(failed, dtype=np.int64)
+        failed = self._keep(table, reading)
         return failed if here is None else np.flatnonzero(np.isin(here, failed))
 
-    def _insert(self, found: Format, side: frozenset[str], chosen: Chosen, read: frozenset[str] | None = None) -> None:
+    def _keep(self, table: pa.Table, reading: Reading) -> Rows:
+        """Add the rows that were read to the reading; returns the others' row numbers."""
+        reason = table.column("reason")
+        if reason.null_count == len(table):
+            reading.tables.append(table.drop_columns("reason"))
+            return np.zeros(0, dtype=np.int64)
+        good = reason.is_null()
+        reading.tables.append(table.filter(good).drop_columns("reason"))
+        return np.sort(np.asarray(table.filter(pc.invert(good)).column("rn").to_numpy(), dtype=np.int64))
+
+    def _run(self, found: Format, side: frozenset[str], chosen: Chosen, read: frozenset[str] | None = None) -> pa.Table:
         """Run a format over `lines`; read: over `slow_rows`, which has these variables already."""
         variables = read if read is not None else frozenset(found.fields) | side | _aliases(side)
         constants = {
@@ -171,36 +182,44 @@ class Engine:
         event_id = '"x.event_id"' if "x.event_id" in variables else "NULL"
         names = [_quoted(name) for name in self.columns]  # `at` is a keyword
         kept = (
-            [f"CASE WHEN reject_cause IS NOT NULL THEN {name} END" if name in _WHO else name for name in names]
+            [
+                f"CASE WHEN reject_cause IS NOT NULL THEN {name} END AS {name}" if name in _WHO else name
+                for name in names
+            ]
             if self.lean
             else names
         )
         outer = (
-            f'SELECT rn, {", ".join(kept)}, (epoch_us("at") // 60000000)::INTEGER, {SERIES_SQL}, {CLIENT_SQL}, '
-            f"{_identity(names if precise else [])}, {mask}::UBIGINT, event_id, "
-            "CASE WHEN unmet THEN 'no_format' ELSE reason END"
+            f"SELECT rn, {', '.join(name for name in kept if name != _UNKEPT or not self.lean)}, "
+            f'(epoch_us("at") // 60000000)::INTEGER AS minute, {SERIES_SQL} AS series, {CLIENT_SQL} AS client, '
+            f"{_identity(names if precise else [])} AS identity, {mask}::UBIGINT AS visible, event_id, "
+            "CASE WHEN unmet THEN 'no_format' ELSE reason END AS reason"
         )
         if read is not None:
-            self.connection.execute(
-                f"INSERT INTO ev {outer} FROM (SELECT rn, unmet, {selected}, {event_id} AS event_id "
+            return self._table(
+                f"{outer} FROM (SELECT rn, unmet, {selected}, {event_id} AS event_id "
                 "FROM (SELECT *, false AS unmet FROM slow_rows))"
             )
-            return
         used = frozenset(name for name in variables if _quoted(name) in selected)
-        strict = (False, True) if found.family == "json" and not self._broken else (True,)
-        for careful in strict:
-            raw = raw_sql(found, side, used, careful=careful)
+        if found.family == "json" and not self._broken:
             try:
-                self.connection.execute(
-                    f"INSERT INTO ev {outer} FROM (SELECT rn, unmet, {selected}, {event_id} AS event_id FROM ({raw}))"
-                )
+                raw = raw_sql(found, side, used, careful=False)
+                return self._table(f"{outer} FROM (SELECT rn, unmet, {selected}, {event_id} AS event_id FROM ({raw}))")
             except duckdb.InvalidInputException:
-                if careful:
-                    raise
                 # One malformed line stops the fast way; where there is one, more will follow.
                 self._broken = True
-                continue
-            return
+        raw = raw_sql(found, side, used, careful=True)
+        return self._table(f"{outer} FROM (SELECT rn, unmet, {selected}, {event_id} AS event_id FROM ({raw}))")
+
+    def _table(self, query: str) -> pa.Table:
+        """Straight to Arrow: a temporary table would cost a third more, for statistics that nobody reads."""
+        return self.connection.sql(query).to_arrow_table()
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Of Reading.accepted."""
+        kept = [REQUESTS.field(name) for name in self.columns if name != "extended_request_id" or not self.lean]
+        return pa.schema([pa.field("rn", pa.int32()), *kept, *MEASURES])
 
     def _leftover(self, block: Block, here: Rows | None, chosen: Chosen, reading: Reading, tried: list[Format]) -> None:
         """The rows that no pass could read, by ever slower means."""
@@ -302,6 +321,7 @@ class Engine:
                 self.connection.execute("DELETE FROM ev WHERE reason IS NOT NULL")
 
 
+_UNKEPT = '"extended_request_id"'
 _WHO = frozenset(f'"{name}"' for name in ("client_ip", "principal", "api_key_id", "user_agent"))
 
 SERIES_SQL = "hash(account, region, api, api_type, stage, route)"
@@ -319,13 +339,18 @@ IDENTITY_SQL = """
 _RECORD_ROWS = 1 << 28
 """Row numbers from here on are records that were split out of one line."""
 
-_SQL_TYPE = {
-    pa.timestamp("us", tz="UTC"): "TIMESTAMPTZ",
-    pa.string(): "VARCHAR",
-    pa.int16(): "SMALLINT",
-    pa.int64(): "BIGINT",
-    pa.float32(): "FLOAT",
-}
+MEASURES = pa.schema(
+    [
+        ("minute", pa.int32()),
+        ("series", pa.uint64()),
+        ("client", pa.uint64()),
+        ("identity", pa.uint64()),
+        ("visible", pa.uint64()),
+        ("event_id", pa.string()),
+    ]
+)
+"""minute: since the epoch. series: hash of the text keys of a MINUTES row. client: 32-bit hash of the caller.
+identity: see IDENTITY_SQL. visible: frames.visible_mask of the format. event_id: of an envelope."""
 
 
 def _sample(block: Block) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
+import pyarrow as pa
 
 from gatewatch.frames import REQUESTS
 from gatewatch.records import JSON, Outcome, iso
@@ -14,7 +15,7 @@ from ingest.engine import Chosen, Engine, Reading
 from ingest.files import split
 from ingest.formats.infer import describe
 from ingest.identity import SeenSet
-from ingest.rollup import question
+from ingest.rollup import question, without
 from ingest.scan import chosen_formats, log_files, spooled
 from ingest.work import blocks
 
@@ -64,8 +65,10 @@ def _block(
         if text not in told:
             told.add(text)
             guessed(text)
-    rows, asked = question(engine.connection)
-    duplicate = set(rows[seen.take(asked.identities)].tolist())
+    accepted = reading.accepted
+    asked = question(accepted)
+    _, repeated = without(accepted, seen.take(asked.identities))
+    duplicate = set(repeated.tolist())
     others = [
         (reading.split_from.get(row, row), row, Outcome.REJECTED, reason) for row, reason in reading.rejected.items()
     ]
@@ -73,7 +76,7 @@ def _block(
     others.sort()
     waiting = iter(others)
     held = next(waiting, None)
-    for home, row, values in _accepted(engine, reading):
+    for home, row, values in _accepted(engine, reading, accepted):
         while held is not None and (held[0], held[1]) < (home, row):
             yield _line(block, held[0], held[2], held[3] or None, {})
             held = next(waiting, None)
@@ -84,22 +87,15 @@ def _block(
         held = next(waiting, None)
 
 
-def _accepted(engine: Engine, reading: Reading) -> Iterator[tuple[int, int, dict[str, JSON]]]:
+def _accepted(engine: Engine, reading: Reading, accepted: pa.Table) -> Iterator[tuple[int, int, dict[str, JSON]]]:
     """Accepted rows in the order of the lines they stood in."""
-    order = "rn"
-    if reading.split_from:
-        pairs = np.array(list(reading.split_from.items()), dtype=np.int64)
-        engine.connection.execute("CREATE OR REPLACE TEMP TABLE homes (row INTEGER, home INTEGER)")
-        engine.connection.executemany("INSERT INTO homes VALUES (?, ?)", pairs.tolist())
-        order = "coalesce((SELECT home FROM homes WHERE homes.row = ev.rn), ev.rn), rn"
-    names = engine.columns
-    listed = ", ".join(f'"{name}"' for name in names)
-    cursor = engine.connection.execute(f"SELECT rn, event_id, {listed} FROM ev ORDER BY {order}")
-    while rows := cursor.fetchmany(_ROWS):
-        for row, event_id, *values in rows:
-            fields = {name: _json(value) for name, value in zip(names, values, strict=True) if value is not None}
-            if event_id is not None:
-                fields["event_id"] = event_id
+    rows = accepted.column("rn").to_numpy()
+    homes = np.array([reading.split_from.get(row, row) for row in rows.tolist()]) if reading.split_from else rows
+    ordered = accepted.select(["rn", "event_id", *engine.columns]).take(pa.array(np.lexsort((rows, homes))))
+    for batch in ordered.to_batches(_ROWS):
+        for values in batch.to_pylist():
+            row = values.pop("rn")
+            fields = {name: _json(value) for name, value in values.items() if value is not None}
             client = client_id(fields)
             if client is not None:
                 fields["client_id"] = client

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from gatewatch.errors import SourceError
 from gatewatch.frames import REQUESTS
@@ -21,7 +22,7 @@ from ingest.envelopes import is_envelope, unwrap
 from ingest.files import Piece
 from ingest.formats.infer import describe
 from ingest.reading import texts
-from ingest.rollup import ROLLUP_COLUMNS, Question, question, roll
+from ingest.rollup import ROLLUP_COLUMNS, Question, question, roll, without
 
 LETTERS = 500
 """Rejected lines whose text one unit of work keeps; the counts are exact beyond it."""
@@ -97,11 +98,12 @@ class Result:
 class Writer(Protocol):
     """Takes a block's tables to the lake; made in gatewatch.ingesting, sent to the worker processes."""
 
-    def requests(self, engine: Engine, task: Task, number: int, min_at: datetime, max_at: datetime) -> object: ...
-
-    def table(
+    def write(
         self, kind: str, table: pa.Table, task: Task, number: int, min_at: datetime, max_at: datetime
     ) -> object: ...
+
+
+_NONE = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,39 +191,32 @@ def _one_block(
         text = describe(found)
         if text not in result.guessed:
             result.guessed.append(text)
-    rows, asked = question(engine.connection)
-    duplicates = rows[ask(asked)] if len(rows) else rows
-    if len(duplicates):
-        gone = pa.table({"rn": pa.array(duplicates)})
-        engine.connection.register("gone", gone)
-        engine.connection.execute("DELETE FROM ev WHERE rn IN (SELECT rn FROM gone)")
-        engine.connection.unregister("gone")
+    asked = question(reading.accepted)
+    accepted, duplicates = without(reading.accepted, ask(asked)) if len(asked.identities) else (reading.accepted, _NONE)
     counts = _counts(reading, duplicates)
     for file, count in counts.items():
         result.files.setdefault(file, FileCount()).add(count)
     room = LETTERS - len(result.letters)
     result.letters += list(letters(reading, room))
-    accepted = sum(count.accepted for count in counts.values())
-    if accepted:
-        rolled = roll(engine.connection)
-        ((min_at, max_at, count),) = engine.connection.execute(
-            'SELECT min("at"), max("at"), count(*) FROM ev'
-        ).fetchall()
-        # The counts by file and the table must tell the same story: no line may vanish between them.
-        assert count == accepted, (count, accepted)
+    # The counts by file and the table must tell the same story: no line may vanish between them.
+    told_of = sum(count.accepted for count in counts.values())
+    assert told_of == len(accepted), (told_of, len(accepted))
+    if len(accepted):
+        rolled = roll(accepted, engine.connection)
+        span = pc.min_max(accepted.column("at")).as_py()
+        min_at, max_at = span["min"], span["max"]
         result.covered.append((min_at, max_at))
         if config.writer is None:
             result.minutes.append(rolled.minutes)
             result.clients.append(rolled.clients)
         else:
-            result.segments.append(config.writer.requests(engine, task, number, min_at, max_at))
-            for kind, table in (("minutes", rolled.minutes), ("clients", rolled.clients)):
-                if table.num_rows:
-                    result.segments.append(config.writer.table(kind, table, task, number, min_at, max_at))
-    told(len(block.text), reading.rows, accepted)
+            for kind, table in (("requests", accepted), ("minutes", rolled.minutes), ("clients", rolled.clients)):
+                if len(table):
+                    result.segments.append(config.writer.write(kind, table, task, number, min_at, max_at))
+    told(len(block.text), reading.rows, len(accepted))
 
 
-def _counts(reading: Reading, duplicates: npt.NDArray[np.int32]) -> dict[str, FileCount]:
+def _counts(reading: Reading, duplicates: npt.NDArray[np.int64]) -> dict[str, FileCount]:
     """Outcomes by file; the four outcomes add up to the rows read."""
     block = reading.block
     files = block.rows_by_file(np.arange(len(block)))
@@ -244,7 +239,7 @@ def _counts(reading: Reading, duplicates: npt.NDArray[np.int32]) -> dict[str, Fi
                 out[file].reasons[reason] = out[file].reasons.get(reason, 0) + count
     for file, count in block.rows_by_file(home(np.array(reading.blank, dtype=np.int64))).items():
         out[file].blank += count
-    for file, count in block.rows_by_file(home(duplicates.astype(np.int64))).items():
+    for file, count in block.rows_by_file(home(duplicates)).items():
         out[file].duplicate += count
     for found in out.values():
         found.accepted = found.lines - found.rejected - found.blank - found.duplicate

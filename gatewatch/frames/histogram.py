@@ -16,15 +16,16 @@ BASE = 1.02
 LOWEST = -1
 HIGHEST = 1000  # 1.02^1000 ms is 4.6 days; nothing behind a gateway answers later
 
-BUCKET_SQL = "(CASE WHEN {ms} < 1 THEN -1 ELSE least(floor(ln({ms}) / ln(1.02)), 1000) END)::SMALLINT"
-"""DuckDB expression of the bucket of `{ms}` (a number of milliseconds >= 0)."""
+
+def buckets_of(ms: npt.NDArray[np.float64]) -> npt.NDArray[np.int16]:
+    """The buckets of latencies in milliseconds (>= 0, none NaN)."""
+    found = np.floor(np.log(np.maximum(ms, 1)) * (1 / np.log(BASE)))
+    return np.where(ms < 1, LOWEST, np.minimum(found, HIGHEST)).astype(np.int16)
 
 
 def bucket_of(ms: float) -> int:
     """The bucket of one latency in milliseconds (>= 0)."""
-    if ms < 1:
-        return LOWEST
-    return min(int(np.floor(np.log(ms) / np.log(BASE))), HIGHEST)
+    return int(buckets_of(np.array([ms]))[0])
 
 
 def bucket_value_ms(bucket: npt.ArrayLike) -> npt.NDArray[np.float64]:
