@@ -1,0 +1,314 @@
+"""The tables of the state. Rows stay in gatewatch.store; records and frames leave it.
+
+Where a text of any length is part of a key, `key_of` its parts is the key: an index holds no long texts on PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from hashlib import blake2b
+
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, MetaData, String, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from gatewatch.records import JSON
+from gatewatch.store.columns import AnyText, Json, Utc
+
+SCHEMA = "0001"
+"""The newest migration: what this program writes."""
+
+# SQLite numbers rows by itself only in a column that is exactly INTEGER.
+BigId = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012  SQLAlchemy reads it from the class
+        str: AnyText(),
+        datetime: Utc(),
+        int: BigInteger(),
+        bytes: LargeBinary(),
+        JSON: Json(),
+    }
+
+
+class SourceRow(Base):
+    """A place that logs come from, registered by a person."""
+
+    __tablename__ = "source"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    location: Mapped[str]
+    follow: Mapped[bool]
+    created_at: Mapped[datetime]
+
+
+class BatchRow(Base):
+    """state: leased, committed or abandoned. swept_at: when the files of an abandoned batch were removed."""
+
+    __tablename__ = "ingest_batch"
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    source: Mapped[str]
+    state: Mapped[str] = mapped_column(String(16))
+    holder: Mapped[str]
+    lease_until: Mapped[datetime]
+    started_at: Mapped[datetime]
+    committed_at: Mapped[datetime | None]
+    swept_at: Mapped[datetime | None]
+    lines: Mapped[int] = mapped_column(default=0)
+    accepted: Mapped[int] = mapped_column(default=0)
+    rejected: Mapped[int] = mapped_column(default=0)
+    blank: Mapped[int] = mapped_column(default=0)
+    duplicate: Mapped[int] = mapped_column(default=0)
+    __table_args__ = (Index(None, "state", "lease_until"), Index(None, "source"))
+
+
+class CheckpointRow(Base):
+    """How far a stream (a file, an object, a shard) of a source was read, in the transaction that holds its data."""
+
+    __tablename__ = "checkpoint"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    source: Mapped[str] = mapped_column(index=True)
+    stream: Mapped[str]
+    offset_bytes: Mapped[int]
+    lines: Mapped[int]
+    size_bytes: Mapped[int]
+    mtime_ns: Mapped[int]
+    done: Mapped[bool]
+    fingerprint: Mapped[str]
+    batch_id: Mapped[str] = mapped_column(String(64))
+    updated_at: Mapped[datetime]
+
+
+class SegmentRow(Base):
+    """The manifest: readers see a file of the lake only when it stands here."""
+
+    __tablename__ = "segment"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    path: Mapped[str] = mapped_column(unique=True)
+    rows: Mapped[int]
+    size_bytes: Mapped[int]
+    min_at: Mapped[datetime]
+    max_at: Mapped[datetime]
+    sha256: Mapped[str] = mapped_column(String(64))
+    batch_id: Mapped[str] = mapped_column(String(64), ForeignKey("ingest_batch.id"))
+    __table_args__ = (Index(None, "kind", "min_at"), Index(None, "batch_id"))
+
+
+class CoverageRow(Base):
+    """[start_at, end_at): the source delivered. Touching intervals are merged when written, and again when read."""
+
+    __tablename__ = "coverage"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    source: Mapped[str]
+    batch_id: Mapped[str] = mapped_column(String(64))
+    start_at: Mapped[datetime]
+    end_at: Mapped[datetime]
+    __table_args__ = (Index(None, "source", "start_at"),)
+
+
+class FileOutcomeRow(Base):
+    """How the lines of one file ended, added up over its batches."""
+
+    __tablename__ = "file_outcome"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    source: Mapped[str] = mapped_column(index=True)
+    file: Mapped[str]
+    lines: Mapped[int]
+    accepted: Mapped[int]
+    rejected: Mapped[int]
+    blank: Mapped[int]
+    duplicate: Mapped[int]
+    size_bytes: Mapped[int]
+    batch_id: Mapped[str] = mapped_column(String(64))
+
+
+class RejectCountRow(Base):
+    """Rejected lines by file and reason: exact, also when their bodies were dropped."""
+
+    __tablename__ = "reject_count"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    source: Mapped[str] = mapped_column(index=True)
+    file: Mapped[str]
+    reason: Mapped[str] = mapped_column(String(64))
+    n: Mapped[int]
+    batch_id: Mapped[str] = mapped_column(String(64))
+
+
+class DeadLetterRow(Base):
+    """A rejected line. cost_bytes: what it counts for in the ring's cap."""
+
+    __tablename__ = "dead_letter"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    source: Mapped[str]
+    file: Mapped[str]
+    line: Mapped[int]
+    offset_bytes: Mapped[int]
+    length: Mapped[int]
+    reason: Mapped[str] = mapped_column(String(64))
+    sha256: Mapped[str] = mapped_column(String(64))
+    body: Mapped[bytes]
+    cost_bytes: Mapped[int]
+    batch_id: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    __table_args__ = (Index(None, "source", "id"),)
+
+
+class FindingRow(Base):
+    """One episode of a problem. peak_rank: the highest severity so far. digest: of all that detectors said."""
+
+    __tablename__ = "finding"
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[str] = mapped_column(String(64))
+    subtype: Mapped[str]
+    severity: Mapped[str] = mapped_column(String(16))
+    severity_rank: Mapped[int]
+    peak_rank: Mapped[int]
+    score: Mapped[float]
+    confidence: Mapped[float]
+    title: Mapped[str]
+    account: Mapped[str | None]
+    region: Mapped[str | None]
+    api: Mapped[str]
+    stage: Mapped[str | None]
+    route: Mapped[str | None]
+    start_at: Mapped[datetime]
+    end_at: Mapped[datetime | None]
+    detected_at: Mapped[datetime]
+    entities: Mapped[JSON] = mapped_column(Json())
+    cause: Mapped[str] = mapped_column(String(32))
+    layer: Mapped[str | None]
+    caveat: Mapped[str | None]
+    evidence: Mapped[JSON] = mapped_column(Json())
+    changes: Mapped[JSON] = mapped_column(Json())
+    remedy: Mapped[str]
+    state: Mapped[str] = mapped_column(String(16))
+    digest: Mapped[str] = mapped_column(String(64))
+    first_seen_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    occurrences: Mapped[int]
+    __table_args__ = (
+        Index(None, "start_at", "id"),
+        Index(None, "fingerprint", "start_at"),
+        Index(None, "state", "start_at"),
+    )
+
+
+class FindingEventRow(Base):
+    """What happened to a finding, for its timeline. Never changed."""
+
+    __tablename__ = "finding_event"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    finding_id: Mapped[str] = mapped_column(String(64), ForeignKey("finding.id"))
+    at: Mapped[datetime]
+    transition: Mapped[str] = mapped_column(String(16))
+    actor: Mapped[str]
+    note: Mapped[str]
+    __table_args__ = (Index(None, "finding_id", "id"),)
+
+
+class BlindRow(Base):
+    """What detectors could not judge at the last tick."""
+
+    __tablename__ = "blind"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(64))
+    account: Mapped[str | None]
+    region: Mapped[str | None]
+    api: Mapped[str]
+    stage: Mapped[str | None]
+    reason: Mapped[str]
+    missing: Mapped[JSON] = mapped_column(Json())
+
+
+class DetectorStateRow(Base):
+    """A detector's state after all minutes before `at`."""
+
+    __tablename__ = "detector_state"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    version: Mapped[int]
+    body: Mapped[bytes]
+
+
+class OutboxRow(Base):
+    """An alert to send. state: pending, sending (leased), sent or dead."""
+
+    __tablename__ = "outbox"
+    seq: Mapped[int] = mapped_column(BigId, primary_key=True)
+    id: Mapped[str] = mapped_column(String(64), unique=True)
+    finding_id: Mapped[str] = mapped_column(String(64))
+    transition: Mapped[str]
+    channel: Mapped[str]
+    payload: Mapped[JSON] = mapped_column(Json())
+    state: Mapped[str] = mapped_column(String(16))
+    attempts: Mapped[int]
+    next_at: Mapped[datetime]
+    holder: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    error: Mapped[str | None]
+    __table_args__ = (
+        UniqueConstraint("finding_id", "transition", "channel"),
+        Index(None, "state", "next_at"),
+    )
+
+
+class DeliveryRow(Base):
+    """One attempt to send. outcome: sent, retry or dead."""
+
+    __tablename__ = "delivery"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    outbox_id: Mapped[str] = mapped_column(String(64), ForeignKey("outbox.id"))
+    at: Mapped[datetime]
+    attempt: Mapped[int]
+    holder: Mapped[str | None]
+    outcome: Mapped[str] = mapped_column(String(16))
+    error: Mapped[str | None]
+    __table_args__ = (Index(None, "outbox_id"),)
+
+
+class LeaseRow(Base):
+    """Who may do a thing until when; `epoch` grows with every new holder."""
+
+    __tablename__ = "lease"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    holder: Mapped[str]
+    epoch: Mapped[int]
+    expires_at: Mapped[datetime]
+
+
+class JobRunRow(Base):
+    """A run of a job: the one who inserts the row runs it."""
+
+    __tablename__ = "job_run"
+    job: Mapped[str] = mapped_column(primary_key=True)
+    scheduled_for: Mapped[datetime] = mapped_column(primary_key=True)
+    holder: Mapped[str]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    error: Mapped[str | None]
+
+
+class MetaRow(Base):
+    """Single values: counters and marks."""
+
+    __tablename__ = "meta"
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[JSON] = mapped_column(Json())
+
+
+def key_of(*parts: str) -> str:
+    """32 hex digits that stand for these texts."""
+    joined = "\x1f".join(f"{len(part)}:{part}" for part in parts)
+    return blake2b(joined.encode(errors="surrogatepass"), digest_size=16).hexdigest()
