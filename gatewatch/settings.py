@@ -100,10 +100,7 @@ def config_file(explicit: Path | None = None, *, environ: Mapping[str, str] | No
 def load_settings(explicit: Path | None = None, **overrides: Any) -> Settings:
     """Read the configuration file and the environment; `overrides` (flags) win. UsageError says what is wrong."""
     path = config_file(explicit)
-    values: dict[str, Any] = {}
-    if path is not None:
-        document = _toml(path)
-        values = dict(document.get("tool", {}).get("gatewatch", {}) if path.name == "pyproject.toml" else document)
+    values = _values_of(path)
     known = set(Settings.model_fields)
     for key in values:
         if key not in known:
@@ -123,6 +120,25 @@ def load_settings(explicit: Path | None = None, **overrides: Any) -> Settings:
         first = error.errors(include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"setting {where!r}: {first['msg']}") from None
+
+
+def origins(explicit: Path | None = None) -> dict[str, str]:
+    """Where each setting's value comes from: `default`, the configuration file, or the environment variable."""
+    path = config_file(explicit)
+    in_file = _values_of(path)
+    found = {}
+    for name in Settings.model_fields:
+        variable = f"GATEWATCH_{name.upper()}"
+        set_there = any(key.upper() == variable for key in os.environ)
+        found[name] = variable if set_there else str(path) if name in in_file else "default"
+    return found
+
+
+def _values_of(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    document = _toml(path)
+    return dict(document.get("tool", {}).get("gatewatch", {}) if path.name == "pyproject.toml" else document)
 
 
 def _toml(path: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 
 import click
+from click.shell_completion import shell_complete
 
 from gatewatch.cli.root import root
 from gatewatch.cli.terminal import safe
@@ -32,9 +33,9 @@ PIPE_CLOSED = 141
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. An error a person can act on is one line; a bug is a traceback."""
     try:
-        result = root.main(arguments, prog_name="gatewatch", standalone_mode=False)
+        code = _run(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
-        return result if isinstance(result, int) else OK
+        return code
     except BrokenPipeError:
         _abandon_stdout()
         return PIPE_CLOSED
@@ -46,6 +47,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), error.exit_code)
     except OSError as error:
         return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error), PARTIAL)
+
+
+def _run(arguments: list[str]) -> int:
+    """click's own `main` would answer interrupts and closed pipes in its way; so the context is made here."""
+    wanted = os.environ.get("_GATEWATCH_COMPLETE")
+    if wanted:
+        return shell_complete(root, {}, "gatewatch", "_GATEWATCH_COMPLETE", wanted)
+    try:
+        with root.make_context("gatewatch", arguments) as context:
+            result = root.invoke(context)
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    return result if isinstance(result, int) else OK
 
 
 def _usage(error: click.ClickException) -> str:

@@ -15,6 +15,7 @@ from gatewatch.records import JSON, Severity
 
 if TYPE_CHECKING:
     from detect.run import Detection
+
     from gatewatch.cli.documents import Report
     from ingest.scan import ScanResult
 
@@ -75,8 +76,8 @@ def command(
     from gatewatch.cli.output import check_target, format_of, write_report
 
     targets: list[tuple[str, Path | None]] = [(format_of(path), path) for path in output]
-    for path in output:
-        check_target(path)
+    for file in output:
+        check_target(file)
     if form is not None or not output:
         targets.insert(0, (form or "table", None))
     wish = wanted(options, min_confidence)
@@ -104,6 +105,7 @@ def _run(
 ) -> tuple[ScanResult, Detection]:
     from detect.model import Context
     from detect.run import detect
+
     from ingest.scan import scan_paths
 
     settings = ui.settings()

@@ -1,0 +1,107 @@
+"""`gatewatch export`: what the store holds, for other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from gatewatch.cli.choose import window
+from gatewatch.cli.root import Command, Group, Ui, pass_ui
+from gatewatch.errors import UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+FORMATS = ("jsonl", "csv", "parquet")
+
+
+@click.group(
+    cls=Group,
+    examples=(
+        "gatewatch export requests --since 24h -o requests.parquet",
+        "gatewatch export minutes --format csv -o - | head",
+        "gatewatch export findings --format jsonl | jq .title",
+    ),
+)
+def command() -> None:
+    """Write requests, minutes or findings as JSON lines, CSV or Parquet."""
+
+
+def _options(function: F) -> F:
+    for option in (
+        click.option("-o", "--output", metavar="FILE", default="-", show_default=True, help="Where to; - is stdout."),
+        click.option("--format", "form", type=click.Choice(FORMATS), help="Default: by the file's suffix, else jsonl."),
+        click.option("--until", help="Before this time."),
+        click.option("--since", help="At or after: 2026-06-09T12:00Z, 2026-06-09 or 24h."),
+    ):
+        function = option(function)
+    return function
+
+
+@command.command("requests", cls=Command, examples=("gatewatch export requests --since 1h -o last-hour.csv",))
+@_options
+@pass_ui
+def requests(ui: Ui, since: str | None, until: str | None, form: str | None, output: str) -> None:
+    """Every accepted request, one row each, in bounded memory."""
+    from gatewatch.cli.opened import opened
+    from gatewatch.cli.output import binary_target
+    from gatewatch.cli.tables import write_batches
+    from gatewatch.frames import REQUESTS
+    from gatewatch.store.reading import stream_requests
+
+    start, end = window(since, until)
+    chosen = _form(form, output)
+    with opened(ui.settings()) as state, binary_target(output) as out:
+        rows = write_batches(stream_requests(state, start, end), REQUESTS, chosen, out)
+    ui.say(f"{rows:,} requests")
+
+
+@command.command("minutes", cls=Command, examples=("gatewatch export minutes --since 24h -o minutes.parquet",))
+@_options
+@pass_ui
+def minutes(ui: Ui, since: str | None, until: str | None, form: str | None, output: str) -> None:
+    """Rollups: one row per minute, API, stage and route, with counts and latency histograms."""
+    from gatewatch.cli.opened import opened
+    from gatewatch.cli.output import binary_target
+    from gatewatch.cli.tables import write_batches
+    from gatewatch.frames import MINUTES, merge_minutes
+    from gatewatch.store.reading import read_minutes
+
+    start, end = window(since, until)
+    chosen = _form(form, output)
+    with opened(ui.settings()) as state:
+        table = merge_minutes(read_minutes(state, start, end))
+    with binary_target(output) as out:
+        rows = write_batches(table.to_batches(max_chunksize=65536), MINUTES, chosen, out)
+    ui.say(f"{rows:,} minutes")
+
+
+@command.command("findings", cls=Command, examples=("gatewatch export findings -o findings.csv",))
+@_options
+@pass_ui
+def findings(ui: Ui, since: str | None, until: str | None, form: str | None, output: str) -> None:
+    """Every stored finding with its state."""
+    from gatewatch.cli.opened import opened
+    from gatewatch.cli.output import binary_target
+    from gatewatch.cli.stored import write_findings
+    from gatewatch.store.findings import FindingFilter
+
+    start, end = window(since, until)
+    chosen = _form(form, output)
+    with opened(ui.settings()) as state, binary_target(output) as out:
+        rows = write_findings(state, FindingFilter(since=start, until=end), chosen, out)
+    ui.say(f"{rows:,} findings")
+
+
+def _form(form: str | None, output: str) -> str:
+    if form is not None:
+        return form
+    if output == "-":
+        return "jsonl"
+    suffix = Path(output).suffix.lower().removeprefix(".")
+    if suffix == "ndjson":
+        return "jsonl"
+    if suffix not in FORMATS:
+        raise UsageError(f"{output}: the suffix says no format; use {', '.join('.' + name for name in FORMATS)}")
+    return suffix
