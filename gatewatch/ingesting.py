@@ -230,7 +230,9 @@ class _Run:
                 segments=[segment for segment in done.segments if isinstance(segment, Segment)],
                 checkpoints=positions,
                 outcomes={
-                    path: Outcomes(count.lines, count.accepted, count.rejected, count.blank, count.duplicate)
+                    path: Outcomes(
+                        count.lines, count.accepted, count.rejected, count.blank, count.duplicate, count.bytes
+                    )
                     for path, count in done.files.items()
                 },
                 reject_counts={

@@ -175,7 +175,7 @@ class Engine:
             )
             if value is not None
         }
-        selected = select_sql(variables, constants, self.key, self.columns)
+        selected = select_sql(variables, constants, self.key, self.columns, ("user_agent",) if self.lean else ())
         mask = visible_mask(given(variables) | constants.keys())
         # A whole record is an identity only when its time is precise and nothing was left out of it.
         precise = not self.lean and bool({"requestTimeEpoch", "x.time"} & variables)
@@ -376,14 +376,15 @@ def raw_sql(found: Format, side: frozenset[str], used: frozenset[str], *, carefu
         paths = sorted({path for name in names for path in found.fields[name]} | found.needs)
         place = {path: f"x[{index + 1}]" for index, path in enumerate(paths)}
         values = {name: _first([place[path] for path in found.fields[name]]) for name in names}
+        for name in found.inside.keys() & used:
+            values[name] = f"nullif(regexp_extract({values[name]}, {_text(found.inside[name])}, 1), '')"
         unmet = " OR ".join(f"{place[path]} IS NULL" for path in sorted(found.needs)) or "x IS NULL"
         line = "try_cast(line AS JSON)" if careful else "line"
         inner = f"json_extract_string({line}, [{', '.join(_text(path) for path in paths)}])"
     else:
-        groups = [found.fields[name][0] for name in names]
-        values = {name: f"x[{_text(group)}]" for name, group in zip(names, groups, strict=True)}
+        values = {name: f"x[{_text(found.fields[name][0])}]" for name in names}
         unmet = "x IS NULL"
-        listed = ", ".join(_text(group) for group in groups)
+        listed = ", ".join(_text(group) for group in found.groups)
         inner = f"regexp_extract(rtrim(line, e'\\r\\n'), {_text(found.pattern or '')}, [{listed}])"
     if "x.owner" in side:
         values["accountId"] = _first([*([values["accountId"]] if "accountId" in values else []), '"x.owner"'])
