@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -21,7 +22,9 @@ class Format:
 
     fields: variable -> places. json: DuckDB JSON paths such as `$."identity"."sourceIp"`, the first that is not null
       wins. text: exactly one name of a group in `pattern`.
-    pattern: text only: an RE2 pattern that must match the whole line, with named groups.
+    pattern: text only: an RE2 pattern that must match the whole line, with named groups, all of them named.
+    inside: json only: variable -> an RE2 pattern whose group 1 is the variable, within the text at its (only) place;
+      for values such as "$context.httpMethod $context.resourcePath".
     needs: json only: JSON paths that a line must have (not null) to be of this format; empty: any object with a time
       and a status.
     account, region, api, stage, api_type: what the format's origin (a stage of the inventory) tells when the line
@@ -33,12 +36,20 @@ class Format:
     fields: Mapping[str, tuple[str, ...]]
     pattern: str | None = None
     needs: frozenset[str] = field(default_factory=frozenset)
+    inside: Mapping[str, str] = field(default_factory=dict)
     api_type: ApiType | None = None
     account: str | None = None
     region: str | None = None
     api: str | None = None
     stage: str | None = None
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The pattern's groups in their order: DuckDB's regexp_extract binds the names it is given by position."""
+        return tuple(_GROUP.findall(self.pattern or ""))
+
+
+_GROUP = re.compile(r"\(\?P<(\w+)>")
 
 FOREIGN: Mapping[str, str] = {
     "x.time": "any time: epoch s or ms (integer or decimal), CLF, or ISO 8601",
@@ -54,8 +65,11 @@ FOREIGN: Mapping[str, str] = {
     "x.event_id": "CloudWatch Logs event id: the line's identity",
     "x.trace": "a trace id that is not called xrayTraceId",
     "x.client_port": "an address with a port: IP:PORT",
+    "x.before_s": "seconds before the back end got the request, decimal; -1 is unknown",
+    "x.after_s": "seconds from the back end's answer to the client, decimal; -1 is unknown",
 }
-"""Variables that AWS's `$context` does not have."""
+"""Variables that AWS's `$context` does not have. A duration that is given as x.before_s, x.integration_s and x.after_s
+is their sum."""
 
 FORMATS: Registry[Format] = Registry("ingest.formats")
 log_format = FORMATS.register

@@ -1,0 +1,101 @@
+"""CSV whose first row names the columns, and XML elements of any name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from hashlib import blake2b
+
+from ingest.formats.meaning import meanings
+from ingest.formats.model import Format
+from ingest.formats.names import variable_of
+from ingest.formats.textpattern import escaped, shape, text_pattern
+from ingest.jsonline import Leaf, Path
+
+_CELL = re.compile(r"[A-Za-z@$][A-Za-z0-9_.$ -]{0,63}")
+_SEPARATORS = (",", "\t", ";", "|")
+_ELEMENT = re.compile(r'([A-Za-z_][\w:.-]*)="([^"]*)"|<([A-Za-z_][\w:.-]*)>([^<]*)</\3>')
+_TRIED = 40
+
+
+def csv_header(line: str) -> tuple[str, tuple[str, ...]] | None:
+    """Separator and column names when the line is a header row of an access log."""
+    if len(line) > 8192 or not re.match(r'"?[A-Za-z@$]', line):
+        return None
+    for separator in _SEPARATORS:
+        cells = tuple(cell.strip().strip('"') for cell in line.split(separator))
+        if len(cells) < 4 or not all(_CELL.fullmatch(cell) for cell in cells):
+            continue
+        known = {found[0] for cell in cells if (found := variable_of(_key(cell))) is not None}
+        if len(known) >= 4 and "status" in known:
+            return separator, cells
+    return None
+
+
+def _key(cell: str) -> tuple[str, ...]:
+    return (cell.removeprefix("$context.").lstrip("@").replace(" ", "_"),)
+
+
+def csv_format(header: str, rows: Sequence[str]) -> Format | None:
+    """The format of the rows under a header; values may stand in double quotes."""
+    found = csv_header(header)
+    if found is None:
+        return None
+    separator, cells = found
+    paths: list[Path] = [_key(cell) for cell in cells]
+    samples: list[dict[Path, Leaf]] = []
+    for row in rows[:_TRIED]:
+        values = row.split(separator)
+        if len(values) == len(cells):
+            samples.append(dict(zip(paths, (value.strip().strip('"') for value in values), strict=True)))
+    if not samples:
+        return None
+    places = {path: variable for variable, path in meanings(samples).items() if variable != "x.api"}
+    if "status" not in places.values():
+        return None
+    fields: dict[str, tuple[str, ...]] = {}
+    columns: list[str] = []
+    unread = f'(?:"[^"]*"|[^{separator}]*)'
+    for index, path in enumerate(paths):
+        variable = places.get(path)
+        if variable is None or variable in fields:
+            columns.append(unread)
+            continue
+        fields[variable] = (f"g{index}",)
+        body = f'[^{separator}"]*' if variable.startswith("x.") else shape(variable, separator + '"')
+        columns.append(f'"?(?P<g{index}>{body})"?')
+    pattern = f"^{escaped(separator).join(columns)}[ \\t]*$"
+    return Format(f"csv-{_digest(pattern)}", "text", fields, pattern=pattern)
+
+
+def xml_shape(line: str) -> tuple[str, ...]:
+    """The names of the attributes and elements with a value, in order; empty when the line is no XML element."""
+    if len(line) > 8192 or not re.match(r"<[A-Za-z]", line) or not line.endswith(">"):
+        return ()
+    return tuple(match[1] or match[3] for match in _ELEMENT.finditer(line))
+
+
+def xml_format(lines: Sequence[str]) -> Format | None:
+    """The format of lines of one shape."""
+    samples: list[dict[Path, Leaf]] = []
+    for line in lines[:_TRIED]:
+        values: dict[Path, Leaf] = {}
+        for match in _ELEMENT.finditer(line):
+            values.setdefault((match[1] or match[3],), match[2] if match[1] else match[4])
+        samples.append(values)
+    variables = {path[0]: variable for variable, path in meanings(samples).items() if variable != "x.api"}
+    if "status" not in variables.values() or len(variables) < 4:
+        return None
+    parts: list[str] = []
+    at = 0
+    line = lines[0]
+    for match in _ELEMENT.finditer(line):
+        group = 2 if match[1] else 4
+        parts += [line[at : match.start(group)], variables.get(match[1] or match[3], "")]
+        at = match.end(group)
+    fields, pattern = text_pattern([*parts, line[at:]])
+    return Format(f"xml-{_digest(pattern)}", "text", fields, pattern=pattern)
+
+
+def _digest(pattern: str) -> str:
+    return blake2b(pattern.encode(), digest_size=4).hexdigest()

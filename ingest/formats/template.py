@@ -1,0 +1,263 @@
+"""Compiles the access-log template of a stage: the text that API Gateway fills in is the schema of its lines."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+
+from gatewatch.errors import UsageError
+from gatewatch.records import ApiType
+from ingest.formats.model import Format
+from ingest.formats.names import TIME, variable_of
+from ingest.formats.textpattern import text_pattern
+from ingest.jsonline import Path, Tree, leaves, path_text
+
+log = logging.getLogger(__name__)
+
+VARIABLE = re.compile(
+    r"\$context\.("
+    r"(?:requestOverride|responseOverride|authorizer)(?:\.[A-Za-z0-9_:-]*[A-Za-z0-9_])+"
+    r"|[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*)"
+)
+"""A variable in a template. Only names that users choose can hold hyphens and colons."""
+
+_MARK = re.compile("\ue000(\\d+)\ue001")
+
+
+def compile_template(
+    text: str,
+    *,
+    name: str,
+    api_type: ApiType | None = None,
+    account: str | None = None,
+    region: str | None = None,
+    api: str | None = None,
+    stage: str | None = None,
+) -> Format:
+    """The format of the lines that a template gives: JSON, CLF, CSV, XML or any other text of one line.
+
+    The constants say what the line does not. Raises UsageError when `text` is no such template.
+    """
+    template = _unescaped(text.strip().replace("${context.", "$context."))
+    if not VARIABLE.search(template):
+        raise UsageError(f"{name}: not an access-log template: there is no $context variable in it")
+    if template[:1] in "{[" and (fields := _json_fields(template)) is not None:
+        places, inside = fields
+        if not places:
+            raise UsageError(f"{name}: no value of the template is a $context variable")
+        return Format(
+            name,
+            "json",
+            places,
+            needs=frozenset(path for paths in places.values() for path in paths),
+            inside=inside,
+            api_type=api_type,
+            account=account,
+            region=region,
+            api=api,
+            stage=stage,
+        )
+    if template[:1] == "{" and template[-1:] == "}" and '"' in template:
+        raise UsageError(f"{name}: the template looks like JSON, but is not valid")
+    if "\n" in template and not template.startswith("<"):
+        raise UsageError(f"{name}: an access-log template is a single line")
+    groups, pattern = text_pattern(_parts(template))
+    return Format(
+        name,
+        "text",
+        groups,
+        pattern=pattern,
+        api_type=api_type,
+        account=account,
+        region=region,
+        api=api,
+        stage=stage,
+    )
+
+
+@lru_cache(maxsize=64)
+def explicit_template(text: str) -> Format:
+    """The format of a template given by hand; compiled once."""
+    return compile_template(text, name="template")
+
+
+def _unescaped(text: str) -> str:
+    """A template that was copied out of a JSON document, with its quotes escaped."""
+    quoted = text if len(text) > 1 and text[0] == text[-1] == '"' else f'"{text}"'
+    if quoted is text or text.startswith(('{\\"', "{ \\", "{\\n", "[\\")):
+        try:
+            inner = json.loads(quoted, strict=False)
+        except ValueError:
+            return text
+        if isinstance(inner, str) and "$context." in inner:
+            return inner.strip()
+    return text[:-2].rstrip() if text.endswith("\\n") else text
+
+
+def _parts(template: str) -> Iterator[str]:
+    """The template as literal, variable, literal, …, literal."""
+    at = 0
+    for found in VARIABLE.finditer(template):
+        yield template[at : found.start()]
+        yield found[1]
+        at = found.end()
+    yield template[at:]
+
+
+def _json_fields(template: str) -> tuple[dict[str, tuple[str, ...]], dict[str, str]] | None:
+    """Places and inside-patterns of a JSON template; None when it is no JSON."""
+    parts = list(_parts(template))
+    names = parts[1::2]
+    out: list[str] = []
+    quoted = False
+    for index, literal in enumerate(parts[::2]):
+        out.append(literal)
+        quoted = _ends_quoted(literal, quoted)
+        if index < len(names):
+            out.append(f"\ue000{index}\ue001" if quoted else f'"\ue000{index}\ue001"')
+    try:
+        tree: Tree = json.loads("".join(out), strict=False)
+    except (ValueError, RecursionError):
+        return None
+    places: dict[str, tuple[str, ...]] = {}
+    inside: dict[str, str] = {}
+    constants: list[Path] = []
+    for path, value in leaves(tree, depth=16, limit=1000).items():
+        where = path_text(path)
+        if where is None or not isinstance(value, str):
+            continue
+        pieces = _MARK.split(value)
+        variables = [names[int(index)] for index in pieces[1::2]]
+        if not variables:
+            constants.append(path)
+        elif len(variables) == 1 and pieces[0] == pieces[2] == "":
+            places.setdefault(variables[0], (where,))
+        else:
+            _several(where, pieces[::2], variables, places, inside)
+    for path in constants:
+        _constant(path, places)
+    return places, inside
+
+
+def _ends_quoted(literal: str, quoted: bool) -> bool:
+    """Whether one is inside a JSON string behind `literal`."""
+    escaped = False
+    for char in literal:
+        if escaped:
+            escaped = False
+        elif char == "\\":
+            escaped = quoted
+        elif char == '"':
+            quoted = not quoted
+    return quoted
+
+
+def _several(
+    where: str,
+    literals: Sequence[str],
+    variables: Sequence[str],
+    places: dict[str, tuple[str, ...]],
+    inside: dict[str, str],
+) -> None:
+    """One JSON value that holds several variables, or text around one."""
+    for wanted in variables:
+        if wanted in places:
+            continue
+        parts: list[str] = [literals[0]]
+        for variable, literal in zip(variables, literals[1:], strict=True):
+            parts += [variable, literal]
+        places[wanted] = (where,)
+        inside[wanted] = text_pattern(parts, only=wanted)[1]
+
+
+def _constant(path: Path, places: dict[str, tuple[str, ...]]) -> None:
+    """A constant such as "stage":"prod" or "apiType":"REST" says something as well."""
+    keys = tuple(step for step in path if isinstance(step, str))
+    found = variable_of(keys)
+    where = path_text(path)
+    if found is None or where is None or found[0] == TIME:
+        return
+    if found[0] in {"stage", "apiId", "accountId", "x.api_type", "x.region"} and found[0] not in places:
+        places[found[0]] = (where,)
+
+
+_API_TYPES = {"restApis": ApiType.REST, "httpApis": ApiType.HTTP, "webSocketApis": ApiType.WEBSOCKET}
+
+
+def stage_formats(inventory: Mapping[str, object]) -> list[Format]:
+    """The formats of all stages of an inventory document (design.md 4) that write access logs, equal ones once.
+
+    What the template says itself (`apiId`, `stage`) is not repeated as a constant. A template that cannot be compiled
+    is logged and left out: its lines are still read by inference.
+    """
+    account, region = _string(inventory, "accountId"), _string(inventory, "region")
+    found: list[Format] = []
+    for key, kind in _API_TYPES.items():
+        for api in _maps(inventory.get(key)):
+            api_id = _string(api, "id") or _string(api, "apiId")
+            for stage in _maps(_get(api, "stages")):
+                settings = _get(stage, "accessLogSettings")
+                text = _string(settings, "format") if isinstance(settings, Mapping) else None
+                if text is None:
+                    continue
+                stage_name = _string(stage, "stageName")
+                label = f"template of {api_id}/{stage_name}"
+                try:
+                    compiled = compile_template(text, name=label, api_type=kind, account=account, region=region)
+                except UsageError as error:
+                    log.warning("template left out", extra={"stage": label, "error": str(error)})
+                    continue
+                found.append(
+                    _with_origin(
+                        compiled,
+                        None if "apiId" in compiled.fields else api_id,
+                        None if "stage" in compiled.fields else stage_name,
+                    )
+                )
+    return _unique(found)
+
+
+def _with_origin(found: Format, api: str | None, stage: str | None) -> Format:
+    return Format(
+        found.name,
+        found.family,
+        found.fields,
+        found.pattern,
+        found.needs,
+        found.inside,
+        found.api_type,
+        found.account,
+        found.region,
+        api,
+        stage,
+    )
+
+
+def _unique(formats: Sequence[Format]) -> list[Format]:
+    seen: list[tuple[object, ...]] = []
+    out: list[Format] = []
+    for found in formats:
+        identity = (found.pattern, found.fields, found.inside, found.api_type, found.account, found.api, found.stage)
+        if identity not in seen:
+            seen.append(identity)
+            out.append(found)
+    return out
+
+
+def _get(mapping: Mapping[str, object], name: str) -> object:
+    """`stages` (v1) or `Stages` (v2)."""
+    return mapping.get(name, mapping.get(name[0].upper() + name[1:]))
+
+
+def _string(mapping: Mapping[str, object], name: str) -> str | None:
+    value = _get(mapping, name)
+    return value if isinstance(value, str) and value else None
+
+
+def _maps(value: object) -> list[Mapping[str, object]]:
+    if isinstance(value, Mapping):  # the answer of a call, as it came
+        value = value.get("items", value.get("item", value.get("Items")))
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []

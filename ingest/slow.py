@@ -1,0 +1,240 @@
+"""The slow reader: one line at a time, for the lines that the engine's passes could not read.
+
+It knows what API Gateway does to lines: values are pasted into the template as they are, so absent ones stand bare
+(`"latency": -`), and a quote in a user agent breaks the JSON. Reasons are stable words, see REASONS.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from json import JSONDecodeError
+
+from ingest.formats.model import Format
+from ingest.formats.shapes import csv_header
+from ingest.jsonline import Path, Tree, as_text, at_path, decode, mended, parse_path
+from ingest.textline import match_inside, match_text
+
+REASONS: Mapping[str, str] = {
+    "blank": "nothing but white space",
+    "comment": "a line that begins with #",
+    "csv_header": "the header row of a CSV file",
+    "no_format": "readable, but not a line of any known access-log format",
+    "not_json": "JSON was expected, and this is none",
+    "not_object": "JSON, but no object",
+    "too_deep": "JSON that is nested too deeply",
+    "trailing_text": "text behind the JSON object",
+    "truncated": "the line ends in the middle of a JSON object",
+}
+
+_TIMES = ("requestTimeEpoch", "requestTime", "x.time")
+_SPACE = " \t\r\n\f\v\0\ufeff"
+_MAX_KEYS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class SlowLine:
+    """What a line says. reason None: it was read with `format`. rest: further records that were glued behind it."""
+
+    format: Format | None
+    variables: dict[str, str | None] = field(default_factory=dict)
+    reason: str | None = None
+    rest: str | None = None
+
+
+def read_lines(formats: Sequence[Format], line: str) -> Iterator[SlowLine]:
+    """All records of a line, in order: one, unless records were glued together."""
+    text: str | None = line
+    while text is not None:
+        found = read_line(formats, text)
+        yield found
+        text = found.rest
+
+
+def read_line(formats: Sequence[Format], line: str) -> SlowLine:
+    """Read the first record of a line with the first of `formats` that fits."""
+    text = line.strip(_SPACE)
+    if not text:
+        return SlowLine(None, reason="blank")
+    if text[0] in "{[":
+        found = _read_json(formats, text)
+        if found.reason is None:
+            return found
+        return _read_text(formats, text) or found
+    if (read := _read_text(formats, text)) is not None:
+        return read
+    if text[0] == "#":
+        return SlowLine(None, reason="comment")
+    if csv_header(text) is not None:
+        return SlowLine(None, reason="csv_header")
+    only_json = bool(formats) and all(found.family == "json" for found in formats)
+    return SlowLine(None, reason="not_json" if only_json else "no_format")
+
+
+def _read_text(formats: Sequence[Format], text: str) -> SlowLine | None:
+    for found in formats:
+        if found.family == "text" and (variables := match_text(found, text)) is not None:
+            return SlowLine(found, variables)
+    return None
+
+
+def _read_json(formats: Sequence[Format], text: str) -> SlowLine:
+    found: SlowLine | None = None
+    cut_off = text[-1] not in "}]"
+    for attempt in dict.fromkeys((text, mended(text))):
+        try:
+            found = _read_strictly(formats, attempt)
+        except RecursionError:
+            return SlowLine(None, reason="too_deep")
+        except JSONDecodeError as error:
+            cut_off = cut_off or error.pos >= len(attempt)
+            continue
+        if found.reason is None or (found.rest is None and found.reason != "trailing_text"):
+            return found
+        break  # the object ended too early: a user agent may have closed it
+    if cut_off:
+        return found or SlowLine(None, reason="truncated")
+    record, rest = _first_record(text)
+    tree = _scan(record)
+    for plan in [_plan(one) for one in formats if one.family == "json"]:
+        variables = plan.read(tree)
+        if variables is not None:
+            return SlowLine(plan.format, variables, rest=rest)
+    return found or SlowLine(None, reason="not_json", rest=rest)
+
+
+def _read_strictly(formats: Sequence[Format], text: str) -> SlowLine:
+    """The JSON value that `text` begins with; raises as `decode` does."""
+    tree, end = decode(text)
+    rest = text[end:].lstrip(_SPACE + ",") or None
+    if rest is not None and rest[0] not in "{[":
+        return SlowLine(None, reason="trailing_text")
+    if isinstance(tree, dict | list):
+        for found in formats:
+            if found.family == "json" and (variables := _plan(found).read(tree)) is not None:
+                return SlowLine(found, variables, rest=rest)
+    return SlowLine(None, reason="no_format" if isinstance(tree, dict) else "not_object", rest=rest)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A JSON format, with its paths taken apart once."""
+
+    format: Format
+    places: tuple[tuple[str, tuple[Path, ...], str | None], ...]
+    needs: tuple[Path, ...]
+    times: tuple[str, ...]
+
+    def read(self, tree: Tree) -> dict[str, str | None] | None:
+        """The variables; None when the object is not of this format."""
+        for path in self.needs:
+            if at_path(tree, path) is None:
+                return None
+        variables: dict[str, str | None] = {}
+        for variable, paths, inside in self.places:
+            value = None
+            for path in paths:
+                value = as_text(at_path(tree, path))
+                if value is not None:
+                    break
+            if inside is not None and value is not None:
+                value = match_inside(inside, value)
+            variables[variable] = value
+        if not self.needs:
+            timed = not self.times or any(variables[name] is not None for name in self.times)
+            if not timed or variables.get("status", "") is None:
+                return None
+        return variables
+
+
+_plans: dict[int, _Plan] = {}
+
+
+def _plan(found: Format) -> _Plan:
+    plan = _plans.get(id(found))
+    if plan is None or plan.format is not found:
+        if len(_plans) > 256:
+            _plans.clear()
+        plan = _plans[id(found)] = _Plan(  # holds the format, so that its id stays its own
+            found,
+            tuple(
+                (variable, tuple(map(parse_path, paths)), found.inside.get(variable))
+                for variable, paths in found.fields.items()
+            ),
+            tuple(map(parse_path, found.needs)),
+            tuple(name for name in _TIMES if name in found.fields),
+        )
+    return plan
+
+
+# A key stands behind `{`, or behind `,` that ends a value: a quote, a brace, a digit, a bare word or a dash.
+_ANCHOR = re.compile(
+    r'(?:^\s*\{|(?<=["}\]\w-])\s*,|(?<=:)\s*\{|(?<=: )\s*\{)\s*"([^"\\\s{},:][^"\\{},:]{0,63})"\s*:\s*'
+)
+_ESCAPE = re.compile(r'\\(["\\/]|u[0-9a-fA-F]{4})')
+_GLUED = re.compile(r'"?\}+\s*(?=\{\s*"[^"\\]{1,64}"\s*:)')
+
+
+def _first_record(text: str) -> tuple[str, str | None]:
+    """The first of several glued records, one of which is broken, and the rest."""
+    opening = re.match(r'\{\s*"[^"\\]{1,64}"\s*:', text)
+    if opening is None:
+        return text, None
+    # Only where the first key of the record comes again: `}{"` may stand in a user agent, too.
+    at = text.find("}" + opening[0], opening.end())
+    return (text[: at + 1], text[at + 1 :]) if at > 0 else (text, None)
+
+
+def _scan(text: str) -> Tree:
+    """An object whose strings hold unescaped quotes or backslashes, read from key to key.
+
+    The first of repeated keys counts, so that keys which an attacker writes into a user agent do not replace those
+    before it.
+    """
+    root: dict[str, Tree] = {}
+    stack: list[dict[str, Tree]] = [root]
+    anchors = []
+    for match in _ANCHOR.finditer(text):
+        anchors.append(match)
+        if len(anchors) > _MAX_KEYS:
+            break
+    for index, match in enumerate(anchors):
+        last = index + 1 == len(anchors)
+        region = text[match.end() : len(text) if last else anchors[index + 1].start()].rstrip()
+        here = stack[-1]
+        if not last and not region and text[anchors[index + 1].start() :].lstrip()[:1] == "{":
+            inner: dict[str, Tree] = {}
+            if match[1] not in here:
+                here[match[1]] = inner
+            if len(stack) < 16:
+                stack.append(inner)
+            continue
+        value, closed = _value(region, len(stack) if last else len(stack) - 1)
+        if match[1] not in here:
+            here[match[1]] = value
+        if closed and not last:
+            del stack[max(1, len(stack) - closed) :]
+    return root
+
+
+def _value(region: str, depth: int) -> tuple[Tree, int]:
+    """A value with at most `depth` closing braces behind it, and how many there were."""
+    closed = 0
+    while closed < depth and region.endswith("}"):
+        region = region[:-1].rstrip()
+        closed += 1
+    if len(region) > 1 and region[0] == region[-1] == '"':
+        inner = region[1:-1]
+        if len(inner) > 1 and inner[0] == inner[-1] == '"':  # error.messageString brings its own quotes
+            inner = inner[1:-1]
+        return (_ESCAPE.sub(_unescape, inner) if "\\" in inner else inner), closed
+    return (None if region == "null" else region.strip('"')), closed
+
+
+def _unescape(match: re.Match[str]) -> str:
+    body = match[1]
+    if body[0] != "u":
+        return body
+    char = chr(int(body[1:], 16))
+    return "\ufffd" if "\ud800" <= char <= "\udfff" else char
