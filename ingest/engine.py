@@ -176,7 +176,7 @@ class Engine:
             if value is not None
         }
         selected = select_sql(variables, constants, self.key, self.columns, ("user_agent",) if self.lean else ())
-        mask = visible_mask(given(variables) | constants.keys())
+        mask = visible_mask(given(variables, constants))
         # A whole record is an identity only when its time is precise and nothing was left out of it.
         precise = not self.lean and bool({"requestTimeEpoch", "x.time"} & variables)
         event_id = '"x.event_id"' if "x.event_id" in variables else "NULL"
@@ -310,15 +310,12 @@ class Engine:
                 }
             )
             self.connection.register("slow_rows", table)
-            self._insert(
-                "SELECT *, false AS unmet FROM slow_rows", frozenset(table.column_names) - {"rn"}, found, chosen
-            )
+            done = self._run(found, frozenset(), chosen, read=frozenset(table.column_names) - {"rn"})
             self.connection.unregister("slow_rows")
-            failed = self.connection.execute("SELECT rn, reason FROM ev WHERE reason IS NOT NULL").fetchall()
-            for number, reason in failed:
-                reading.rejected[number] = reason
-            if failed:
-                self.connection.execute("DELETE FROM ev WHERE reason IS NOT NULL")
+            self._keep(done, reading)
+            for number, reason in zip(done.column("rn").to_pylist(), done.column("reason").to_pylist(), strict=True):
+                if reason is not None:
+                    reading.rejected[number] = reason
 
 
 _UNKEPT = '"extended_request_id"'
