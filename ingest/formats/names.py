@@ -74,7 +74,7 @@ _SYNONYMS: dict[str, str] = {
     "accountId": "accountid account awsaccountid awsaccount owneraccountid ownerid",
     "apiId": "apiid restapiid httpapiid gatewayid apigatewayid",
     "stage": "stage stagename apistage deploymentstage",
-    "domainName": "domainname domain",
+    "domainName": "domainname domain requesthost httphost hostname vhost virtualhost servername",
     "requestId": "requestid reqid awsrequestid correlationid",
     "extendedRequestId": "extendedrequestid extendedid apigwid extrequestid",
     "httpMethod": "httpmethod method requestmethod verb httpverb",

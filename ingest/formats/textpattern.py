@@ -21,7 +21,8 @@ _SHAPES: dict[str, str] = {
     "identity.sourceIp": r"[0-9A-Za-z:.%_-]*",
     "accountId": r"[0-9]+|-?",
     "apiId": r"[0-9A-Za-z-]*",
-    "eventType": r"[A-Z]+|-?",
+    "eventType": r"CONNECT|MESSAGE|DISCONNECT|-?",
+    "connectionId": r"[0-9A-Za-z=_+-]*",
     "tlsVersion": r"[A-Za-z]+v?[0-9._]+|-?",
     "wafResponseCode": r"[A-Z_]+|-?",
     "error.responseType": r"[A-Z0-9_]+|-?",
@@ -31,10 +32,9 @@ _TOKENS = frozenset(
     word
     for line in (
         "requestId extendedRequestId stage deploymentId endpointType domainName domainPrefix resourceId",
-        "connectionId messageId xrayTraceId cipherSuite isCanaryRequest identity.apiKeyId identity.accountId",
+        "messageId xrayTraceId cipherSuite isCanaryRequest identity.apiKeyId identity.accountId",
         "identity.vpcId identity.vpceId identity.principalOrgId webaclArn integration.requestId",
         "awsEndpointRequestId authorizer.requestId identity.caller identity.user identity.userArn",
-        "resourcePath",
     )
     for word in line.split()
 )
@@ -53,9 +53,16 @@ def shape(variable: str, separators: str) -> str:
     token = f"[^{separators or ' '}]*"
     if variable in _TOKENS:
         return token
-    if variable == "path" and set(separators) <= set(' "'):
-        return "[^ ]*"  # a raw space cannot stand in a path, all else can
-    return f"/.*?|{token}" if variable == "path" else FREE
+    if variable == "routeKey":
+        return f"[A-Z]+ {_path(separators)}|{token}"
+    if variable == "resourcePath":
+        return f"{_path(separators)}|-?"
+    return f"{_path(separators)}|{token}" if variable == "path" else FREE
+
+
+def _path(separators: str) -> str:
+    """A raw space cannot stand in a path; all else can, a separator too where a space is none."""
+    return "/[^ ]*" if " " in separators and "," not in separators else "/.*?"
 
 
 def text_pattern(parts: Iterable[str], *, only: str | None = None) -> tuple[dict[str, tuple[str, ...]], str]:
