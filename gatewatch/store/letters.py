@@ -49,7 +49,7 @@ def dead_letters(
     if source is not None:
         question = question.where(DeadLetterRow.source == source)
     if after_id is not None:
-        question = question.where(DeadLetterRow.id > after_id)
+        question = question.where(DeadLetterRow.id > min(after_id, 2**63 - 1))
     return [
         StoredLetter(
             row.id,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from hashlib import blake2b
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, MetaData, String, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, MetaData, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from gatewatch.records import JSON
@@ -54,9 +54,9 @@ class BatchRow(Base):
     """state: leased, committed or abandoned. swept_at: when the files of an abandoned batch were removed."""
 
     __tablename__ = "ingest_batch"
-    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
     source: Mapped[str]
-    state: Mapped[str] = mapped_column(String(16))
+    state: Mapped[str]
     holder: Mapped[str]
     lease_until: Mapped[datetime]
     started_at: Mapped[datetime]
@@ -74,7 +74,7 @@ class CheckpointRow(Base):
     """How far a stream (a file, an object, a shard) of a source was read, in the transaction that holds its data."""
 
     __tablename__ = "checkpoint"
-    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
     source: Mapped[str] = mapped_column(index=True)
     stream: Mapped[str]
     offset_bytes: Mapped[int]
@@ -83,7 +83,7 @@ class CheckpointRow(Base):
     mtime_ns: Mapped[int]
     done: Mapped[bool]
     fingerprint: Mapped[str]
-    batch_id: Mapped[str] = mapped_column(String(64))
+    batch_id: Mapped[str]
     updated_at: Mapped[datetime]
 
 
@@ -92,14 +92,14 @@ class SegmentRow(Base):
 
     __tablename__ = "segment"
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    kind: Mapped[str] = mapped_column(String(16))
+    kind: Mapped[str]
     path: Mapped[str] = mapped_column(unique=True)
     rows: Mapped[int]
     size_bytes: Mapped[int]
     min_at: Mapped[datetime]
     max_at: Mapped[datetime]
-    sha256: Mapped[str] = mapped_column(String(64))
-    batch_id: Mapped[str] = mapped_column(String(64), ForeignKey("ingest_batch.id"))
+    sha256: Mapped[str]
+    batch_id: Mapped[str] = mapped_column(ForeignKey("ingest_batch.id"))
     __table_args__ = (Index(None, "kind", "min_at"), Index(None, "batch_id"))
 
 
@@ -109,7 +109,7 @@ class CoverageRow(Base):
     __tablename__ = "coverage"
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     source: Mapped[str]
-    batch_id: Mapped[str] = mapped_column(String(64))
+    batch_id: Mapped[str]
     start_at: Mapped[datetime]
     end_at: Mapped[datetime]
     __table_args__ = (Index(None, "source", "start_at"),)
@@ -119,7 +119,7 @@ class FileOutcomeRow(Base):
     """How the lines of one file ended, added up over its batches."""
 
     __tablename__ = "file_outcome"
-    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
     source: Mapped[str] = mapped_column(index=True)
     file: Mapped[str]
     lines: Mapped[int]
@@ -128,19 +128,19 @@ class FileOutcomeRow(Base):
     blank: Mapped[int]
     duplicate: Mapped[int]
     size_bytes: Mapped[int]
-    batch_id: Mapped[str] = mapped_column(String(64))
+    batch_id: Mapped[str]
 
 
 class RejectCountRow(Base):
     """Rejected lines by file and reason: exact, also when their bodies were dropped."""
 
     __tablename__ = "reject_count"
-    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
     source: Mapped[str] = mapped_column(index=True)
     file: Mapped[str]
-    reason: Mapped[str] = mapped_column(String(64))
+    reason: Mapped[str]
     n: Mapped[int]
-    batch_id: Mapped[str] = mapped_column(String(64))
+    batch_id: Mapped[str]
 
 
 class DeadLetterRow(Base):
@@ -153,11 +153,11 @@ class DeadLetterRow(Base):
     line: Mapped[int]
     offset_bytes: Mapped[int]
     length: Mapped[int]
-    reason: Mapped[str] = mapped_column(String(64))
-    sha256: Mapped[str] = mapped_column(String(64))
+    reason: Mapped[str]
+    sha256: Mapped[str]
     body: Mapped[bytes]
     cost_bytes: Mapped[int]
-    batch_id: Mapped[str] = mapped_column(String(64))
+    batch_id: Mapped[str]
     created_at: Mapped[datetime]
     __table_args__ = (Index(None, "source", "id"),)
 
@@ -166,11 +166,11 @@ class FindingRow(Base):
     """One episode of a problem. peak_rank: the highest severity so far. digest: of all that detectors said."""
 
     __tablename__ = "finding"
-    id: Mapped[str] = mapped_column(String(64), primary_key=True)
-    fingerprint: Mapped[str] = mapped_column(String(64))
-    kind: Mapped[str] = mapped_column(String(64))
+    id: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str]
+    kind: Mapped[str]
     subtype: Mapped[str]
-    severity: Mapped[str] = mapped_column(String(16))
+    severity: Mapped[str]
     severity_rank: Mapped[int]
     peak_rank: Mapped[int]
     score: Mapped[float]
@@ -185,14 +185,14 @@ class FindingRow(Base):
     end_at: Mapped[datetime | None]
     detected_at: Mapped[datetime]
     entities: Mapped[JSON] = mapped_column(Json())
-    cause: Mapped[str] = mapped_column(String(32))
+    cause: Mapped[str]
     layer: Mapped[str | None]
     caveat: Mapped[str | None]
     evidence: Mapped[JSON] = mapped_column(Json())
     changes: Mapped[JSON] = mapped_column(Json())
     remedy: Mapped[str]
-    state: Mapped[str] = mapped_column(String(16))
-    digest: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str]
+    digest: Mapped[str]
     first_seen_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     occurrences: Mapped[int]
@@ -208,9 +208,9 @@ class FindingEventRow(Base):
 
     __tablename__ = "finding_event"
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    finding_id: Mapped[str] = mapped_column(String(64), ForeignKey("finding.id"))
+    finding_id: Mapped[str] = mapped_column(ForeignKey("finding.id"))
     at: Mapped[datetime]
-    transition: Mapped[str] = mapped_column(String(16))
+    transition: Mapped[str]
     actor: Mapped[str]
     note: Mapped[str]
     __table_args__ = (Index(None, "finding_id", "id"),)
@@ -221,7 +221,7 @@ class BlindRow(Base):
 
     __tablename__ = "blind"
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    kind: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[str]
     account: Mapped[str | None]
     region: Mapped[str | None]
     api: Mapped[str]
@@ -245,12 +245,12 @@ class OutboxRow(Base):
 
     __tablename__ = "outbox"
     seq: Mapped[int] = mapped_column(BigId, primary_key=True)
-    id: Mapped[str] = mapped_column(String(64), unique=True)
-    finding_id: Mapped[str] = mapped_column(String(64))
+    id: Mapped[str] = mapped_column(unique=True)
+    finding_id: Mapped[str]
     transition: Mapped[str]
     channel: Mapped[str]
     payload: Mapped[JSON] = mapped_column(Json())
-    state: Mapped[str] = mapped_column(String(16))
+    state: Mapped[str]
     attempts: Mapped[int]
     next_at: Mapped[datetime]
     holder: Mapped[str | None]
@@ -269,11 +269,11 @@ class DeliveryRow(Base):
 
     __tablename__ = "delivery"
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    outbox_id: Mapped[str] = mapped_column(String(64), ForeignKey("outbox.id"))
+    outbox_id: Mapped[str] = mapped_column(ForeignKey("outbox.id"))
     at: Mapped[datetime]
     attempt: Mapped[int]
     holder: Mapped[str | None]
-    outcome: Mapped[str] = mapped_column(String(16))
+    outcome: Mapped[str]
     error: Mapped[str | None]
     __table_args__ = (Index(None, "outbox_id"),)
 
@@ -304,7 +304,7 @@ class MetaRow(Base):
     """Single values: counters and marks."""
 
     __tablename__ = "meta"
-    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[JSON] = mapped_column(Json())
 
 

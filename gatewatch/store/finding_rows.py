@@ -1,0 +1,129 @@
+"""Findings to rows and back, and the cursor of a page."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from gatewatch.records import JSON, Cause, Change, Entities, Evidence, Finding, Kind, Point, Severity
+from gatewatch.store.models import FindingRow
+
+
+def finding_values(finding: Finding) -> dict[str, Any]:
+    """Columns of `finding` that come from the detector, without id and detected_at, which never change."""
+    return {
+        "fingerprint": finding.fingerprint,
+        "kind": finding.kind.value,
+        "subtype": finding.subtype,
+        "severity": finding.severity.value,
+        "severity_rank": finding.severity.rank,
+        "score": float(finding.score),
+        "confidence": float(finding.confidence),
+        "title": finding.title,
+        "account": finding.account,
+        "region": finding.region,
+        "api": finding.api,
+        "stage": finding.stage,
+        "route": finding.route,
+        "start_at": finding.start,
+        "end_at": finding.end,
+        "entities": finding.entities.to_json(),
+        "cause": finding.cause.value,
+        "layer": finding.layer,
+        "caveat": finding.caveat,
+        "evidence": {**finding.evidence.to_json(), "series": [_point(point) for point in finding.evidence.series]},
+        "changes": [{**change.to_json(), "at": change.at.isoformat()} for change in finding.changes],
+        "remedy": finding.remedy,
+    }
+
+
+def digest(values: dict[str, Any]) -> str:
+    """A hash of all that a detector said: equal when nothing changed."""
+    text = json.dumps(values, sort_keys=True, default=lambda at: at.astimezone(UTC).isoformat())
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def finding_of(row: FindingRow) -> Finding:
+    entities, evidence, changes = _dict(row.entities), _dict(row.evidence), row.changes
+    assert isinstance(changes, list)
+    return Finding(
+        id=row.id,
+        fingerprint=row.fingerprint,
+        kind=Kind(row.kind),
+        subtype=row.subtype,
+        severity=Severity(row.severity),
+        score=row.score,
+        confidence=row.confidence,
+        title=row.title,
+        account=row.account,
+        region=row.region,
+        api=row.api,
+        stage=row.stage,
+        route=row.route,
+        start=row.start_at,
+        end=row.end_at,
+        detected_at=row.detected_at,
+        entities=Entities(
+            ips=tuple(entities["ips"]),
+            api_key_ids=tuple(entities["apiKeyIds"]),
+            principals=tuple(entities["principals"]),
+            user_agents=tuple(entities["userAgents"]),
+            asns=tuple(entities["asns"]),
+        ),
+        cause=Cause(row.cause),
+        evidence=Evidence(
+            observed=evidence["observed"],
+            expected=evidence["expected"],
+            unit=evidence["unit"],
+            sentence=evidence["sentence"],
+            facts=evidence["facts"],
+            series=tuple(
+                Point(datetime.fromisoformat(at), observed, expected, upper)
+                for at, observed, expected, upper in evidence["series"]
+            ),
+        ),
+        remedy=row.remedy,
+        layer=row.layer,
+        caveat=row.caveat,
+        changes=tuple(_change(_dict(change)) for change in changes),
+    )
+
+
+def _point(point: Point) -> list[JSON]:
+    return [point.at.isoformat(), point.observed, point.expected, point.upper]
+
+
+def _change(change: dict[str, Any]) -> Change:
+    return Change(
+        datetime.fromisoformat(change["at"]), change["what"], change["actor"], change["resource"], change["score"]
+    )
+
+
+def _dict(value: JSON) -> dict[str, Any]:
+    assert isinstance(value, dict)
+    return value
+
+
+def cursor_of(row: FindingRow) -> str:
+    """Where a page ended: opaque to clients."""
+    text = f"{row.start_at.astimezone(UTC).isoformat()} {row.id}"
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def read_cursor(cursor: str) -> tuple[datetime, str]:
+    """(start, id) of the last finding of the page before. ValueError when it is not one of ours."""
+    try:
+        if len(cursor) > 200:
+            raise ValueError
+        raw = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        at, _, identity = raw.decode("ascii").partition(" ")
+        start = datetime.fromisoformat(at)
+        if start.tzinfo is None or not identity.isalnum():
+            raise ValueError
+        return start.astimezone(UTC), identity
+    except (ValueError, UnicodeError, binascii.Error, OverflowError):
+        raise ValueError("this is not a cursor that an earlier page gave") from None

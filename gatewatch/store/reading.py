@@ -1,0 +1,303 @@
+"""Questions about the lake, answered by DuckDB from the segments that the manifest lists, and from nothing else.
+
+Each call takes the manifest in one read, drops the segments outside its time, and opens a connection of its own that
+can read the lake's folder only. Times are [since, until). Values are bound; names are ours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from sqlalchemy import func, select
+
+from gatewatch.errors import StoreError
+from gatewatch.frames import CLIENTS, COVERAGE, MINUTES, REQUESTS
+from gatewatch.frames.schema import TIME
+from gatewatch.store.lake import Segment
+from gatewatch.store.manifest import covered, segments
+from gatewatch.store.models import SegmentRow
+from gatewatch.store.state import State
+
+THREADS = 2
+MEMORY_LIMIT = "1GB"
+MAX_ROWS = 10_000
+FILES_AT_ONCE = 16
+
+CLIENT_ID_SQL = (
+    "CASE WHEN api_key_id IS NOT NULL THEN 'key:' || api_key_id WHEN principal IS NOT NULL THEN 'principal:' || "
+    "principal WHEN client_ip IS NOT NULL THEN 'ip:' || client_ip END"
+)
+"""The best identity of a caller that we have, and which kind it is (frames.REQUESTS)."""
+
+REQUESTS_READ = REQUESTS.append(pa.field("client_id", pa.string()))
+
+IDENTITIES = pa.schema([("at", TIME), ("extended_request_id", pa.string()), ("request_id", pa.string())])
+
+
+_STAGES = pa.schema([MINUTES.field(name) for name in ("minute", "account", "region", "api", "api_type", "stage", "n")])
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSeen:
+    """A stage with traffic: how many requests, and the minute of the last one."""
+
+    account: str | None
+    region: str | None
+    api: str | None
+    api_type: str | None
+    stage: str | None
+    n: int
+    last_at: datetime
+
+
+def read_minutes(
+    state: State,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    *,
+    api: str | None = None,
+    stage: str | None = None,
+) -> pa.Table:
+    """MINUTES rows of every batch, not merged: see frames.merge_minutes."""
+    return _table(state, "minutes", MINUTES, "minute", since, until, {"api": api, "stage": stage})
+
+
+def read_clients(
+    state: State,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    *,
+    api: str | None = None,
+    stage: str | None = None,
+) -> pa.Table:
+    """CLIENTS rows of every batch, not merged: see frames.merge_clients."""
+    return _table(state, "clients", CLIENTS, "minute", since, until, {"api": api, "stage": stage})
+
+
+def identities(state: State, since: datetime | None = None, until: datetime | None = None) -> pa.Table:
+    """at, extended_request_id and request_id of all requests, to recognise repetitions."""
+    return _table(state, "requests", IDENTITIES, "at", since, until, {})
+
+
+def read_requests(
+    state: State,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    api: str | None = None,
+    stage: str | None = None,
+    route: str | None = None,
+    reject_cause: str | None = None,
+    client_ip: str | None = None,
+    status_min: int | None = None,
+    limit: int = 200,
+    newest_first: bool = True,
+) -> pa.Table:
+    """At most `limit` (10,000) requests in the order of their time: REQUESTS and client_id."""
+    limit = max(0, min(limit, MAX_ROWS))
+    equal = {"api": api, "stage": stage, "route": route, "reject_cause": reject_cause, "client_ip": client_ip}
+    condition, values = _condition("at", since, until, equal)
+    if status_min is not None:
+        condition += " AND status >= $status_min"
+        values["status_min"] = status_min
+    with state.read() as session:
+        listed = segments(session, "requests", since, until)
+    listed.sort(key=lambda segment: segment.max_at if newest_first else segment.min_at, reverse=newest_first)
+    found = REQUESTS_READ.empty_table()
+    order = [("at", "descending" if newest_first else "ascending")]
+    with _lake(state) as connection:
+        while listed and limit and not _enough(found, limit, listed[0], newest_first):
+            some, listed = listed[:FILES_AT_ONCE], listed[FILES_AT_ONCE:]
+            more = _ask(
+                connection,
+                state,
+                some,
+                REQUESTS,
+                f"SELECT *, {CLIENT_ID_SQL} AS client_id FROM ({{rows}}) WHERE {condition} "
+                f'ORDER BY "at" {"DESC" if newest_first else "ASC"} LIMIT {limit:d}',
+                values,
+            ).cast(REQUESTS_READ)
+            found = pa.concat_tables([found, more]).sort_by(order).slice(0, limit)
+    return found.combine_chunks()
+
+
+def _enough(found: pa.Table, limit: int, following: Segment, newest_first: bool) -> bool:
+    """No segment from `following` on can hold a row that belongs into a full answer."""
+    if found.num_rows < limit:
+        return False
+    worst: datetime = found.column("at")[-1].as_py()
+    return following.max_at < worst if newest_first else following.min_at > worst
+
+
+def stream_requests(
+    state: State,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    columns: Sequence[str] | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """All requests, segment by segment in the order of their first rows; a few MiB in memory at a time."""
+    schema = REQUESTS if columns is None else pa.schema([REQUESTS.field(name) for name in columns])
+    with state.read() as session:
+        listed = segments(session, "requests", since, until)
+    for segment in listed:
+        path = state.lake.path(segment.path)
+        try:
+            with pq.ParquetFile(path) as file:
+                wanted = [name for name in {*schema.names, "at"} if name in file.schema_arrow.names]
+                for batch in file.iter_batches(batch_size=32_768, columns=wanted):
+                    kept = _within(pa.Table.from_batches([batch]), since, until)
+                    yield from _conform(kept, schema).to_batches()
+        except (OSError, pa.ArrowInvalid) as error:
+            raise StoreError(f"{path}: a segment that the manifest lists cannot be read: {error}") from error
+
+
+def _within(table: pa.Table, since: datetime | None, until: datetime | None) -> pa.Table:
+    at = table.column("at")
+    if since is not None:
+        table = table.filter(pc.greater_equal(at, pa.scalar(since, TIME)))
+        at = table.column("at")
+    if until is not None:
+        table = table.filter(pc.less(at, pa.scalar(until, TIME)))
+    return table
+
+
+def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The table with exactly these columns: a column that an older segment lacks is NULL."""
+    columns = [
+        table.column(field.name).cast(field.type)
+        if field.name in table.column_names
+        else pa.nulls(table.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def coverage(state: State, since: datetime | None = None, until: datetime | None = None) -> pa.Table:
+    """COVERAGE: when each source delivered, merged and cut to [since, until)."""
+    with state.read() as session:
+        rows = covered(session, since, until)
+    return pa.table([[row[place] for row in rows] for place in range(3)], schema=COVERAGE)
+
+
+def bounds(state: State) -> tuple[datetime, datetime] | None:
+    """Times of the first and the last request; None when there is none."""
+    with state.read() as session:
+        first, last = session.execute(
+            select(func.min(SegmentRow.min_at), func.max(SegmentRow.max_at)).where(SegmentRow.kind == "requests")
+        ).one()
+    return None if first is None or last is None else (first, last)
+
+
+def api_list(state: State) -> list[ApiSeen]:
+    """Every stage that ever had a request, busiest first."""
+    with state.read() as session:
+        listed = segments(session, "minutes")
+    if not listed:
+        return []
+    with _lake(state) as connection:
+        rows = _ask(
+            connection,
+            state,
+            listed,
+            pa.schema(
+                [MINUTES.field(name) for name in ("minute", "account", "region", "api", "api_type", "stage", "n")]
+            ),
+            "SELECT account, region, api, api_type, stage, sum(n)::BIGINT AS n, max(minute) AS last_at FROM ({rows}) "
+            "GROUP BY ALL ORDER BY n DESC, api, stage, account, region, api_type",
+            {},
+        )
+    return [ApiSeen(**row) for row in rows.to_pylist()]
+
+
+def _table(
+    state: State,
+    kind: str,
+    schema: pa.Schema,
+    time: str,
+    since: datetime | None,
+    until: datetime | None,
+    equal: Mapping[str, str | None],
+) -> pa.Table:
+    with state.read() as session:
+        listed = segments(session, kind, since, until)
+    if not listed:
+        return schema.empty_table()
+    condition, values = _condition(time, since, until, equal)
+    with _lake(state) as connection:
+        return _ask(connection, state, listed, schema, f"SELECT * FROM ({{rows}}) WHERE {condition}", values).cast(
+            schema
+        )
+
+
+def _condition(
+    time: str, since: datetime | None, until: datetime | None, equal: Mapping[str, str | None]
+) -> tuple[str, dict[str, object]]:
+    parts, values = ["TRUE"], dict[str, object]()
+    if since is not None:
+        parts.append(f'"{time}" >= $since')
+        values["since"] = since
+    if until is not None:
+        parts.append(f'"{time}" < $until')
+        values["until"] = until
+    for name, value in equal.items():
+        if value is not None:
+            parts.append(f'"{name}" = ${name}')
+            values[name] = value
+    return " AND ".join(parts), values
+
+
+def _ask(
+    connection: duckdb.DuckDBPyConnection,
+    state: State,
+    listed: Sequence[Segment],
+    schema: pa.Schema,
+    query: str,
+    values: Mapping[str, object],
+) -> pa.Table:
+    """The answer to `query`, in which {rows} are the segments' rows with the columns of `schema`, absent ones NULL."""
+    paths = ", ".join(_text(_no_glob(str(state.lake.path(segment.path)))) for segment in listed)
+    names = ", ".join(f'"{name}"' for name in schema.names)
+    # The empty table gives the columns that older segments lack; hive columns of the path are not ours.
+    connection.register("no_rows", schema.empty_table())
+    rows = (
+        f"SELECT {names} FROM (SELECT * FROM no_rows UNION ALL BY NAME "
+        f"SELECT * FROM read_parquet([{paths}], union_by_name = true, hive_partitioning = false))"
+    )
+    try:
+        return connection.sql(query.format(rows=rows), params=dict(values)).to_arrow_table()
+    except (duckdb.IOException, duckdb.InvalidInputException) as error:
+        text = str(error).splitlines()[0]
+        raise StoreError(f"{state.lake.root}: a segment that the manifest lists cannot be read: {text}") from error
+    except duckdb.OutOfMemoryException as error:
+        raise StoreError(f"the question needs more than {MEMORY_LIMIT} of memory; ask for a shorter time") from error
+
+
+@contextmanager
+def _lake(state: State) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that can read the lake's folder, and no other file, address or extension."""
+    with duckdb.connect(config={"threads": str(THREADS), "memory_limit": MEMORY_LIMIT}) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        # Asked for a pattern, DuckDB checks the pattern itself and then what it found.
+        folders = ", ".join(_text(folder) for folder in {str(state.lake.root), _no_glob(str(state.lake.root))})
+        connection.execute(f"SET allowed_directories = [{folders}]")
+        connection.execute("SET temp_directory = ''")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        yield connection
+
+
+def _no_glob(path: str) -> str:
+    """DuckDB reads *, ? and [ in a file's name as a pattern; each in brackets stands for itself."""
+    return re.sub(r"[*?\[]", lambda found: f"[{found.group()}]", path)
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
