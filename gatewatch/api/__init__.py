@@ -1,0 +1,23 @@
+"""JSON over HTTP under /api/v1: one file a resource in `gatewatch/api/routes`, found by walking."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+from fastapi import APIRouter, FastAPI
+
+from gatewatch.api import routes
+from gatewatch.api.problems import install_problems
+
+
+def add_api(app: FastAPI) -> None:
+    """Put every resource on `app`, and make each of its errors a problem document (RFC 9457).
+
+    `app.state.opened` must be a function that returns the open store, or raises a GatewatchError.
+    """
+    install_problems(app)
+    for module in sorted(pkgutil.iter_modules(routes.__path__), key=lambda found: found.name):
+        router = importlib.import_module(f"{routes.__name__}.{module.name}").router
+        assert isinstance(router, APIRouter), module.name
+        app.include_router(router)

@@ -1,0 +1,74 @@
+"""What the routes share: the store, the shape of answers, and times in queries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, TypeVar
+
+import orjson
+from fastapi import HTTPException, Request
+from pydantic import AfterValidator, BaseModel
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from gatewatch.records import JSON
+from gatewatch.store.state import State
+
+T = TypeVar("T")
+
+SCHEMA_VERSION = 1
+
+
+async def ask(request: Request, question: Callable[[State], T]) -> T:
+    """The answer of `question`, asked in a thread: the database, or Parquet, may take its time."""
+    opened: Callable[[], State] = request.app.state.opened
+    return await run_in_threadpool(lambda: question(opened()))
+
+
+def answer(body: dict[str, JSON]) -> Response:
+    """`body` as JSON; written by orjson, several times faster than a response model (which is documentation here)."""
+    whole: dict[str, JSON] = {"schema_version": SCHEMA_VERSION, **body}
+    try:
+        text = orjson.dumps(whole)
+    except TypeError:  # half a character (a lone surrogate) that a log line spelt as an escape
+        text = orjson.dumps(_whole_characters(whole))
+    return Response(text, media_type="application/json")
+
+
+def _whole_characters(value: JSON) -> JSON:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_whole_characters(one) for one in value]
+    if isinstance(value, dict):
+        return {str(_whole_characters(key)): _whole_characters(one) for key, one in value.items()}
+    return value
+
+
+def _aware(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("a time needs its zone, for example 2026-06-09T12:00:00Z (a + in a URL is written %2B)")
+    return value
+
+
+Instant = Annotated[datetime, AfterValidator(_aware)]
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem document."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+PROBLEMS: dict[int | str, dict[str, object]] = {
+    422: {"model": Problem, "description": "A parameter is not what it should be"},
+    503: {"model": Problem, "description": "The database cannot be reached"},
+}
+
+
+def missing(what: str) -> HTTPException:
+    return HTTPException(404, f"there is no {what}")

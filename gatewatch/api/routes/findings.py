@@ -1,0 +1,142 @@
+"""Findings: what is wrong, newest first, and the requests behind each."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import pyarrow as pa
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from gatewatch.api.problems import problem
+from gatewatch.api.reading import PROBLEMS, Instant, answer, ask, missing
+from gatewatch.records import JSON, Kind, Severity, iso
+from gatewatch.records import State as FindingState
+from gatewatch.store.behind import requests_behind
+from gatewatch.store.findings import (
+    FindingFilter,
+    StoredFinding,
+    finding_events,
+    get_finding,
+    list_findings,
+)
+from gatewatch.store.state import State
+
+router = APIRouter(prefix="/api/v1/findings", tags=["findings"])
+
+Text = Annotated[str | None, Query(max_length=512)]
+FindingId = Annotated[str, Path(alias="id", max_length=64, description="The finding's id")]
+NOT_FOUND: dict[int | str, dict[str, object]] = {404: PROBLEMS[422] | {"description": "No finding has this id"}}
+
+
+class FindingList(BaseModel):
+    """A page of findings; ask again with `cursor=next_cursor` for the next one. None: this was the last."""
+
+    schema_version: int
+    findings: list[dict[str, Any]]
+    next_cursor: str | None
+
+
+def to_json(stored: StoredFinding) -> dict[str, JSON]:
+    """A finding as `gatewatch scan --format json` prints it, with what the store knows besides."""
+    return {
+        **stored.finding.to_json(),
+        "state": stored.state.value,
+        "first_seen_at": iso(stored.first_seen_at),
+        "updated_at": iso(stored.updated_at),
+        "occurrences": stored.occurrences,
+    }
+
+
+@router.get(
+    "",
+    operation_id="list_findings",
+    summary="Findings, newest first",
+    responses={200: {"model": FindingList}, 400: PROBLEMS[422] | {"description": "Not our cursor"}, **PROBLEMS},
+)
+async def findings(
+    request: Request,
+    kind: Annotated[Kind | None, Query(description="Only this kind")] = None,
+    severity: Annotated[Severity | None, Query(description="This severity or worse")] = None,
+    api: Text = None,
+    stage: Text = None,
+    route: Text = None,
+    state: Annotated[FindingState | Literal["open"] | None, Query(description="open: all but resolved")] = None,
+    since: Annotated[Instant | None, Query(description="Only what went on at or after this time")] = None,
+    until: Annotated[Instant | None, Query(description="Only what began before this time")] = None,
+    q: Annotated[str | None, Query(max_length=200, description="Only findings whose text contains this")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=512, description="next_cursor of the page before")] = None,
+) -> Response:
+    wish = FindingFilter(
+        kind=kind,
+        severity_min=severity,
+        api=api,
+        stage=stage,
+        route=route,
+        state=state,
+        since=since,
+        until=until,
+        text=q,
+    )
+
+    def page(store: State) -> dict[str, JSON]:
+        with store.read() as session:
+            found = list_findings(session, wish, limit=limit, cursor=cursor)
+        return {"findings": [to_json(stored) for stored in found.items], "next_cursor": found.next_cursor}
+
+    try:
+        return answer(await ask(request, page))
+    except ValueError:
+        detail = "cursor: not one that this API gave; begin again without it"
+        return problem(400, detail, kind="urn:gatewatch:problem:bad-cursor")
+
+
+@router.get(
+    "/{id}", operation_id="get_finding", summary="One finding and its history", responses={**NOT_FOUND, **PROBLEMS}
+)
+async def finding(request: Request, finding_id: FindingId) -> Response:
+    def one(store: State) -> dict[str, JSON] | None:
+        with store.read() as session:
+            stored = get_finding(session, finding_id)
+            if stored is None:
+                return None
+            events: list[JSON] = [
+                {"at": iso(event.at), "transition": event.transition, "actor": event.actor, "note": event.note}
+                for event in finding_events(session, finding_id)
+            ]
+        return {**to_json(stored), "events": events}
+
+    found = await ask(request, one)
+    if found is None:
+        raise missing("finding with this id")
+    return answer(found)
+
+
+@router.get(
+    "/{id}/requests",
+    operation_id="get_finding_requests",
+    summary="Raw requests behind a finding, newest first",
+    responses={**NOT_FOUND, **PROBLEMS},
+)
+async def requests(
+    request: Request, finding_id: FindingId, limit: Annotated[int, Query(ge=1, le=1000)] = 200
+) -> Response:
+    def behind(store: State) -> dict[str, JSON] | None:
+        with store.read() as session:
+            stored = get_finding(session, finding_id)
+        return None if stored is None else {"requests": rows(requests_behind(store, stored.finding, limit=limit))}
+
+    found = await ask(request, behind)
+    if found is None:
+        raise missing("finding with this id")
+    return answer(found)
+
+
+def rows(table: pa.Table) -> list[JSON]:
+    """Arrow rows as JSON objects; times as ISO 8601 in UTC."""
+    out: list[JSON] = []
+    for row in table.to_pylist():
+        out.append({name: iso(value) if hasattr(value, "astimezone") else value for name, value in row.items()})
+    return out

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from fastapi.testclient import TestClient
+
+from gatewatch.records import Entities, Kind, Severity
+from gatewatch.store.findings import save_findings
+from gatewatch.store.state import State
+from tests.store.builders import AT, a_finding, put, requests
+
+
+def save(state: State, *findings: object) -> None:
+    with state.begin() as session:
+        save_findings(session, findings, now=AT)  # type: ignore[arg-type]
+
+
+def ids(client: TestClient, **query: str | int) -> list[str]:
+    answer = client.get("/api/v1/findings", params=query)
+    assert answer.status_code == 200, answer.text
+    return [one["id"] for one in answer.json()["findings"]]
+
+
+def test_findings_have_the_shape_of_scan_and_what_the_store_knows(client: TestClient, state: State) -> None:
+    finding = a_finding(entities=Entities(ips=("192.0.2.1",), user_agents=("curl/8 é",)))
+    save(state, finding)
+    body = client.get("/api/v1/findings").json()
+    assert body["schema_version"] == 1
+    assert body["next_cursor"] is None
+    (one,) = body["findings"]
+    assert {key: one[key] for key in finding.to_json()} == finding.to_json()
+    assert one["occurrences"] == 1
+
+
+def test_half_a_character_from_a_log_line_is_answered_as_a_replacement(client: TestClient, state: State) -> None:
+    save(state, a_finding(entities=Entities(user_agents=("curl\ud83d\x00",))))
+    (one,) = client.get("/api/v1/findings").json()["findings"]
+    assert one["entities"]["userAgents"] == ["curl\ufffd\x00"]
+
+
+def test_filters_keep_what_they_name(client: TestClient, state: State) -> None:
+    low = a_finding(id="low", fingerprint="f1", severity=Severity.LOW, api="a1", stage="dev", end=None)
+    high = a_finding(
+        id="high",
+        fingerprint="f2",
+        severity=Severity.HIGH,
+        kind=Kind.DEAD_API,
+        api="a2",
+        route="GET /x",
+        start=AT + timedelta(hours=1),
+        end=AT + timedelta(hours=2),
+        title="100% odd_name",
+    )
+    save(state, low, high)
+    assert ids(client) == ["high", "low"]
+    assert ids(client, severity="medium") == ["high"]
+    assert ids(client, kind="dead_api") == ["high"]
+    assert ids(client, api="a1") == ["low"]
+    assert ids(client, stage="dev") == ["low"]
+    assert ids(client, route="GET /x") == ["high"]
+    assert ids(client, state="open") == ["low"]
+    assert ids(client, state="resolved") == ["high"]
+    assert ids(client, q="100% ODD") == ["high"]
+    assert ids(client, q="1%d") == []
+    assert ids(client, until="2026-06-09T12:30:00Z") == ["low"]
+    assert ids(client, since="2026-06-09T16:30:00+02:00") == ["low"]
+
+
+def test_pages_join_without_gap_or_repetition(client: TestClient, state: State) -> None:
+    save(state, *(a_finding(id=f"n{i}", fingerprint=f"f{i}", start=AT + timedelta(minutes=i // 2)) for i in range(9)))
+    seen: list[str] = []
+    cursor: str | None = None
+    while True:
+        query: dict[str, str | int] = {"limit": 2} if cursor is None else {"limit": 2, "cursor": cursor}
+        body = client.get("/api/v1/findings", params=query).json()
+        seen += [one["id"] for one in body["findings"]]
+        cursor = body["next_cursor"]
+        if cursor is None:
+            break
+    assert sorted(seen) == sorted(f"n{i}" for i in range(9))
+    assert seen == ids(client)
+
+
+def test_a_time_without_zone_is_refused_and_says_what_to_write(client: TestClient) -> None:
+    answer = client.get("/api/v1/findings", params={"since": "2026-06-09T12:00:00"})
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    body = answer.json()
+    assert body["detail"].startswith("since: a time needs its zone")
+    assert set(body) == {"type", "title", "status", "detail", "errors"}
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ({"limit": 0}, 422),
+        ({"limit": 201}, 422),
+        ({"kind": "nonsense"}, 422),
+        ({"severity": "awful"}, 422),
+        ({"state": "gone"}, 422),
+        ({"cursor": "!!"}, 400),
+        ({"cursor": "AAAA"}, 400),
+        ({"api": "x" * 513}, 422),
+    ],
+)
+def test_wrong_parameters_are_problems(client: TestClient, query: dict[str, str | int], status: int) -> None:
+    answer = client.get("/api/v1/findings", params=query)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+
+
+def test_one_finding_comes_with_its_history(client: TestClient, state: State) -> None:
+    save(state, a_finding(id="one"))
+    body = client.get("/api/v1/findings/one").json()
+    assert body["id"] == "one"
+    assert [event["transition"] for event in body["events"]] == ["new"]
+    assert client.get("/api/v1/findings/two").status_code == 404
+
+
+def test_the_requests_behind_a_finding_are_those_of_its_scope_and_time(client: TestClient, state: State) -> None:
+    finding = a_finding(
+        id="one", kind=Kind.AUTH_FAILURE_SPIKE, api="a1", stage="prod", route=None, end=AT + timedelta(minutes=9)
+    )
+    save(state, finding)
+    rows = [
+        {"at": AT + timedelta(minutes=1), "status": 401, "request_id": "in"},
+        {"at": AT + timedelta(minutes=2), "status": 200, "request_id": "fine"},
+        {"at": AT + timedelta(minutes=1), "status": 401, "request_id": "elsewhere", "api": "a2"},
+        {"at": AT + timedelta(minutes=30), "status": 401, "request_id": "later"},
+    ]
+    put(state, tables=[("requests", requests(rows))], lines=4)
+    body = client.get("/api/v1/findings/one/requests").json()
+    assert [row["request_id"] for row in body["requests"]] == ["in"]
+    assert body["requests"][0]["at"] == "2026-06-09T12:01:00Z"
+    assert client.get("/api/v1/findings/two/requests").status_code == 404
