@@ -36,15 +36,16 @@ class Origin:
 class Block:
     """Lines and their origin.
 
+    texts: one after the other they are the block's text; starts: where in it each row begins, and the end.
     lines: a string a row, its line end included. side: variables that an envelope told about each row.
     number: row -> line number of its file, counted from its origin's row, when rows are not lines (records split out
     of one line, events of an envelope); None: row i of an origin is its line i.
     """
 
-    text: Text
+    texts: Sequence[Text]
     starts: Rows
     origins: Sequence[Origin]
-    lines: pa.Array
+    lines: pa.ChunkedArray
     side: Mapping[str, pa.Array] = field(default_factory=dict)
     number: Rows | None = None
     envelopes: int = 0
@@ -52,9 +53,23 @@ class Block:
     def __len__(self) -> int:
         return len(self.lines)
 
+    @property
+    def size(self) -> int:
+        """Bytes of text."""
+        return int(self.starts[-1])
+
+    def whole(self, row: int) -> bytes:
+        """The bytes of one row with its line end."""
+        begin, end = int(self.starts[row]), int(self.starts[row + 1])
+        for text in self.texts:
+            if begin < len(text):
+                return text[begin:end]
+            begin, end = begin - len(text), end - len(text)
+        return b""
+
     def raw(self, row: int) -> bytes:
         """The bytes of one row, without its line end."""
-        return self.text[self.starts[row] : self.starts[row + 1]].rstrip(b"\r\n")
+        return self.whole(row).rstrip(b"\r\n")
 
     def origin(self, row: int) -> tuple[str, int, int, int]:
         """File, line number (from 1), byte offset in the file's text, and length of one row."""
@@ -75,23 +90,50 @@ class Block:
 
     def part(self, rows: Rows) -> Block:
         """The block of only these rows (copied); row i of it is `rows[i]` here: for a second try with other means."""
-        taken = self.lines.take(pa.array(rows))
-        text, starts = _flat(taken)
+        text = b"".join(self.whole(row) for row in rows.tolist())
+        starts = np.concatenate([_ZERO, np.cumsum(np.diff(self.starts)[rows])])
         side = {name: column.take(pa.array(rows)) for name, column in self.side.items()}
-        return Block(text, starts, (), taken, side)
+        return Block([text], starts, (), self.lines.take(pa.array(rows)), side)
+
+
+_ALONE = 4 << 20  # texts of this size or more are not copied together
+_ZERO = np.zeros(1, dtype=np.int64)
 
 
 def block_of(
     texts: Sequence[tuple[str, int, int, Text]],
 ) -> Block:
     """One block of the texts of several files: (file, line number of the first line, byte offset, text)."""
-    parts = [text if text[-1:] in (b"\n", b"") else text[:] + b"\n" for _, _, _, text in texts]
-    whole = parts[0] if len(parts) == 1 else b"".join(parts)
-    starts, ascii_only = line_starts(whole)
-    ends = np.cumsum([len(part) for part in parts])
+    ended = [text if text[-1:] in (b"\n", b"") else text[:] + b"\n" for _, _, _, text in texts]
+    parts: list[Text] = []
+    small: list[Text] = []
+    for text in ended:
+        if len(text) < _ALONE:
+            small.append(text)
+            continue
+        parts += [_joined(small)] if small else []
+        parts.append(text)
+        small = []
+    parts += [_joined(small)] if small or not parts else []
+    starts, lines = _lines(parts)
+    ends = np.cumsum([len(text) for text in ended])
     rows = [0, *np.searchsorted(starts, ends[:-1]).tolist()]
     origins = tuple(Origin(row, file, line, offset) for row, (file, line, offset, _) in zip(rows, texts, strict=True))
-    return Block(whole, starts, origins, lines_of(whole, starts, ascii_only=ascii_only))
+    return Block(parts, starts, origins, lines)
+
+
+def _joined(texts: Sequence[Text]) -> Text:
+    return texts[0] if len(texts) == 1 else b"".join(texts)
+
+
+def _lines(parts: Sequence[Text]) -> tuple[Rows, pa.ChunkedArray]:
+    starts, lines, base = [_ZERO], [], 0
+    for part in parts:
+        found, ascii_only = line_starts(part)
+        lines.append(lines_of(part, found, ascii_only=ascii_only))
+        starts.append(found[1:] + base)
+        base += len(part)
+    return np.concatenate(starts), pa.chunked_array(lines, pa.string())
 
 
 def line_starts(text: Text) -> tuple[Rows, bool]:
@@ -100,7 +142,7 @@ def line_starts(text: Text) -> tuple[Rows, bool]:
     And whether the text is pure ASCII, which comes nearly free here.
     """
     data = np.frombuffer(text, dtype=np.uint8)
-    found = [np.zeros(1, dtype=np.int64)]
+    found = [_ZERO]
     ascii_only = True
     for at in range(0, len(data), _STEP):
         step = data[at : at + _STEP]
@@ -133,12 +175,5 @@ def block_of_records(
 ) -> Block:
     """A block whose rows are records that were taken out of something else; `number` tells the line each stood in."""
     text = b"".join(record.replace(b"\n", b" ") + b"\n" for record in records)
-    starts, ascii_only = line_starts(text)
-    lines = lines_of(text, starts, ascii_only=ascii_only)
-    return Block(text, starts, origins, lines, side or {}, number, envelopes)
-
-
-def _flat(lines: pa.Array) -> tuple[bytes, Rows]:
-    texts = [text.encode() for text in lines.to_pylist()]
-    starts = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum([len(text) for text in texts], dtype=np.int64)])
-    return b"".join(texts), starts
+    starts, lines = _lines([text])
+    return Block([text], starts, origins, lines, side or {}, number, envelopes)

@@ -96,7 +96,7 @@ class Engine:
 
     def _too_long(self, block: Block, rows: Rows, reading: Reading, chosen: Chosen) -> None:
         for row in rows.tolist():
-            text = block.text[block.starts[row] : block.starts[row + 1]]
+            text = block.whole(row)
             if b"}{" in text and text.lstrip()[:1] == b"{":
                 self._records([(row, list(glued_records(text)))], chosen, reading, tried=[])
             else:

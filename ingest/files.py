@@ -11,11 +11,11 @@ from pathlib import Path
 
 from gatewatch.errors import SourceError
 
-BLOCK_BYTES = 96 << 20
+BLOCK_BYTES = 128 << 20
 """Bytes of text that one block holds: the unit of parsing, and what a batch's memory is made of."""
 
 MAPPED_BYTES = 12 << 20
-"""A plain file of this size or more is a block of its own, mapped instead of copied."""
+"""A plain file of this size or more is mapped instead of read."""
 
 _GZIP_RATIO = 10  # access logs shrink eight- to twelvefold; only used to plan, never trusted
 
@@ -158,14 +158,11 @@ def group(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
     weight = 0
     for piece in pieces:
         mine = _weight(piece)
-        alone = piece.file.kind == "plain" and mine > MAPPED_BYTES
-        if together and (
-            alone or weight + mine > BLOCK_BYTES or _place(piece) != _place(together[0]) or len(together) >= 4096
-        ):
+        if together and (weight + mine > BLOCK_BYTES or _place(piece) != _place(together[0]) or len(together) >= 4096):
             yield together
             together, weight = [], 0
         together.append(piece)
-        weight += BLOCK_BYTES if alone else mine
+        weight += mine
     if together:
         yield together
 

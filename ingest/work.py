@@ -213,7 +213,7 @@ def _one_block(
             for kind, table in (("requests", accepted), ("minutes", rolled.minutes), ("clients", rolled.clients)):
                 if len(table):
                     result.segments.append(config.writer.write(kind, table, task, number, min_at, max_at))
-    told(len(block.text), reading.rows, len(accepted))
+    told(block.size, reading.rows, len(accepted))
 
 
 def _counts(reading: Reading, duplicates: npt.NDArray[np.int64]) -> dict[str, FileCount]:
