@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import stat
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
@@ -21,6 +25,7 @@ from gatewatch.store.engine import make_engine
 from gatewatch.store.migrate import current_revision, head_revision, migrate, upgrade
 from gatewatch.store.models import SCHEMA, Base, MetaRow, SourceRow
 from gatewatch.store.state import State, open_state
+from tests.store.postgres import Server
 
 AT = datetime(2026, 6, 9, 12, 0, tzinfo=UTC)
 
@@ -223,3 +228,70 @@ def test_any_text_json_and_time_comes_back_as_it_was(state: State, name: str, va
 def test_a_naive_time_is_refused(state: State) -> None:
     with pytest.raises(Exception, match="naive"), state.begin() as session:
         session.add(SourceRow(name="a", kind="b", location="c", follow=False, created_at=datetime(2026, 1, 1)))
+
+
+def test_a_connection_that_breaks_is_replaced_and_the_transaction_done_again(postgres: Server, tmp_path: Path) -> None:
+    postgres.create("broken")
+    state = open_state(Settings(data_dir=tmp_path, database_url=SecretStr(postgres.url("broken"))))
+    tries = 0
+
+    def count_up(session: Session) -> None:
+        nonlocal tries
+        tries += 1
+        session.add(MetaRow(key="n", value=tries))
+        session.flush()
+        if tries < 3:
+            pid = session.execute(text("SELECT pg_backend_pid()")).scalar()
+            with psycopg.connect(postgres.url("broken"), autocommit=True) as other:
+                other.execute("SELECT pg_terminate_backend(%s)", (pid,))
+            session.execute(text("SELECT 1"))
+
+    state.run(count_up)
+    with state.read() as session:
+        assert (tries, session.get_one(MetaRow, "n").value) == (3, 3)
+    state.close()
+    postgres.drop("broken")
+
+
+def test_a_database_that_is_away_is_said_in_one_line_without_its_password(tmp_path: Path) -> None:
+    url = f"postgresql://me:hunter2@/none?host={tmp_path}"
+    with pytest.raises(StoreError) as caught:
+        open_state(Settings(data_dir=tmp_path / "d", database_url=SecretStr(url)))
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith("PostgreSQL: ")
+    assert "hunter2" not in str(caught.value)
+
+
+FILL = """
+import resource, signal, sys
+from pathlib import Path
+from gatewatch.errors import StoreError
+from gatewatch.settings import Settings
+from gatewatch.store.models import MetaRow
+from gatewatch.store.state import open_state
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+state = open_state(Settings(data_dir=Path(sys.argv[1])))
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
+try:
+    with state.begin() as session:
+        session.add(MetaRow(key="big", value="x" * 5_000_000))
+except StoreError as error:
+    print(error)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    with state.begin() as session:
+        session.add(MetaRow(key="small", value=1))
+    with state.read() as session:
+        assert session.get(MetaRow, "big") is None and session.get(MetaRow, "small") is not None
+    sys.exit(error.exit_code)
+finally:
+    state.close()
+"""
+
+
+def test_a_full_disk_refuses_the_transaction_names_the_directory_and_passes(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FILL, tmp_path], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (3, "")
+    assert done.stdout.startswith(f"{tmp_path}: ")
+    assert done.stdout.count("\n") == 1
