@@ -1,0 +1,146 @@
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from gatewatch.ingesting import IngestResult, ingest_paths
+from gatewatch.settings import Settings
+from gatewatch.store.batches import accounting, dead_letters
+from gatewatch.store.models import BatchRow
+from gatewatch.store.reading import read_minutes, read_requests
+from gatewatch.store.state import State, open_state
+from tests.ingest.lines import a_line
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[State]:
+    opened = open_state(Settings(data_dir=tmp_path / "data"))
+    yield opened
+    opened.close()
+
+
+def write(path: Path, numbers: range, **changed: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = "".join(a_line(number, **changed) + "\n" for number in numbers).encode()
+    path.write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)
+    return path
+
+
+def ingest(state: State, *paths: Path) -> IngestResult:
+    result = ingest_paths(state, [str(path) for path in paths], workers=1)
+    told = result.accounting
+    assert told.lines == told.accepted + told.rejected + told.blank + told.duplicate
+    return result
+
+
+def stored(state: State) -> int:
+    """Requests in the lake, which the minutes must agree with."""
+    n = sum(read_minutes(state).column("n").to_pylist())
+    ids = read_requests(state, limit=100_000).column("request_id").to_pylist()
+    assert len(ids) == len(set(ids)) == n
+    return n
+
+
+def test_what_was_ingested_can_be_read_back(state: State, tmp_path: Path) -> None:
+    result = ingest(
+        state, write(tmp_path / "in" / "a.log", range(100)), write(tmp_path / "in" / "b.log.gz", range(100, 150))
+    )
+    assert result.accounting.accepted == 150
+    assert stored(state) == 150
+    newest = read_requests(state, limit=1).to_pylist()[0]
+    assert newest["request_id"] == "00000000-0000-4000-8000-000000000149"
+    assert newest["path"] is None
+    assert newest["latency_ms"] == 59
+    assert newest["client_ip"] == "192.0.2.3"
+    assert newest["source"] == "files"
+
+
+def test_a_second_run_passes_over_what_is_done(state: State, tmp_path: Path) -> None:
+    path = write(tmp_path / "in" / "a.log", range(100))
+    ingest(state, path)
+    again = ingest(state, path)
+    assert (again.passed_over, again.accounting.lines) == (1, 0)
+    assert stored(state) == 100
+
+
+def test_a_file_that_grew_goes_on_where_it_was_left(state: State, tmp_path: Path) -> None:
+    path = write(tmp_path / "in" / "a.log", range(100))
+    ingest(state, path)
+    with path.open("ab") as handle:
+        handle.write((a_line(100) + "\nbroken\n").encode())
+    again = ingest(state, path)
+    assert (again.accounting.accepted, again.accounting.duplicate, again.accounting.rejected) == (1, 0, 1)
+    assert stored(state) == 101
+    with state.read() as session:
+        assert [kept.letter.line for kept in dead_letters(session, limit=10)] == [102]
+
+
+def test_a_file_that_was_replaced_is_read_anew(state: State, tmp_path: Path) -> None:
+    path = write(tmp_path / "in" / "a.log", range(100))
+    ingest(state, path)
+    write(path, range(500, 650))
+    assert ingest(state, path).accounting.accepted == 150
+    assert stored(state) == 250
+
+
+def test_a_copy_under_another_name_counts_once(state: State, tmp_path: Path) -> None:
+    ingest(state, write(tmp_path / "in" / "a.log", range(100)))
+    copy = ingest(state, write(tmp_path / "other" / "copy.log.gz", range(50, 120)))
+    assert (copy.accounting.accepted, copy.accounting.duplicate) == (20, 50)
+    assert stored(state) == 120
+
+
+def test_lines_without_an_extended_id_are_known_again_by_their_whole_record(state: State, tmp_path: Path) -> None:
+    ingest(state, write(tmp_path / "in" / "a.log", range(50), extendedRequestId="-"))
+    copy = ingest(state, write(tmp_path / "in" / "b.log", range(40, 60), extendedRequestId="-"))
+    assert (copy.accounting.accepted, copy.accounting.duplicate) == (10, 10)
+
+
+def test_rejects_are_kept_with_their_place_and_counted(state: State, tmp_path: Path) -> None:
+    path = write(tmp_path / "in" / "a.log", range(10))
+    path.write_bytes(b"broken\n" + path.read_bytes() + b"{}\n")
+    ingest(state, path)
+    with state.read() as session:
+        letters = [kept.letter for kept in dead_letters(session, limit=10)]
+        account = accounting(session)[0]
+    assert (letters[0].line, letters[0].offset, letters[0].body) == (1, 0, b"broken")
+    assert sorted(letter.line for letter in letters) == [1, 12]
+    assert (account.lines, account.accepted, account.rejected) == (12, 10, 2)
+    assert sum(account.reasons.values()) == 2
+
+
+def test_a_file_that_fails_leaves_nothing_behind_and_is_tried_again(state: State, tmp_path: Path) -> None:
+    good = write(tmp_path / "in" / "a.log", range(10))
+    cut = write(tmp_path / "in" / "b.log.gz", range(10, 20))
+    whole = cut.read_bytes()
+    cut.write_bytes(whole[:-10])
+    result = ingest(state, good, cut)
+    assert len(result.errors) == 1
+    assert "b.log.gz" in result.errors[0]
+    assert stored(state) == 10
+    cut.write_bytes(whole)
+    assert ingest(state, good, cut).accounting.accepted == 10
+    assert stored(state) == 20
+
+
+def test_an_interrupt_gives_the_leases_back(state: State, tmp_path: Path) -> None:
+    class Impatient:
+        def total(self, size: int) -> None:
+            pass
+
+        def advance(self, size: int, lines: int, accepted: int) -> None:
+            raise KeyboardInterrupt
+
+        def note(self, text: str) -> None:
+            pass
+
+    path = write(tmp_path / "in" / "a.log", range(10))
+    with pytest.raises(KeyboardInterrupt):
+        ingest_paths(state, [str(path)], workers=1, progress=Impatient())
+    with state.read() as session:
+        assert session.scalars(select(BatchRow.state)).all() == ["abandoned"]
+    assert not list((tmp_path / "data" / "lake").rglob("*.parquet"))
+    assert ingest(state, path).accounting.accepted == 10
+    assert stored(state) == 10
