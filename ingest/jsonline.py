@@ -50,7 +50,7 @@ def mended(text: str) -> str:
 
 
 def as_text(value: Tree) -> str | None:
-    """A value as DuckDB's json_extract_string gives it; null is None."""
+    """A value as DuckDB's json_extract_string gives it; null is None. Only numbers inside an object come out quoted."""
     if isinstance(value, str):
         return value if value.isascii() or _encodable(value) else value.encode("utf-8", "replace").decode()
     if value is None:

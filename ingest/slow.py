@@ -226,7 +226,7 @@ def _value(region: str, depth: int) -> tuple[Tree, int]:
         closed += 1
     if len(region) > 1 and region[0] == region[-1] == '"':
         inner = region[1:-1]
-        if len(inner) > 1 and inner[0] == inner[-1] == '"':  # error.messageString brings its own quotes
+        if len(inner) > 2 and inner[0] == inner[-1] == '"':  # error.messageString brings its own quotes
             inner = inner[1:-1]
         return (_ESCAPE.sub(_unescape, inner) if "\\" in inner else inner), closed
     return (None if region == "null" else region.strip('"')), closed

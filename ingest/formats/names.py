@@ -163,7 +163,7 @@ _NEVER = frozenset(
         """
         requestlength requestsize requestbytes requestbody requestheaders responseheaders responsebody
         requestcontentlength apikeyname apiname clientid clientport requestparameters requestcontext requesttype
-        requesterrors
+        requesterrors eventduration
         """
     )
 )

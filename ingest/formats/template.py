@@ -41,7 +41,7 @@ def compile_template(
 
     The constants say what the line does not. Raises UsageError when `text` is no such template.
     """
-    template = _unescaped(text.strip().replace("${context.", "$context."))
+    template = _unescaped(re.sub(r"\$\{context\.([^{}]{1,200})\}", r"$context.\1", text.strip()))
     if not VARIABLE.search(template):
         raise UsageError(f"{name}: not an access-log template: there is no $context variable in it")
     if template[:1] in "{[" and (fields := _json_fields(template)) is not None:
@@ -60,7 +60,7 @@ def compile_template(
             api=api,
             stage=stage,
         )
-    if template[:1] == "{" and template[-1:] == "}" and '"' in template:
+    if re.match(r'[{\[]\s*["{\[]', template):
         raise UsageError(f"{name}: the template looks like JSON, but is not valid")
     if "\n" in template and not template.startswith("<"):
         raise UsageError(f"{name}: an access-log template is a single line")
@@ -86,8 +86,9 @@ def explicit_template(text: str) -> Format:
 
 def _unescaped(text: str) -> str:
     """A template that was copied out of a JSON document, with its quotes escaped."""
-    quoted = text if len(text) > 1 and text[0] == text[-1] == '"' else f'"{text}"'
-    if quoted is text or text.startswith(('{\\"', "{ \\", "{\\n", "[\\")):
+    whole = len(text) > 1 and text[0] == text[-1] == '"' and "\\" in text
+    quoted = text if whole else f'"{text}"'
+    if whole or text.startswith(('{\\"', "{ \\", "{\\n", "[\\")):
         try:
             inner = json.loads(quoted, strict=False)
         except ValueError:
