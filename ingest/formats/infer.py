@@ -21,7 +21,7 @@ from ingest.textline import match_text
 
 _T = TypeVar("_T")
 
-_MAX_LINE = 1 << 16  # longer lines are read, but tell nothing about formats
+_MAX_LINE = 1 << 14  # longer lines are read, but tell nothing about formats
 _MAX_SHAPES = 6
 """More sets of keys than this in one sample are one format with optional keys, not several formats."""
 
@@ -122,7 +122,7 @@ def _reader(found: Format) -> Callable[[str], bool]:
     return reads
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=512)
 def _tree(line: str) -> Tree:
     """The line's JSON object or list; None when it is neither."""
     text = line.strip().lstrip("\ufeff")
