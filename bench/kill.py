@@ -61,31 +61,24 @@ def finish(files: list[Path], data_dir: Path) -> float:
     return time.monotonic() - began
 
 
-def loop(files: list[Path], data_dir: Path, kills: int, seed: int, typical_s: float) -> tuple[int, int]:
-    """Kill `kills` runs at random moments. When everything is in, begin a new half of the files. -> (kills, ends)"""
-    chance = random.Random(seed)
-    done = ended = 0
-    while done < kills:
-        # So much at a time that the kills are spread over the whole input: later files are held back.
-        share = files[: max(1, round(len(files) * (done + 1) / kills))]
-        process = ingest(share, data_dir)
-        wait = chance.uniform(0.05, typical_s)
+def kill_until_done(files: list[Path], data_dir: Path, most: int, longest_s: float, chance: random.Random) -> int:
+    """Run and kill at random moments until the input is in or `most` kills are done; how many there were."""
+    kills = 0
+    while kills < most:
+        process = ingest(files, data_dir)
         try:
-            process.wait(wait)
+            process.wait(chance.uniform(0.05, longest_s))
         except subprocess.TimeoutExpired:
             kill(process)
-            done += 1
-            if done % 20 == 0:
-                print(f"  {done} kills", flush=True)
+            kills += 1
             continue
         errors = process.stderr.read().decode() if process.stderr is not None else ""
-        if process.stderr is not None:
-            process.stderr.close()
         if process.returncode != 0:
             raise SystemExit(f"ingest after a kill ended with {process.returncode}: {errors[-2000:]}")
-        ended += 1
-        typical_s = max(wait * 0.9, 0.5)
-    return done, ended
+        if process.stderr is not None:
+            process.stderr.close()
+        break
+    return kills
 
 
 def judge(plain: list[Path], zipped: list[Path], data_dir: Path, folder: Path) -> bool:
@@ -102,7 +95,7 @@ def judge(plain: list[Path], zipped: list[Path], data_dir: Path, folder: Path) -
     connection.execute(
         """CREATE TABLE ledger AS SELECT requestId AS id, apiId AS api, stage,
            httpMethod || ' ' || resourcePath AS route, status[1] AS class,
-           to_timestamp(requestTimeEpoch::BIGINT / 1000) AS at
+           to_timestamp(requestTimeEpoch::BIGINT / 1000) AS moment
            FROM read_ndjson(?, columns={'requestId': 'VARCHAR', 'apiId': 'VARCHAR', 'stage': 'VARCHAR',
            'httpMethod': 'VARCHAR', 'resourcePath': 'VARCHAR', 'status': 'VARCHAR', 'requestTimeEpoch': 'VARCHAR'})""",
         [[str(path) for path in (*plain, *zipped)]],
@@ -113,8 +106,9 @@ def judge(plain: list[Path], zipped: list[Path], data_dir: Path, folder: Path) -
     def one(query: str) -> int:
         return int(connection.execute(query).fetchall()[0][0])
 
-    expected = """SELECT date_trunc('minute', at) AS minute, api, stage, route, count(*) AS n,
-        count(*) FILTER (class = '2') AS s2, count(*) FILTER (class = '4') AS s4, count(*) FILTER (class = '5') AS s5
+    expected = """SELECT date_trunc('minute', moment) AS minute, api, stage, route, count(*) AS n,
+        count(*) FILTER (WHERE class = '2') AS s2, count(*) FILTER (WHERE class = '4') AS s4,
+        count(*) FILTER (WHERE class = '5') AS s5
         FROM ledger GROUP BY ALL"""
     found = """SELECT minute, api, stage, route, sum(n)::BIGINT AS n, sum(s2xx)::BIGINT AS s2, sum(s4xx)::BIGINT AS s4,
         sum(s5xx)::BIGINT AS s5 FROM minutes GROUP BY ALL"""
@@ -131,9 +125,8 @@ def judge(plain: list[Path], zipped: list[Path], data_dir: Path, folder: Path) -
     }
     for name, value in figures.items():
         print(f"  {name:<24} {value:>12,}")
-    listed = {str(path) for path in (data_dir / "lake").rglob("*") if path.is_file()}
-    left = [path for path in listed if path.endswith(".tmp")]
-    print(f"  {'temporary files left':<24} {len(left):>12,}")
+    left = sum(1 for _ in data_dir.glob("**/.tmp/*"))
+    print(f"  {'temporary files left':<24} {left:>12,}")
     wrong = figures["lost"] + figures["twice"] + figures["invented"] + figures["minutes that differ"]
     return not wrong and figures["requests exported"] == figures["requests in the ledger"]
 
@@ -150,15 +143,25 @@ def main() -> None:
     plain, zipped = whole_plain[0::2], whole_zipped[1::2]  # the same day, each file once
     files = [path for pair in zip(plain, zipped, strict=False) for path in pair]
     folder = Path(tempfile.mkdtemp(prefix="kill-", dir=corpus.DATA))
+    kills, good = 0, True
+    chance = random.Random(options.seed)
     try:
         lines = len(files) * corpus.LINES_A_FILE
-        alone = finish(files, folder / "calm")
-        print(f"{lines:,} lines in {len(files)} files; one calm run takes {alone:.1f} s", flush=True)
-        data_dir = folder / "data"
-        kills, ends = loop(files, data_dir, options.kills, options.seed, alone)
-        seconds = finish(files, data_dir)
-        print(f"{kills} kills, {ends} runs came to their end in between; the last run took {seconds:.1f} s")
-        good = judge(plain, zipped, data_dir, folder)
+        alone, idle = finish(files, folder / "calm"), finish(files, folder / "calm")
+        print(
+            f"{lines:,} lines in {len(files)} files; a calm run takes {alone:.1f} s, an idle one {idle:.1f} s",
+            flush=True,
+        )
+        # Long enough for a few batches, so that most kills hit one that is being read, written or committed.
+        longest_s = idle + 3 * (alone - idle) / len(files)
+        while kills < options.kills:
+            data_dir = folder / "data"
+            done = kill_until_done(files, data_dir, options.kills - kills, longest_s, chance)
+            kills += done
+            seconds = finish(files, data_dir)
+            print(f"{done} kills ({kills} in all), then a run of {seconds:.1f} s to the end", flush=True)
+            good = judge(plain, zipped, data_dir, folder) and good
+            shutil.rmtree(data_dir)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print("ok: nothing lost, nothing twice" if good else "VIOLATION")
