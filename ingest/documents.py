@@ -130,7 +130,7 @@ def read_inventory(path: str) -> Mapping[str, JSON]:
 
 def read_networks(path: str) -> list[Network]:
     """CSV rows `network,asn[,name]`, with or without a head line."""
-    rows = []
+    rows: list[Network] = []
     reader = csv.reader(io.StringIO(read_text(path)))
     try:
         for row in reader:

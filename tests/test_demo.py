@@ -55,8 +55,8 @@ def test_no_call_lies_outside_of_the_world(world: World) -> None:
 
 def test_logins_are_stuffed_from_many_addresses(world: World) -> None:
     refused = [line for line in map(json.loads, lines_of(world, LOGIN)) if line["status"] == "401"]
-    assert len({line["identity"]["sourceIp"] for line in refused}) == 60
-    assert {line["error"]["responseType"] for line in refused} == {"UNAUTHORIZED"}
+    assert len({line["identity"]["sourceIp"] for line in refused}) >= 240
+    assert {line["integration"]["status"] for line in refused} == {"401"}
 
 
 def test_one_key_storms_above_its_plan(world: World) -> None:

@@ -99,24 +99,25 @@ def _calm(api: Api, end: datetime, scale: float, random: np.random.Generator) ->
 
 
 def _stuffing(incident: Incident, scale: float, random: np.random.Generator) -> Calls:
-    """Logins from sixty addresses that all fail at the authorizer, at five times the usual rate of the route."""
+    """Logins from 250 addresses with stolen pairs: the back end refuses all of them, each address tries a few."""
     at_ms = _burst(incident, 140 * scale, random)
     n = len(at_ms)
-    attackers = _pool(60, 0xBAD)
-    none = np.full(n, -1, dtype=np.int64)
+    integration_ms = random.lognormal(np.log(110), 0.25, n).astype(np.int64)
+    refused = np.full(n, 401, dtype=np.int64)
+    attackers = [f"198.18.{number // 8}.{number % 8 * 30 + 5}" for number in range(250)]
     return Calls(
         at_ms,
         np.zeros(n, dtype=np.int64),
-        np.full(n, 401, dtype=np.int64),
-        random.integers(3, 12, n),
-        none,
-        none,
-        [attackers[number] for number in random.integers(0, 60, n).tolist()],
+        refused,
+        integration_ms + 4,
+        integration_ms,
+        refused,
+        [attackers[number] for number in random.integers(0, len(attackers), n).tolist()],
         ["-"] * n,
         ["python-requests/2.32"] * n,
-        ["UNAUTHORIZED"] * n,
-        ["Unauthorized"] * n,
-        ["the token has an invalid signature"] * n,
+        ["-"] * n,
+        ["-"] * n,
+        ["-"] * n,
     )
 
 

@@ -142,7 +142,8 @@ def test_doctor_finds_clashes_and_full_disks(tmp_path: Path, capsys: pytest.Capt
     assert clash.level == "fail"
     assert "evil" in clash.text
     assert [check.level for check in data_dir(tmp_path, lambda _: (100, 96, 4))] == ["ok", "fail"]
-    assert next(iter(data_dir(Path("/proc/nowhere")))).level == "fail"
+    (tmp_path / "file").touch()
+    assert next(iter(data_dir(tmp_path / "file" / "data"))).level == "fail"
 
 
 def test_settings_are_checked_and_shown_with_their_origin(

@@ -1,0 +1,203 @@
+"""`gatewatch scan` and `parse` on real files: shapes, filters, exit codes, and bad input."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gatewatch.cli import main
+from gatewatch.demo import World, write_world
+from tests.cli.test_store_commands import some_lines
+
+END = datetime(2026, 6, 9, 12, 0, tzinfo=UTC)
+COUNTS = ("accepted", "rejected", "blank", "duplicate")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return write_world(tmp_path_factory.mktemp("scan"), end=END, scale=0.4)
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWATCH_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+
+
+def scan(capsys: pytest.CaptureFixture[str], *arguments: str, code: int) -> tuple[str, str]:
+    capsys.readouterr()
+    got = main(["scan", *arguments])
+    out, err = capsys.readouterr()
+    assert got == code, err
+    assert "Traceback" not in err
+    return out, err
+
+
+def report(capsys: pytest.CaptureFixture[str], *arguments: str, code: int) -> dict[str, Any]:
+    out, _ = scan(capsys, *arguments, "--format", "json", code=code)
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+def test_the_json_has_the_documented_shape_and_touches_no_data(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inputs = ("--inventory", str(world.inventory), "--changes", str(world.changes))
+    found = report(capsys, str(world.logs), *inputs, code=1)
+    assert list(found) == ["schema_version", "findings", "accounting", "blind", "errors"]
+    assert found["schema_version"] == 1
+    assert found["accounting"]["lines"] == world.lines == sum(found["accounting"][name] for name in COUNTS)
+    assert found["accounting"]["changes"] == 1
+    assert found["errors"] == []
+    for finding in found["findings"]:
+        assert {"id", "kind", "subtype", "severity", "score", "confidence", "title", "api_id", "stage"} <= set(finding)
+        assert {"start", "end", "detected_at", "entities", "cause", "evidence", "remedy"} <= set(finding)
+    assert not (tmp_path / "data").exists()
+
+
+def test_every_incident_of_the_demo_is_found_and_nothing_else(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    found = report(capsys, str(world.logs), "--inventory", str(world.inventory), code=1)
+    seen = {(finding["kind"], finding["api_id"]) for finding in found["findings"] if finding["severity"] != "info"}
+    assert seen == {(incident.kind, incident.api) for incident in world.incidents}
+
+
+def test_filters_choose_findings_and_leave_the_accounting(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = report(capsys, str(world.logs), code=1)
+    none = report(capsys, str(world.logs), "--api", "absent", code=0)
+    assert none["findings"] == []
+    assert none["accounting"] == whole["accounting"]
+    one = report(capsys, str(world.logs), "--detector", "auth_failure_spike", code=1)
+    assert {finding["kind"] for finding in one["findings"]} == {"auth_failure_spike"}
+    late = report(capsys, str(world.logs), "--detector", "auth_failure_spike", "--since", "2026-06-09T11:00Z", code=0)
+    assert late["findings"] == []
+    assert report(capsys, str(world.logs), "--exit-zero", code=0)["findings"]
+
+
+def test_files_are_written_by_suffix_beside_the_table(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outputs = ("-o", "a.json", "-o", "b.jsonl", "-o", "c.csv", "-o", "d.txt")
+    out, err = scan(capsys, str(world.logs), *outputs, code=1)
+    assert out == ""
+    found = json.loads((tmp_path / "a.json").read_text())["findings"]
+    assert [json.loads(line)["id"] for line in (tmp_path / "b.jsonl").read_text().splitlines()] == [
+        f["id"] for f in found
+    ]
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "c.csv").read_text())))
+    assert [row["id"] for row in rows] == [f["id"] for f in found]
+    assert found[0]["title"] in (tmp_path / "d.txt").read_text()
+    assert "next: " in err
+    table, _ = scan(capsys, str(world.logs), "--color", "never", code=1)
+    assert "\x1b" not in table
+    assert max(map(len, table.splitlines())) <= 120
+
+
+def test_a_result_that_cannot_be_written_is_said_before_the_work(capsys: pytest.CaptureFixture[str]) -> None:
+    for target in ("out.xlsx", "absent/out.json", "."):
+        scan(capsys, "nothing", "-o", target, code=2)
+
+
+def test_standard_input_is_a_path(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    class Stdin:
+        buffer = io.BytesIO(gzip.compress(some_lines(500).encode()))
+
+    monkeypatch.setattr(sys, "stdin", Stdin)
+    assert report(capsys, "-", code=0)["accounting"]["accepted"] == 500
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("cut.gz", gzip.compress(some_lines(4000).encode())[:-400], "cut.gz"),
+        ("picture.log", b"\x89PNG\r\n\x1a\n" + bytes(64), "PNG picture"),
+        ("binary.log", b"abc\0def" * 10, "binary"),
+    ],
+)
+def test_a_bad_file_is_named_and_the_good_ones_are_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, content: bytes, complaint: str
+) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "good.log").write_text(some_lines(100))
+    (tmp_path / "logs" / name).write_bytes(content)
+    out, err = scan(capsys, "logs", "--format", "json", code=3)
+    found = json.loads(out)
+    assert found["accounting"]["accepted"] >= 100
+    assert any(complaint in error for error in found["errors"])
+    assert complaint in err
+
+
+def test_nothing_to_read_is_no_success(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "blank.log").write_text("\n\n")
+    (tmp_path / "prose.log").write_text("this is\nno log\nat all\n")
+    for path, complaint in (
+        ("empty", "holds no files"),
+        ("absent", "no such file"),
+        ("blank.log", "not one line"),
+        ("prose.log", "not one line could be read"),
+    ):
+        _, err = scan(capsys, path, code=3)
+        assert complaint in err
+
+
+def test_many_rejects_are_partial_data_and_few_are_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "few.log").write_text(some_lines(1000) + "broken {\n")
+    (tmp_path / "many.log").write_text(some_lines(1000) + "broken {\n" * 50)
+    assert report(capsys, "few.log", code=0)["accounting"]["rejected"] == 1
+    _, err = scan(capsys, "many.log", code=3)
+    assert "4.8 % of the lines were rejected" in err
+
+
+def test_a_bad_document_or_option_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.log").write_text(some_lines(10))
+    (tmp_path / "bad.json").write_text('{"restApis": [}')
+    for arguments in (
+        ("--inventory", "bad.json"),
+        ("--changes", "absent.json"),
+        ("--log-format", "no-such-format"),
+        ("--severity", "huge"),
+        ("--detector", "unknown"),
+        ("--since", "never"),
+        ("--format", "pdf"),
+    ):
+        _, err = scan(capsys, "a.log", *arguments, code=2)
+        assert err.startswith("gatewatch: ")
+        assert err.count("\n") == 1
+
+
+def test_low_coverage_is_code_four(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bare = "".join(f'203.0.113.7 - - [09/Jun/2026:12:{m:02d}:00 +0000] "GET /x HTTP/1.1" 200 5\n' for m in range(60))
+    (tmp_path / "bare.log").write_text(bare)
+    scan(capsys, "bare.log", "--min-coverage", "100", code=4)
+    scan(capsys, "bare.log", "--min-coverage", "0", code=0)
+
+
+def test_parse_tells_of_every_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.log").write_text(some_lines(30) + "\nbroken {\n" + some_lines(1))
+    assert main(["parse", "a.log"]) == 0
+    out, err = capsys.readouterr()
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["line"] for row in rows] == list(range(1, 34))
+    assert [row["outcome"] for row in rows[29:32]] == ["accepted", "blank", "rejected"]
+    assert {rows[0]["outcome"], rows[32]["outcome"]} == {"accepted", "duplicate"}
+    assert rows[31]["reason"]
+    assert rows[0]["route"] == "GET /pets"
+    assert "format: " in err
+    assert main(["parse", "absent.log"]) == 3
+    (tmp_path / "prose.log").write_text("nothing\n")
+    assert main(["parse", "prose.log"]) == 3
+
+
+def test_hostile_text_reaches_no_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.log").write_text(some_lines(20, path="/\\u001b[2J\\u202e\\u009b") + "\x1b]0;x\x07\n")
+    assert main(["parse", "a.log"]) == 0
+    out, err = capsys.readouterr()
+    assert not {"\x1b", "\u202e", "\x9b", "\x07"} & set(out + err)
