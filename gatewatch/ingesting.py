@@ -47,7 +47,9 @@ from ingest.scan import Accounting, Progress, chosen_formats, log_files, spooled
 from ingest.work import Config, Result, Task
 
 _HEAD = 1024  # bytes that recognise a file which was appended to
-_RECORD = tuple(f'"{name}"' for name in REQUESTS.names if name not in {"source", "batch"})
+_RECORD = tuple(
+    f'"{name}"' for name in REQUESTS.names if name not in {"source", "batch", "reject_cause", "throttle_scope"}
+)
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ did not show, and last the slow reader, line by line. Every row ends in exactly 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
@@ -20,9 +20,11 @@ from gatewatch.frames import REQUESTS, visible_mask
 from ingest import slow
 from ingest.block import LINE_LIMIT, Block, Rows, block_of_records
 from ingest.canonical import given, select_sql
+from ingest.causes import CauseBook
 from ingest.envelopes import glued_records
 from ingest.formats.infer import choose
 from ingest.formats.model import Format
+from ingest.reject_cause import reject_cause_sql
 
 SAMPLE = 300
 _FEW = 64  # leftovers that are not worth a further pass of the engine
@@ -73,6 +75,7 @@ class Engine:
         """lean: leave out what only the raw request needs (ids and paths) where the format gives something better."""
         self.lean = lean
         self._broken = False
+        self._causes = CauseBook()
         self.columns = tuple(name for name in REQUESTS.names if name in set(columns))
         self.key = hash_key.hex()
         self.connection = duckdb.connect(config={"threads": "1", "memory_limit": memory_limit})
@@ -175,41 +178,60 @@ class Engine:
             )
             if value is not None
         }
-        selected = select_sql(variables, constants, self.key, self.columns, ("user_agent",) if self.lean else ())
+        columns = [name for name in self.columns if name not in _JUDGED]
+        selected = select_sql(variables, constants, self.key, columns, ("user_agent",) if self.lean else ())
+        cause, scope = reject_cause_sql(variables, constants)
+        telling = sorted(name for name in variables if _quoted(name) in cause or _quoted(name) in scope)
         mask = visible_mask(given(variables, constants))
         # A whole record is an identity only when its time is precise and nothing was left out of it.
         precise = not self.lean and bool({"requestTimeEpoch", "x.time"} & variables)
         event_id = '"x.event_id"' if "x.event_id" in variables else "NULL"
-        names = [_quoted(name) for name in self.columns]  # `at` is a keyword
-        kept = (
-            [
-                f"CASE WHEN reject_cause IS NOT NULL THEN {name} END AS {name}" if name in _WHO else name
-                for name in names
-            ]
-            if self.lean
-            else names
-        )
+        kept = [
+            f"CASE WHEN status >= 400 THEN {_quoted(name)} END AS {name}"
+            if self.lean and name in _WHO
+            else _quoted(name)  # `at` is a keyword
+            for name in columns
+            if name != _UNKEPT or not self.lean
+        ]
         outer = (
-            f"SELECT rn, {', '.join(name for name in kept if name != _UNKEPT or not self.lean)}, "
+            f"SELECT rn, {', '.join(kept)}, "
             f'(epoch_us("at") // 60000000)::INTEGER AS minute, {SERIES_SQL} AS series, {CLIENT_SQL} AS client, '
-            f"{_identity(names if precise else [])} AS identity, {mask}::UBIGINT AS visible, event_id, "
-            "CASE WHEN unmet THEN 'no_format' ELSE reason END AS reason"
+            f"{_identity(columns if precise else [])} AS identity, {mask}::UBIGINT AS visible, event_id, "
+            "CASE WHEN unmet THEN 'no_format' ELSE reason END AS reason, "
+            "CASE WHEN status >= 400 THEN combination END AS combination "
+            f"FROM (SELECT rn, unmet, {selected}, {event_id} AS event_id, "
+            f"hash({_text(found.name)}, {', '.join(map(_quoted, telling)) or 'NULL'}) AS combination "
         )
-        if read is not None:
-            return self._table(
-                f"{outer} FROM (SELECT rn, unmet, {selected}, {event_id} AS event_id "
-                "FROM (SELECT *, false AS unmet FROM slow_rows))"
-            )
-        used = frozenset(name for name in variables if _quoted(name) in selected)
+        used = frozenset(name for name in variables if _quoted(name) in selected) | frozenset(telling)
+
+        def source(relation: str, *, careful: bool) -> str:
+            if read is not None:
+                return f"SELECT *, false AS unmet FROM {relation}"
+            return raw_sql(found, side, used, careful=careful, lines=relation)
+
+        lines = "lines" if read is None else "slow_rows"
+        table = self._query(lambda careful: f"{outer} FROM ({source(lines, careful=careful)}))", found)
+
+        def judge(rows: Rows) -> pa.Table:
+            self.connection.register("wanted", pa.table({"rn": pa.array(rows.astype(np.int32))}))
+            some = f"(SELECT * FROM {lines} WHERE rn IN (SELECT rn FROM wanted))"
+            judged = self.connection.sql(
+                f"SELECT rn, {cause} AS reject_cause, {scope} AS throttle_scope FROM ({source(some, careful=True)})"
+            ).to_arrow_table()
+            self.connection.unregister("wanted")
+            return judged
+
+        return self._causes.fill(table, judge).select([*self.schema.names, "reason"])
+
+    def _query(self, query: Callable[[bool], str], found: Format) -> pa.Table:
+        """Run the query, at first in the way that a malformed JSON line stops."""
         if found.family == "json" and not self._broken:
             try:
-                raw = raw_sql(found, side, used, careful=False)
-                return self._table(f"{outer} FROM (SELECT rn, unmet, {selected}, {event_id} AS event_id FROM ({raw}))")
+                return self._table(query(False))
             except duckdb.InvalidInputException:
-                # One malformed line stops the fast way; where there is one, more will follow.
+                # Where there is one malformed line, more will follow.
                 self._broken = True
-        raw = raw_sql(found, side, used, careful=True)
-        return self._table(f"{outer} FROM (SELECT rn, unmet, {selected}, {event_id} AS event_id FROM ({raw}))")
+        return self._table(query(True))
 
     def _table(self, query: str) -> pa.Table:
         """Straight to Arrow: a temporary table would cost a third more, for statistics that nobody reads."""
@@ -318,8 +340,9 @@ class Engine:
                     reading.rejected[number] = reason
 
 
-_UNKEPT = '"extended_request_id"'
-_WHO = frozenset(f'"{name}"' for name in ("client_ip", "principal", "api_key_id", "user_agent"))
+_UNKEPT = "extended_request_id"
+_WHO = frozenset({"client_ip", "principal", "api_key_id", "user_agent"})
+_JUDGED = frozenset({"reject_cause", "throttle_scope"})
 
 SERIES_SQL = "hash(account, region, api, api_type, stage, route)"
 CLIENT_SQL = "hash(coalesce('key:' || api_key_id, 'principal:' || principal, 'ip:' || client_ip)) & 4294967295"
@@ -361,8 +384,8 @@ def _sample(block: Block) -> list[str]:
     return [line for line in lines if line.strip()]
 
 
-def raw_sql(found: Format, side: frozenset[str], used: frozenset[str], *, careful: bool) -> str:
-    """The query that turns `lines` into one VARCHAR column for each variable in `used`.
+def raw_sql(found: Format, side: frozenset[str], used: frozenset[str], *, careful: bool, lines: str = "lines") -> str:
+    """The query that turns the relation `lines` into one VARCHAR column for each variable in `used`.
 
     careful: a malformed JSON line gives NULLs; without it the query fails, and is a third faster.
     """
@@ -386,11 +409,11 @@ def raw_sql(found: Format, side: frozenset[str], used: frozenset[str], *, carefu
     if "x.owner" in side:
         values["accountId"] = _first([*([values["accountId"]] if "accountId" in values else []), '"x.owner"'])
     columns = "".join(f", {value} AS {_quoted(name)}" for name, value in values.items())
-    return f"SELECT rn{outer}, {unmet} AS unmet{columns} FROM (SELECT rn{outer}, {inner} AS x FROM lines)"
+    return f"SELECT rn{outer}, {unmet} AS unmet{columns} FROM (SELECT rn{outer}, {inner} AS x FROM {lines})"
 
 
 def _identity(record: Sequence[str]) -> str:
-    return IDENTITY_SQL.format(otherwise=f"ELSE hash({', '.join(record)})" if record else "")
+    return IDENTITY_SQL.format(otherwise=f"ELSE hash({', '.join(map(_quoted, record))})" if record else "")
 
 
 def _aliases(side: frozenset[str]) -> frozenset[str]:
