@@ -1,0 +1,239 @@
+"""What kind of auth trouble an excess of refusals is: attack, misconfiguration, outage or a broken client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from detect.who import Tally, distinct
+from gatewatch.records import Cause, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """title and what (the thing counted) are for people; confidence 0 to 1."""
+
+    subtype: str
+    cause: Cause
+    severity: Severity
+    title: str
+    what: str
+    remedy: str
+    confidence: float = 0.9
+
+
+FEW_TRIES = 5.0
+MANY_SOURCES = 10
+MANY_NAMES = 10
+LOCKED_OUT = 0.6
+"""Successes this far below the expected mean that the callers at large are refused."""
+
+_REFUSED = "refused credentials"
+
+
+def judge(group: str, over: Tally, *, changed: bool, base: float, base_expected: float) -> Verdict:
+    """over: the excess by name. changed: a change is likely. base, base_expected: successes of the stage meanwhile."""
+    locked_out = base_expected >= 10 and base < LOCKED_OUT * base_expected
+    if group == "authorizer":
+        return _authorizer(changed)
+    if group == "waf":
+        return _waf(changed=changed, locked_out=locked_out)
+    if group == "probing":
+        return _probing()
+    addresses = distinct(over, "client_ip")
+    _, top = over.top("client_ip")
+    many = addresses >= MANY_SOURCES and top < 0.4
+    expired = over.share("reject_cause", "expired_credential")
+    if expired >= 0.6:
+        return _expired(many=many, changed=changed)
+    if locked_out and (many or top < 0.6):
+        return _locked_out(group, over, changed=changed)
+    if changed and many and base < 0.85 * base_expected:
+        return _locked_out(group, over, changed=changed)
+    keys = over.share("reject_cause", "unknown_key") + over.share("reject_cause", "disabled_key")
+    if keys >= 0.6:
+        return _keys(over, many=many, changed=changed)
+    signature = over.share("reject_cause", "bad_signature")
+    if signature >= 0.5 and many:
+        return _rotation(changed)
+    return _attack(group, over, many=many)
+
+
+def _attack(group: str, over: Tally, *, many: bool) -> Verdict:
+    what = _REFUSED if group == "credential" else "logins refused by the back end"
+    names = distinct(over, "principal")
+    _, top_name = over.top("principal")
+    named = sum(over.of("principal").values()) >= 0.5 * over.total
+    addresses = max(distinct(over, "client_ip"), 1)
+    if many:
+        if named and names < MANY_NAMES:
+            return Verdict(
+                "distributed",
+                Cause.CLIENT,
+                Severity.HIGH,
+                "Brute force from many addresses",
+                what,
+                "Lock or challenge the attacked accounts, and rate-limit by account rather than by address.",
+            )
+        if over.total / addresses <= 30 or named:
+            return Verdict(
+                "credential_stuffing",
+                Cause.CLIENT,
+                Severity.HIGH,
+                "Credential stuffing from many addresses",
+                what,
+                "Add a WAF rule for the campaign's agent or networks and require a challenge at login; reset accounts "
+                "that succeeded from these addresses.",
+                0.85 if named else 0.75,
+            )
+        return Verdict(
+            "distributed",
+            Cause.CLIENT,
+            Severity.HIGH,
+            "Refused credentials from many addresses",
+            what,
+            "Rate-limit the login route for all addresses with a WAF rate rule, and watch for a success among these.",
+            0.75,
+        )
+    tries = over.total / max(names, 1)
+    if named and names >= MANY_NAMES and tries <= FEW_TRIES and top_name < 0.3:
+        return Verdict(
+            "password_spray",
+            Cause.CLIENT,
+            Severity.HIGH,
+            "Password spray",
+            what,
+            "Block the source in WAF, and reset the passwords of principals that succeeded from it.",
+        )
+    return Verdict(
+        "brute_force",
+        Cause.CLIENT,
+        Severity.HIGH,
+        "Brute force",
+        what,
+        "Block the source in WAF or by resource policy, and check whether it ever succeeded.",
+    )
+
+
+def _expired(*, many: bool, changed: bool) -> Verdict:
+    if not many:
+        return Verdict(
+            "expired_token_loop",
+            Cause.CLIENT,
+            Severity.LOW,
+            "A client keeps calling with an expired token",
+            "calls with an expired credential",
+            "Ask the client's owner to refresh the token before it expires and to stop after a refusal.",
+        )
+    return Verdict(
+        "misconfiguration",
+        Cause.CONFIG_CHANGE if changed else Cause.UNKNOWN,
+        Severity.MEDIUM,
+        "Expired credentials everywhere",
+        "calls with an expired credential",
+        "Check the token lifetime, the refresh endpoint, and the clock of the issuer.",
+        0.75,
+    )
+
+
+def _keys(over: Tally, *, many: bool, changed: bool) -> Verdict:
+    known, share = over.top("api_key_id")
+    if changed and (many or known is not None):
+        return Verdict(
+            "misconfiguration",
+            Cause.CONFIG_CHANGE,
+            Severity.HIGH,
+            "API keys stopped working",
+            "calls with a key that is not accepted",
+            "Undo the change of the key or usage plan, or hand the new key to its callers.",
+        )
+    if known is not None and share >= 0.8 and over.share("reject_cause", "disabled_key") >= 0.5:
+        return Verdict(
+            "misconfiguration",
+            Cause.CLIENT,
+            Severity.LOW,
+            "A client keeps using a disabled key",
+            "calls with a disabled key",
+            "Tell the owner of the key; remove the key when it is not needed any more.",
+        )
+    return Verdict(
+        "api_key_probing",
+        Cause.CLIENT,
+        Severity.HIGH,
+        "API keys are being guessed",
+        "calls with an unknown key",
+        "Block the source in WAF; make sure that keys are never the only authorization of a route.",
+    )
+
+
+def _locked_out(group: str, over: Tally, *, changed: bool) -> Verdict:
+    tokens = over.share("reject_cause", "bad_signature") + over.share("reject_cause", "malformed_credential")
+    if tokens >= 0.5 and group == "credential":
+        return _rotation(changed)
+    if group == "application":
+        return Verdict(
+            "misconfiguration",
+            Cause.CONFIG_CHANGE if changed else Cause.INTEGRATION,
+            Severity.HIGH,
+            "The back end refuses its callers",
+            "requests refused by the back end",
+            "Check the last deployment of the back end and its own credentials or permission checks.",
+            0.8,
+        )
+    return Verdict(
+        "misconfiguration",
+        Cause.CONFIG_CHANGE,
+        Severity.CRITICAL,
+        "Callers are locked out",
+        _REFUSED,
+        "Compare the authorizer, policy and key settings with the last deployment that worked, and roll back.",
+        0.9 if changed else 0.75,
+    )
+
+
+def _rotation(changed: bool) -> Verdict:
+    return Verdict(
+        "signing_key_rotation",
+        Cause.CONFIG_CHANGE,
+        Severity.HIGH,
+        "Tokens signed with a key that is not accepted",
+        "tokens with a signature that is not accepted",
+        "Publish the new signing key beside the old one and flush the authorizer's cache; clients recover as they "
+        "refresh their tokens.",
+        0.9 if changed else 0.75,
+    )
+
+
+def _authorizer(changed: bool) -> Verdict:
+    return Verdict(
+        "authorizer_outage",
+        Cause.CONFIG_CHANGE if changed else Cause.GATEWAY,
+        Severity.CRITICAL,
+        "The authorizer fails",
+        "requests refused because the authorizer failed",
+        "Look at the authorizer function's errors, timeouts, concurrency and its permission to be invoked; roll back "
+        "its last change.",
+        0.95,
+    )
+
+
+def _waf(*, changed: bool, locked_out: bool) -> Verdict:
+    return Verdict(
+        "waf_block_surge",
+        Cause.CONFIG_CHANGE if changed or locked_out else Cause.CLIENT,
+        Severity.HIGH if locked_out else Severity.MEDIUM,
+        "WAF blocks far more than usual",
+        "requests blocked by WAF",
+        "Look at the terminating rule of the blocked requests: undo it if it hits callers, keep it against attackers.",
+        0.85,
+    )
+
+
+def _probing() -> Verdict:
+    return Verdict(
+        "path_probing",
+        Cause.CLIENT,
+        Severity.INFO,
+        "Somebody scans for paths",
+        "requests for paths that do not exist",
+        "Nothing is open because of it; a WAF rate rule on 403 keeps scanners short.",
+    )

@@ -1,0 +1,1 @@
+"""One file a kind; each registers itself in detect.model.DETECTORS."""

@@ -1,0 +1,145 @@
+"""auth_failure_spike: refused credentials out of line, and what kind of trouble that is.
+
+Five counts a stage: credentials refused by the gateway, 401/403 of the back end itself, a failing authorizer, WAF
+blocks, and probing of unknown paths. Each is judged against its usual odds to the successes and its hour-of-week rate,
+so that a crowd that brings its usual share of typing errors is no alarm; a single source is judged by itself as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from detect.authkinds import Verdict, judge
+from detect.episodes import Episode
+from detect.model import Block, Context, Step, detector
+from detect.policy import severity_of
+from detect.report import changes_for, finding, number, place, span_words
+from detect.sight import auth_blind, remember
+from detect.spikes import Candidate, Group, Spikes
+from detect.who import Tally, culprits, distinct, excess
+from gatewatch.records import AUTH_CAUSES, JSON, Finding, Kind
+
+GROUPS: tuple[Group, ...] = (
+    Group("credential", (*sorted(AUTH_CAUSES), "unknown"), least=25, source=40),
+    Group("application", ("backend_refused",), least=30, source=45),
+    Group("authorizer", ("authorizer_error", "authorizer_timeout"), least=12, young=20),
+    Group("waf", ("waf_block",), least=60, ratio=2.0, young=200),
+    Group("probing", ("path_probing",), least=300, ratio=3.0, source=400, young=400),
+)
+
+WAVE_MINUTES = 20
+"""Tokens that were issued together expire together; clients that refresh are done by then."""
+
+
+@detector("auth_failure_spike")
+@dataclass(frozen=True)
+class AuthFailureSpike:
+    name: str = "auth_failure_spike"
+
+    def start(self) -> JSON:
+        return {}
+
+    def step(self, state: JSON, block: Block, context: Context) -> Step:
+        known = cast(dict[str, JSON], state or {})
+        spikes = Spikes(GROUPS, context.settings.false_alarms_per_week)
+        spikes.load(known.get("spikes"))
+        changed = spikes.step(block, opens)
+        findings = [_finding(spikes, row, episode, context) for row, episode in changed]
+        sight = remember(known.get("sight"), block)
+        return {"spikes": spikes.dump(), "sight": sight}, findings, auth_blind(sight)
+
+
+def opens(candidate: Candidate) -> bool:
+    """Is it worth raising now? Benign waves are waited out."""
+    now, length = candidate.now, candidate.minute - candidate.start + 1
+    over = excess(now, candidate.before, length, candidate.before_minutes)
+    if candidate.group.name in {"authorizer", "waf", "probing"}:
+        return True
+    clients = max(distinct(over, "client_ip"), distinct(over, "principal"), distinct(over, "api_key_id"))
+    tries = over.total / max(clients, 1)
+    concentrated = max(over.top("client_ip")[1], over.top("principal")[1]) >= 0.3
+    if over.share("reject_cause", "expired_credential") >= 0.6 and clients >= 5 and tries <= 4 and not concentrated:
+        return length > WAVE_MINUTES
+    if _people_behind_one_address(candidate, over):
+        return False
+    return concentrated or clients < 10 or candidate.source is not None or not _came_along(candidate, over, tries)
+
+
+def _came_along(candidate: Candidate, over: Tally, tries: float) -> bool:
+    """Many newcomers, of whom some fail now and then: the failures are a small part of what came."""
+    newcomers = candidate.base - candidate.base_expected
+    more = candidate.observed - candidate.expected
+    if candidate.base < 1.3 * candidate.base_expected or over.top("user_agent")[1] >= 0.7:
+        return False
+    return newcomers > (4 if tries <= 3 else 10) * more
+
+
+def _people_behind_one_address(candidate: Candidate, over: Tally) -> bool:
+    """Many names, each with a few tries, from one address but with browsers of their own: an office, not a spray."""
+    top, share = over.top("client_ip")
+    if top is None or share < 0.4:
+        return False
+    prefix = f"{top}\x1f"
+    agents = [pair for pair in candidate.now.of("client_ip|user_agent") if pair.startswith(prefix)]
+    names = [n for pair, n in candidate.now.of("client_ip|principal").items() if pair.startswith(prefix)]
+    if names and max(names) > 12:
+        return False
+    return len(agents) >= max(5, 0.15 * (len(names) or 20))
+
+
+def _finding(spikes: Spikes, row: int, episode: Episode, context: Context) -> Finding:
+    key = spikes.counting.keys[row]
+    group = key[4] or ""
+    end = episode.end or episode.last + 1
+    length = max(end - episode.start, 1)
+    over = excess(episode.now, episode.before, length, episode.before_minutes)
+    changes, likely = changes_for(context, Kind.AUTH_FAILURE_SPIKE, key, episode.start)
+    base, base_due = float(episode.facts["base"]), float(episode.facts["base_expected"])
+    verdict: Verdict = judge(group, over, changed=likely, base=base, base_expected=base_due)
+    who = culprits(over, episode.before)
+    ratio = episode.observed / max(episode.expected, 1.0)
+    addresses, names = distinct(over, "client_ip"), distinct(over, "principal")
+    top_ip, top_share = over.top("client_ip")
+    sentence = (
+        f"{number(episode.observed)} {verdict.what} in {span_words(length)} where "
+        f"{number(episode.expected)} were expected; {addresses:,} addresses"
+        + (f", {top_share:.0%} from {top_ip}" if top_ip and top_share >= 0.2 else "")
+        + (f", {names:,} principals" if names else "")
+        + "."
+    )
+    causes = dict(sorted(over.of("reject_cause").items()))
+    facts: dict[str, JSON] = {
+        "group": group,
+        "origin": "back end" if group == "application" else "gateway",
+        "ratio": round(ratio, 2),
+        "peak_per_minute": episode.peak,
+        "distinct_ips": addresses,
+        "distinct_principals": names,
+        "distinct_api_keys": distinct(over, "api_key_id"),
+        "distinct_user_agents": distinct(over, "user_agent"),
+        "top_ip_share": round(top_share, 3),
+        "reject_causes": cast(JSON, causes),
+        "successes": base,
+        "successes_expected": round(base_due, 1),
+        "routes": cast(JSON, [name for name, _ in sorted(over.of("route").items(), key=lambda i: (-i[1], i[0]))[:5]]),
+    }
+    unknown = over.share("reject_cause", "unknown")
+    return finding(
+        Kind.AUTH_FAILURE_SPIKE,
+        key,
+        episode,
+        scope=group,
+        subtype=verdict.subtype,
+        severity=severity_of(verdict.severity, ratio=ratio, minutes=length),
+        confidence=verdict.confidence * (0.7 if unknown > 0.5 else 1.0),
+        title=f"{verdict.title} on {place(key)}",
+        cause=verdict.cause,
+        entities=who,
+        unit="refused requests",
+        sentence=sentence,
+        facts=facts,
+        remedy=verdict.remedy,
+        caveat="The logs do not say why requests were refused; the cause is inferred." if unknown > 0.5 else None,
+        changes=changes,
+    )

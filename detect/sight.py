@@ -1,0 +1,78 @@
+"""What a stage's logs can show: the columns its formats give, remembered, and what a detector misses in them."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from detect.grid import Key
+from detect.model import Block
+from gatewatch.frames import visible_columns
+from gatewatch.records import JSON, Blind, Kind
+
+VARIABLES: dict[str, str] = {
+    "status": "$context.status",
+    "error_type": "$context.error.responseType",
+    "error_message": "$context.error.message",
+    "authorizer_error": "$context.authorizer.error",
+    "client_ip": "$context.identity.sourceIp",
+    "principal": "$context.authorizer.principalId",
+    "api_key_id": "$context.identity.apiKeyId",
+    "user_agent": "$context.identity.userAgent",
+    "latency_ms": "$context.responseLatency",
+    "integration_latency_ms": "$context.integrationLatency",
+    "authorizer_latency_ms": "$context.authorizer.latency",
+    "integration_status": "$context.integration.status",
+    "route": "$context.resourcePath",
+}
+"""REQUESTS column -> the variable that gives it (aws-facts.md 1.1)."""
+
+
+def remember(old: JSON, block: Block) -> JSON:
+    """[account, region, api, stage, mask] of every stage seen, in the order in which they appeared."""
+    masks: dict[Key, int] = {}
+    for row in cast(list[list[JSON]], old or []):
+        masks[tuple(cast(list[str | None], row[:4]))] = cast(int, row[4])
+    grid = block.stage_grid
+    for key, mask in zip(grid.keys, grid.visible(), strict=True):
+        masks[key] = masks.get(key, 0) | mask
+    return [[*key, mask] for key, mask in masks.items()]
+
+
+def stages(sight: JSON) -> list[tuple[Key, frozenset[str]]]:
+    rows = cast(list[list[JSON]], sight or [])
+    return [(tuple(cast(list[str | None], row[:4])), visible_columns(cast(int, row[4]))) for row in rows]
+
+
+def variables(*columns: str) -> tuple[str, ...]:
+    return tuple(VARIABLES[column] for column in columns)
+
+
+def blind(kind: Kind, key: Key, reason: str, missing: tuple[str, ...]) -> Blind:
+    return Blind(kind, key[0], key[1], key[2] or "", key[3], reason, missing)
+
+
+def auth_blind(sight: JSON) -> list[Blind]:
+    """Stages where a refusal's cause cannot be told, or not who was refused."""
+    out = []
+    for key, seen in stages(sight):
+        if "status" not in seen:
+            out.append(blind(Kind.AUTH_FAILURE_SPIKE, key, "no status: refusals are not seen", variables("status")))
+        elif not seen & {"error_type", "authorizer_error", "error_message", "integration_status"}:
+            out.append(
+                blind(
+                    Kind.AUTH_FAILURE_SPIKE,
+                    key,
+                    "degraded: refusals are counted, but not why they happened",
+                    variables("error_type", "authorizer_error", "integration_status"),
+                )
+            )
+        elif not seen & {"client_ip", "principal", "api_key_id"}:
+            out.append(
+                blind(
+                    Kind.AUTH_FAILURE_SPIKE,
+                    key,
+                    "degraded: who was refused is not logged",
+                    variables("client_ip", "principal", "api_key_id"),
+                )
+            )
+    return out

@@ -1,0 +1,372 @@
+"""The fold that rising counts share: score, raise, hold, end; and who is behind an episode.
+
+auth_failure_spike and throttling_abuse are made of it; what they count, when they wait, and what they say is theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from detect import codec
+from detect.counting import Chunk, Counting
+from detect.episodes import BEFORE, SERIES, Episode
+from detect.grid import MINUTE_US, Bools, Floats, Ints, Key
+from detect.model import Block
+from detect.policy import threshold_nats
+from detect.stats.seasonal import MATURE_MINUTES
+from detect.stats.tail import nats, upper_limit
+from detect.stats.windows import TAIL, prefix, trailing
+from detect.who import Tally, joined, rows_from_json, rows_of, sources_over
+from gatewatch.records import JSON
+
+YOUNG_MINUTES = 10.0
+SOURCE_WINDOW = 60
+PENDING_GAP = 15
+SLOW_AGE = 3 * 1440.0
+SLOW_MARGIN = 4.0
+"""Hours are compared with a rate that does not follow the recent level, so more is asked of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One series a stage: which causes it counts, and how much is worth a word.
+
+    least: smallest excess. ratio: smallest observed / expected. source: refusals of one source in an hour that are
+    looked at even when the sum is quiet; 0: never. young: excess that counts in the first hour of a stage.
+    """
+
+    name: str
+    causes: tuple[str, ...]
+    least: float
+    ratio: float = 1.4
+    source: float = 0.0
+    young: float = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A series that would raise an alarm in this minute."""
+
+    row: int
+    group: Group
+    minute: int
+    start: int
+    observed: float
+    expected: float
+    recent: Sequence[float]
+    now: Tally
+    before: Tally
+    before_minutes: int
+    base: float
+    base_expected: float
+    source: str | None
+
+
+Opens = Callable[[Candidate], bool]
+
+
+class Spikes:
+    """State of the fold: counts, client rows of the last hours, episodes."""
+
+    def __init__(self, groups: Sequence[Group], budget: float) -> None:
+        self.groups = {group.name: group for group in groups}
+        self._of_cause = {cause: group.name for group in groups for cause in group.causes}
+        self.counting = Counting()
+        self.total = Counting(lowest=0.3, highest=4.0)
+        self.rows = rows_from_json(None)
+        self.episodes: dict[int, Episode] = {}
+        self.pending: dict[int, list[int]] = {}
+        self.peak: Floats = np.zeros(0)
+        self.peak_now: Floats = np.zeros(0)
+        self.limit = threshold_nats(budget)
+        self.done: list[tuple[int, Episode]] = []
+
+    def load(self, state: JSON) -> None:
+        if not isinstance(state, dict) or not state:
+            return
+        self.counting.load(state["counting"])
+        self.total.load(state["total"])
+        self.rows = rows_from_json(state["rows"])
+        self.episodes = {
+            int(row): Episode.from_json(ep) for row, ep in cast(dict[str, JSON], state["episodes"]).items()
+        }
+        self.pending = {int(row): cast(list[int], two) for row, two in cast(dict[str, JSON], state["pending"]).items()}
+        self.peak, self.peak_now = codec.unpack(state["peak"]), codec.unpack(state["peak_now"])
+
+    def dump(self) -> dict[str, JSON]:
+        return {
+            "counting": self.counting.dump(),
+            "total": self.total.dump(),
+            "rows": self.rows.to_json(),
+            "episodes": {str(row): self.episodes[row].to_json() for row in sorted(self.episodes)},
+            "pending": {str(row): cast(JSON, self.pending[row]) for row in sorted(self.pending)},
+            "peak": codec.pack(self.peak),
+            "peak_now": codec.pack(self.peak_now),
+        }
+
+    def step(self, block: Block, opens: Opens) -> list[tuple[int, Episode]]:
+        """Take a block; the episodes that changed in it, with their series' row."""
+        grid, counting = block.stage_grid, self.counting
+        names = list(self.groups)
+        keys: list[Key] = [(*key, name) for key in grid.keys for name in names]
+        index = counting.align(keys, np.repeat(grid.first, len(names)), block.first)
+        self.total.align(grid.keys, grid.first, block.first)
+        total = len(counting.keys)
+        self.peak = np.concatenate([self.peak, np.zeros(total - len(self.peak))])
+        self.peak_now = np.concatenate([self.peak_now, np.zeros(total - len(self.peak_now))])
+        counts = np.zeros((total, block.minutes))
+        base = np.zeros((total, block.minutes))
+        refused = grid.counts(*(f"c_{cause}" for cause in self._of_cause))
+        good = np.maximum(grid.counts("n") - refused, 0.0)
+        closes = np.tile((np.arange(block.minutes, dtype=np.int64) + block.first + 3) * MINUTE_US, (total, 1))
+        given = grid.closes()
+        for place, name in enumerate(names):
+            rows = index[place :: len(names)]
+            counts[rows] = grid.counts(*(f"c_{cause}" for cause in self.groups[name].causes))
+            base[rows] = good
+            closes[rows] = given
+        use = np.broadcast_to(block.covered, (total, block.minutes))
+        new = rows_of(block.clients, block.first, block.minutes, self._row)
+        self.rows = joined(self.rows, new)
+        # The successes go first: whether the callers at large came along is part of the judgement.
+        self._base_seen: dict[int, tuple[Floats, Floats]] = {}
+        self._base_start = block.first - TAIL
+        self._follow_total(block, good)
+        sources = self._sources(block.first)
+        work = _Work(self, block.first, closes, sources, opens)
+        counting.run(block.first, counts, use, work.chunk, base)
+        self.rows = self.rows.since(block.first + block.minutes - TAIL)
+        changed = [(row, episode) for row, episode in self.episodes.items() if episode.changed] + self.done
+        self.done = []
+        for _, episode in changed:
+            episode.changed = False
+        return sorted(changed, key=lambda item: (item[1].start, item[0]))
+
+    def _row(self, key: Key, cause: str) -> int | None:
+        name = self._of_cause.get(cause)
+        return None if name is None else self.counting.rows.get((*key, name))
+
+    def _follow_total(self, block: Block, good: Floats) -> None:
+        grid, total = block.stage_grid, self.total
+        rows = total.align(grid.keys, grid.first, block.first)
+        counts = np.zeros((len(total.keys), block.minutes))
+        counts[rows] = good
+        observed, expected = [total.counts], [total.mean]
+
+        def keep(chunk: Chunk) -> Bools:
+            observed.append(chunk.counts)
+            expected.append(chunk.mean)
+            return np.zeros_like(chunk.use)
+
+        total.run(block.first, counts, np.broadcast_to(block.covered, counts.shape), keep)
+        self._base = prefix(np.concatenate(observed, axis=1)), prefix(np.concatenate(expected, axis=1))
+
+    def base_between(self, row: int, first: int, last: int) -> tuple[float, float]:
+        """Successes of the row's stage in the minutes first … last, and how many were expected."""
+        key = self.counting.keys[row]
+        place = self.total.rows[key[:4]]
+        low, high = max(first - self._base_start, 0), last - self._base_start + 1
+        seen, due = self._base
+        return float(seen[place, high] - seen[place, low]), float(due[place, high] - due[place, low])
+
+    def _sources(self, first: int) -> dict[int, dict[int, tuple[int, str]]]:
+        """row -> minute -> (largest count of one source within the hour, source), where it is worth a look."""
+        least = np.array([self.groups[key[4] or ""].source or np.inf for key in self.counting.keys])
+
+        def limit(rows: Sequence[int]) -> Floats:
+            picked: Floats = np.minimum(least[np.asarray(rows, dtype=np.int64)], 1e18)
+            return picked
+
+        out: dict[int, dict[int, tuple[int, str]]] = {}
+        found = sources_over(self.rows, first, SOURCE_WINDOW, lambda rows: 0.25 * limit(rows))
+        for row, minute, count, source in zip(*(column.tolist() for column in found), strict=True):
+            of_row = out.setdefault(row, {})
+            if minute not in of_row or (count, source) > of_row[minute]:
+                of_row[minute] = (count, source)
+        return out
+
+
+class _Work:
+    """Decides chunk by chunk within one step."""
+
+    def __init__(
+        self,
+        spikes: Spikes,
+        first: int,
+        closes: Ints,
+        sources: Mapping[int, Mapping[int, tuple[int, str]]],
+        opens: Opens,
+    ) -> None:
+        self.spikes, self.first, self.closes, self.sources, self.opens = spikes, first, closes, sources, opens
+        keys = spikes.counting.keys
+        groups = [spikes.groups[key[4] or ""] for key in keys]
+        self.groups = groups
+        self.least = np.array([group.least for group in groups])
+        self.ratio = np.array([group.ratio for group in groups])
+        self.young = np.array([group.young for group in groups])
+        self.source = np.array([group.source or np.inf for group in groups])
+
+    def chunk(self, chunk: Chunk) -> Bools:
+        spikes = self.spikes
+        running, due = (
+            prefix(np.concatenate([chunk.prior_counts, chunk.counts], axis=1)),
+            prefix(np.concatenate([chunk.prior_mean, chunk.mean], axis=1)),
+        )
+        begin, take = chunk.prior_counts.shape[1], chunk.minutes
+        seen10, mean10 = trailing(running, begin, take, 10), trailing(due, begin, take, 10)
+        warm = (seen10 >= 1.5 * mean10 + 2.0) & (chunk.counts > chunk.mean)
+        more = chunk.observed - chunk.expected
+        ripe = (chunk.age >= MATURE_MINUTES)[:, None]
+        known = (chunk.age >= YOUNG_MINUTES)[:, None]
+        enough = np.where(ripe, more >= self.least[:, None], known & (more >= self.young[:, None]))
+        steep = chunk.observed >= np.where(ripe, self.ratio[:, None], 5.0) * chunk.expected
+        hot = (chunk.score >= spikes.limit) & enough & steep & warm & chunk.use
+        slow = chunk.slow
+        if slow is not None:
+            steady = (slow.score >= spikes.limit + SLOW_MARGIN) & (chunk.age >= SLOW_AGE)
+            steady &= slow.observed - slow.expected >= 2.0 * self.least
+            steady &= slow.observed >= 1.5 * slow.expected
+            steady &= (seen10[:, -1] > 1.2 * mean10[:, -1]) & ~hot[:, -1]
+            hot[:, -1] |= steady
+            chunk.score[:, -1] = np.where(steady, slow.score, chunk.score[:, -1])
+            chunk.window[:, -1] = np.where(steady, 60 * slow.hours, chunk.window[:, -1])
+        held = np.zeros_like(hot)
+        rows = set(np.flatnonzero(hot.any(axis=1)).tolist()) | set(spikes.episodes) | set(spikes.pending)
+        rows |= {row for row, minutes in self.sources.items() if self._any(row, minutes, chunk)}
+        for row in sorted(rows):
+            self._row(row, chunk, hot, warm, held)
+        if (chunk.start + take) % 60 == 0:
+            spikes.peak = np.maximum(spikes.peak * 0.99, spikes.peak_now)
+            spikes.peak_now = np.zeros_like(spikes.peak_now)
+            for episode in spikes.episodes.values():
+                episode.now.prune()
+        return held
+
+    def _any(self, row: int, minutes: Mapping[int, tuple[int, str]], chunk: Chunk) -> bool:
+        return any(chunk.start <= minute < chunk.start + chunk.minutes for minute in minutes) and row < len(chunk.age)
+
+    def _row(self, row: int, chunk: Chunk, hot: Bools, warm: Bools, held: Bools) -> None:
+        spikes = self.spikes
+        sources = self.sources.get(row, {})
+        allowed = max(float(self.source[row]), 3.0 * float(spikes.peak[row]))
+        ripe = chunk.age[row] >= MATURE_MINUTES
+        for at in range(chunk.minutes):
+            minute = chunk.start + at
+            count, source = sources.get(minute, (0, ""))
+            episode = spikes.episodes.get(row)
+            single = bool(ripe and count >= allowed and chunk.use[row, at])
+            is_hot = bool(hot[row, at])
+            score = float(chunk.score[row, at]) if is_hot else 0.0
+            if single:
+                usual = np.array([max(float(spikes.peak[row]), 3.0)])
+                score = max(score, float(nats(np.array([float(count)]), usual, np.array([1e9]))[0]))
+            if episode is not None and episode.over(minute):
+                self._finish(row, episode)
+                episode = None
+            if episode is None:
+                if is_hot or single:
+                    held[row, at] = True
+                    episode = self._open(row, chunk, at, is_hot, source if single and not is_hot else None)
+                    if episode is not None:
+                        spikes.episodes[row] = episode
+                elif row in spikes.pending and minute - spikes.pending[row][1] > PENDING_GAP:
+                    del spikes.pending[row]
+            if episode is None:
+                if count and not held[row, at]:
+                    spikes.peak_now[row] = max(spikes.peak_now[row], float(count))
+                continue
+            alive = bool(warm[row, at]) or (single and count > 0)
+            episode.touch(minute, hot=is_hot or single, warm=alive and episode.end is None, score=score)
+            if episode.end is None:
+                self._count(row, episode, chunk, at)
+                # What lasts a day is the new normal: raised once, then learned.
+                held[row, at] = minute - episode.start < 1440
+
+    def _open(self, row: int, chunk: Chunk, at: int, is_hot: bool, source: str | None) -> Episode | None:
+        spikes, minute = self.spikes, chunk.start + at
+        counts = np.concatenate([chunk.prior_counts[row], chunk.counts[row, : at + 1]])
+        mean = np.concatenate([chunk.prior_mean[row], chunk.mean[row, : at + 1]])
+        window = int(chunk.window[row, at]) if is_hot else SOURCE_WINDOW
+        start = minute - min(window, TAIL - BEFORE - 4) + 1
+        if source is not None:
+            start = max(self._first_of(row, source, start, minute), start)
+        else:
+            back = minute - start
+            while back > 0 and counts[-1 - back] <= mean[-1 - back] + np.sqrt(mean[-1 - back] + 0.25):
+                back -= 1
+            start = minute - back
+        waited = spikes.pending.setdefault(row, [start, minute])
+        waited[0], waited[1] = min(waited[0], start), minute
+        start = max(waited[0], minute - TAIL + BEFORE + 4)
+        now, before = Tally(), Tally()
+        now.add(spikes.rows, spikes.rows.between(row, start, minute))
+        before.add(spikes.rows, spikes.rows.between(row, start - BEFORE, start - 1))
+        length = minute - start + 1
+        observed, expected = float(counts[-length:].sum()), float(mean[-length:].sum())
+        base, base_expected = spikes.base_between(row, start, minute)
+        group = self.groups[row]
+        candidate = Candidate(
+            row,
+            group,
+            minute,
+            start,
+            observed,
+            expected,
+            counts[-length:].tolist(),
+            now,
+            before,
+            BEFORE,
+            base,
+            base_expected,
+            source,
+        )
+        if not self.opens(candidate):
+            return None
+        del spikes.pending[row]
+        episode = Episode(start, int(self.closes[row, minute - self.first]), minute)
+        episode.before, episode.before_minutes = before, BEFORE
+        episode.facts = {"source": source}
+        shown = max(length, 1) + BEFORE
+        for back in range(min(shown, len(counts)) - 1, 0, -1):
+            r = float(chunk.r[row, at])
+            self._chart(episode, minute - back, float(counts[-1 - back]), float(mean[-1 - back]), r)
+        episode.now.add(spikes.rows, spikes.rows.between(row, start, minute - 1))
+        episode.observed, episode.expected = float(counts[-length:-1].sum()), float(mean[-length:-1].sum())
+        episode.peak = float(counts[-length:].max())
+        episode.facts["base"], episode.facts["base_expected"] = spikes.base_between(row, start, minute - 1)
+        return episode
+
+    def _first_of(self, row: int, source: str, start: int, minute: int) -> int:
+        rows = self.spikes.rows
+        part = rows.between(row, start, minute)
+        for name in ("client_ip", "principal", "api_key_id"):
+            mine = rows.minute[part][rows.names[name][part] == source]
+            if len(mine):
+                return int(mine[0])
+        return start
+
+    def _count(self, row: int, episode: Episode, chunk: Chunk, at: int) -> None:
+        minute = chunk.start + at
+        y, mean, r = float(chunk.counts[row, at]), float(chunk.mean[row, at]), float(chunk.r[row, at])
+        episode.observed += y
+        episode.expected += mean
+        episode.peak = max(episode.peak, y)
+        episode.now.add(self.spikes.rows, self.spikes.rows.between(row, minute, minute))
+        base, due = self.spikes.base_between(row, minute, minute)
+        facts: dict[str, Any] = episode.facts
+        facts["base"] += base
+        facts["base_expected"] += due
+        self._chart(episode, minute, y, mean, r)
+
+    def _chart(self, episode: Episode, minute: int, y: float, mean: float, r: float) -> None:
+        if len(episode.series) < SERIES:
+            episode.chart(minute, y, mean, upper_limit(mean, r, self.spikes.limit))
+
+    def _finish(self, row: int, episode: Episode) -> None:
+        del self.spikes.episodes[row]
+        if episode.changed:
+            self.spikes.done.append((row, episode))

@@ -1,0 +1,1 @@
+"""Statistics: one idea a file. They score; they neither explain nor decide."""

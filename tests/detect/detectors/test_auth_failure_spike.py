@@ -1,0 +1,24 @@
+from detect.model import Context
+from detect.run import detect
+from gatewatch.records import Finding, Severity
+from gatewatch.settings import Settings
+from tests.detect.world import World, a_world
+
+
+def found(world: World) -> list[Finding]:
+    context = Context(changes=tuple(world.changes), settings=Settings())
+    return detect(world.minutes, world.clients, world.coverage, context).findings
+
+
+def test_a_brute_force_is_one_finding_with_its_source() -> None:
+    world = a_world(101, apis=1, days=4, only=["brute_force"], benign=False, gap=False)
+    (truth, *_) = world.truths
+    hits = [f for f in found(world) if set(f.entities.ips) & truth.ips]
+    assert [f.subtype for f in hits] == ["brute_force"]
+    assert set(hits[0].entities.ips) == truth.ips
+    assert 0 < len(hits[0].evidence.series) <= 240
+
+
+def test_calm_traffic_raises_nothing() -> None:
+    world = a_world(102, apis=2, days=5, incidents=False, benign=False)
+    assert [f.title for f in found(world) if f.severity.rank >= Severity.LOW.rank] == []
