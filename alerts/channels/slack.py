@@ -1,0 +1,78 @@
+"""Slack's incoming webhook. Its address is the secret: whoever has it can post."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from urllib.parse import quote, urlsplit
+
+import httpx
+from pydantic import SecretStr
+
+from alerts.blocks import slack_message
+from alerts.channels import channel
+from alerts.message import read
+from alerts.outbound import TOTAL_S, Reply, direct, is_loopback, post_json
+from gatewatch.errors import ChannelError, UsageError
+from gatewatch.records import JSON
+from gatewatch.settings import Settings
+
+_CODE = re.compile(rb"[a-z]+(?:_[a-z]+)*")
+"""Slack's own reasons, such as invalid_payload; other replies may repeat the address and are not shown."""
+
+
+class Slack:
+    """Posts to the webhook at `url`; https, except on this machine."""
+
+    def __init__(
+        self, url: SecretStr, *, transport: Callable[[], httpx.BaseTransport] = direct, total_s: float = TOTAL_S
+    ) -> None:
+        self._url = url
+        self._transport = transport
+        self._total_s = total_s
+        if not _usable(url.get_secret_value()):
+            raise UsageError("setting 'slack_webhook_url': must be an https:// address (http:// only on this machine)")
+
+    def __repr__(self) -> str:
+        return "Slack(**********)"
+
+    def send(self, payload: Mapping[str, JSON], *, idempotency_key: str, now: datetime | None = None) -> None:  # noqa: ARG002  Slack dates the message
+        reply = post_json(
+            self._url.get_secret_value(),
+            slack_message(read(payload)),
+            headers={"idempotency-key": quote(idempotency_key)},
+            name="slack",
+            transport=self._transport,
+            total_s=self._total_s,
+        )
+        if not 200 <= reply.status < 300:
+            retry = reply.status == 429 or reply.status >= 500
+            raise ChannelError(f"slack: status {reply.status}{self._reason(reply)}", retry=retry)
+
+    def _reason(self, reply: Reply) -> str:
+        if 300 <= reply.status < 400:
+            return ", redirects are not followed"
+        if (
+            len(reply.body) > 40
+            or not _CODE.fullmatch(reply.body)
+            or reply.body in self._url.get_secret_value().encode()
+        ):
+            return ""
+        return f" ({reply.body.decode()})"
+
+
+def _usable(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        httpx.URL(url)  # refuses more: host names that are none, control characters
+        known = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url))
+        return known and bool(parts.hostname) and parts.port != 0
+    except (httpx.InvalidURL, ValueError):
+        return False
+
+
+@channel("slack")
+def slack(settings: Settings) -> Slack | None:
+    """The channel when `slack_webhook_url` is set."""
+    return Slack(settings.slack_webhook_url) if settings.slack_webhook_url is not None else None

@@ -1,0 +1,188 @@
+"""A payload as a writer of messages reads it: every field is there, whatever was stored.
+
+The texts are still untrusted: each goes through its sink in alerts/render.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from alerts.render.link import safe_link
+from gatewatch.records import JSON, Severity
+
+_WHO = {
+    "ips": "IP addresses",
+    "apiKeyIds": "API keys",
+    "principals": "Principals",
+    "userAgents": "User agents",
+    "asns": "Networks",
+}
+
+_NEWS = {"new": "New", "worse": "Got worse", "changed": "Changed", "resolved": "Resolved"}
+
+_CAUSES = {
+    "gateway": "the gateway",
+    "integration": "the backend behind it",
+    "client": "clients",
+    "config_change": "a configuration change",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """severity: one of Severity's values. link: safe to stand in a link, or ''. who: (label, names, how many more)."""
+
+    severity: str
+    transition: str
+    kind: str
+    subtype: str
+    title: str
+    scope: str
+    route: str
+    account: str
+    region: str
+    start: str
+    end: str
+    detected_at: str
+    sentence: str
+    observed: float | None
+    expected: float | None
+    unit: str
+    cause: str
+    caveat: str
+    remedy: str
+    who: tuple[tuple[str, tuple[str, ...], int], ...]
+    changes: tuple[tuple[str, str], ...]
+    episodes: int
+    link: str
+    code: str
+    fingerprint: str
+
+    @property
+    def news(self) -> str:
+        """The transition in words."""
+        return _NEWS.get(self.transition, "News")
+
+    @property
+    def headline(self) -> str:
+        """`[HIGH] auth_failure_spike on orders/prod: title`; `RESOLVED` stands for the severity of what is over."""
+        mark = "RESOLVED" if self.transition == "resolved" else self.severity.upper()
+        return f"[{mark}] {self.kind} on {self.scope}: {self.title}"
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """(label, value) of what is known, in the order in which people ask."""
+        rows = [
+            ("Observed", quantity(self.observed, self.unit)),
+            ("Expected", quantity(self.expected, self.unit)),
+            ("Since", self.start + (f", until {self.end}" if self.end else "")),
+            ("Detected", self.detected_at),
+            ("API and stage", self.scope),
+            ("Route", self.route),
+            ("Account", " / ".join(part for part in (self.account, self.region) if part)),
+            ("Kind", f"{self.kind} ({self.subtype})" if self.subtype else self.kind),
+            ("Caused by", self.cause),
+            ("Episodes", str(self.episodes) if self.episodes > 1 else ""),
+        ]
+        return [(label, value) for label, value in rows if value]
+
+
+def read(payload: Mapping[str, JSON]) -> Message:
+    """The message in `payload`; never fails: an alert that cannot be shown well is still shown."""
+    given: Mapping[str, Any] = payload
+    severity = _text(given, "severity").lower()
+    cause = _text(given, "cause")
+    layer = _text(given, "layer")
+    stage = _text(given, "stage")
+    return Message(
+        severity=severity if severity in set(Severity) else Severity.MEDIUM.value,
+        transition=_text(given, "transition"),
+        kind=_text(given, "kind") or "finding",
+        subtype=_text(given, "subtype"),
+        title=_text(given, "title") or _text(given, "sentence"),
+        scope=_text(given, "api") + (f"/{stage}" if stage else ""),
+        route=_text(given, "route"),
+        account=_text(given, "account"),
+        region=_text(given, "region"),
+        start=_instant(_text(given, "start")),
+        end=_instant(_text(given, "end")),
+        detected_at=_instant(_text(given, "detected_at")),
+        sentence=_text(given, "sentence"),
+        observed=_number(given.get("observed")),
+        expected=_number(given.get("expected")),
+        unit=_text(given, "unit"),
+        cause=_CAUSES.get(cause, "") + (f" ({layer})" if layer and cause in _CAUSES else ""),
+        caveat=_text(given, "caveat"),
+        remedy=_text(given, "remedy"),
+        who=tuple(_who(given)),
+        changes=tuple(_changes(given)),
+        episodes=int(_number(given.get("episodes")) or 1),
+        link=safe_link(given.get("link")),
+        code=_text(given, "code"),
+        fingerprint=_text(given, "fingerprint"),
+    )
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """A number as people read it, with its unit; '' when it is not known.
+
+    >>> quantity(1234.5, "requests/min"), quantity(0.0312, "share"), quantity(None, "ms")
+    ('1,234 requests/min', '0.0312 share', '')
+    """
+    if value is None:
+        return ""
+    text = f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.3g}"
+    return f"{text} {unit}".rstrip()
+
+
+def _who(given: Mapping[str, Any]) -> list[tuple[str, tuple[str, ...], int]]:
+    entities = given.get("entities")
+    more = given.get("more")
+    out: list[tuple[str, tuple[str, ...], int]] = []
+    for name, label in _WHO.items():
+        items = entities.get(name) if isinstance(entities, Mapping) else None
+        rest = _number(more.get(name)) if isinstance(more, Mapping) else None
+        if isinstance(items, list) and items:
+            out.append((label, tuple(str(item) for item in items[:5]), int(rest or 0) + max(0, len(items) - 5)))
+    return out
+
+
+def _changes(given: Mapping[str, Any]) -> list[tuple[str, str]]:
+    changes = given.get("changes")
+    out: list[tuple[str, str]] = []
+    for change in changes[:3] if isinstance(changes, list) else []:
+        if isinstance(change, Mapping):
+            by = _text(change, "actor")
+            on = _text(change, "resource")
+            what = _text(change, "what") + (f" on {on}" if on else "") + (f" by {by}" if by else "")
+            out.append((_instant(_text(change, "at")), what))
+    return out
+
+
+def _text(given: Mapping[str, Any], name: str) -> str:
+    value = given.get(name)
+    return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or abs(value) > 1e15:
+        return None
+    return float(value)
+
+
+def _instant(text: str) -> str:
+    at = parsed_instant(text)
+    return text[:40] if at is None else f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def parsed_instant(text: object) -> datetime | None:
+    """An aware UTC instant out of ISO 8601, None when it is none."""
+    try:
+        at = datetime.fromisoformat(str(text)[:40])
+        return at.astimezone(UTC) if at.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None
