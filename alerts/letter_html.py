@@ -64,7 +64,9 @@ def letter_html(message: Message) -> str:
         'style="background:#eef1f4"><tr><td class="gap" align="center" style="padding:24px 12px">\n'
         '<table class="card" role="presentation" width="100%" cellpadding="0" cellspacing="0" '
         f'style="max-width:600px;background:#ffffff;border:1px solid #d9dfe5;border-top:4px solid {colour};'
-        f'border-radius:8px;{_FONT}">\n' + "\n".join(part for part in parts if part) + "\n</table>\n"
+        f'border-radius:8px;table-layout:fixed;overflow-wrap:anywhere;word-break:break-word;{_FONT}">\n'
+        + "\n".join(part for part in parts if part)
+        + "\n</table>\n"
         "</td></tr></table>\n</body></html>\n"
     )
 
@@ -92,10 +94,9 @@ def _tags(message: Message, colour: str, mark: str) -> str:
 
 def _title(message: Message) -> str:
     return (
-        '<div class="ink" style="font-size:20px;line-height:27px;font-weight:650;color:#17202a;margin-top:12px;'
-        f'overflow-wrap:anywhere">{_text(message.title)}</div>'
-        '<div class="soft" style="font-size:14px;line-height:20px;color:#56616d;margin-top:2px;'
-        f'overflow-wrap:anywhere">'
+        '<div class="ink" style="font-size:20px;line-height:27px;font-weight:650;color:#17202a;margin-top:12px">'
+        f"{_text(message.title)}</div>"
+        '<div class="soft" style="font-size:14px;line-height:20px;color:#56616d;margin-top:2px">'
         f"{_text(message.scope)}{' &middot; ' + _text(message.route) if message.route else ''}</div>"
     )
 
@@ -104,8 +105,7 @@ def _sentence(message: Message) -> str:
     if not message.sentence or message.sentence == message.title:
         return ""
     return (
-        '<div class="ink" style="font-size:15px;line-height:23px;color:#17202a;overflow-wrap:anywhere">'
-        f"{_text(message.sentence, 800)}</div>"
+        f'<div class="ink" style="font-size:15px;line-height:23px;color:#17202a">{_text(message.sentence, 800)}</div>'
     )
 
 
@@ -139,7 +139,7 @@ def _facts(message: Message) -> str:
         f'<tr><td class="soft line" width="118" valign="top" style="font-size:13px;line-height:20px;color:#56616d;'
         f'padding:6px 10px 6px 0;border-bottom:1px solid #e6eaee">{_text(label)}</td>'
         f'<td class="ink line" valign="top" style="font-size:14px;line-height:20px;color:#17202a;padding:6px 0;'
-        f'border-bottom:1px solid #e6eaee;overflow-wrap:anywhere">{_text(value)}</td></tr>'
+        f'border-bottom:1px solid #e6eaee">{_text(value)}</td></tr>'
         for label, value in message.facts
         if label not in shown
     )
@@ -158,7 +158,7 @@ def _section(title: str, content: str) -> str:
 
 def _who(message: Message) -> str:
     return "".join(
-        '<div class="ink" style="font-size:14px;line-height:21px;color:#17202a;overflow-wrap:anywhere">'
+        '<div class="ink" style="font-size:14px;line-height:21px;color:#17202a">'
         f'<span class="soft" style="color:#56616d">{label}:</span> '
         + ", ".join(_text(name, 120) for name in names)
         + (f" and {more:,} more" if more else "")
@@ -169,7 +169,7 @@ def _who(message: Message) -> str:
 
 def _changes(message: Message) -> str:
     return "".join(
-        '<div class="ink" style="font-size:14px;line-height:21px;color:#17202a;overflow-wrap:anywhere">'
+        '<div class="ink" style="font-size:14px;line-height:21px;color:#17202a">'
         f'<span class="soft" style="color:#56616d">{_text(at)}</span> {_text(what, 600)}</div>'
         for at, what in message.changes
     )
@@ -179,8 +179,7 @@ def _remedy(message: Message) -> str:
     if not message.remedy:
         return ""
     content = (
-        '<div class="ink" style="font-size:14px;line-height:21px;color:#17202a;overflow-wrap:anywhere">'
-        f"{_text(message.remedy, 1200)}</div>"
+        f'<div class="ink" style="font-size:14px;line-height:21px;color:#17202a">{_text(message.remedy, 1200)}</div>'
     )
     return _section("What to do", content)
 

@@ -147,6 +147,7 @@ def test_the_html_needs_no_image_and_knows_the_dark(mailbox: Mailbox) -> None:
     assert "prefers-color-scheme: dark" in html
     assert 'name="viewport"' in html
     assert "max-width:600px" in html
+    assert "table-layout:fixed;overflow-wrap:anywhere" in html  # a long word of an attacker pushes nothing aside
 
 
 def test_letters_about_one_finding_make_a_thread_and_repeats_are_one_letter(mailbox: Mailbox) -> None:
