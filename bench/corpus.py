@@ -92,13 +92,13 @@ def files(kind: str, lines: int, *, broken: float = 0.0, data: Path = DATA) -> l
     count = max(-(-lines // LINES_A_FILE), 1)
     folder = data / f"{kind.replace('.', '-')}-{count}{f'-broken{broken:g}' if broken else ''}-v{VERSION}"
     parts = [Part(kind, number, count, str(folder), broken) for number in range(count)]
-    if not (folder / "DONE").exists():
+    if not (folder / ".DONE").exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         began = time.monotonic()
         with ProcessPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(_make, parts, chunksize=1))
-        (folder / "DONE").touch()
+        (folder / ".DONE").touch()
         print(f"made {count} files of {kind} in {time.monotonic() - began:.0f} s")
     return [part.path for part in parts]
 

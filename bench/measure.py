@@ -22,13 +22,15 @@ EVERY_S = 0.05
 class Measured:
     """seconds: the work alone, as the child timed it (whole process for foreign programs).
 
-    rss: highest sum of resident bytes over all processes, pages shared between them counted in each. answer: what
-    the child printed as JSON.
+    rss: highest sum of resident bytes over all processes, with the pages of mapped files, which the kernel may drop,
+    and pages shared between processes counted in each. anonymous: the same without them. answer: what the child
+    printed as JSON.
     """
 
     seconds: float
     cpu_s: float
     rss: int
+    anonymous: int
     answer: dict[str, Any]
 
 
@@ -38,7 +40,7 @@ def child(task: str, files: Sequence[Path], *options: str) -> Measured:
         listing.write("\n".join(map(str, files)))
         listing.flush()
         done = run([sys.executable, "-m", "bench.child", task, listing.name, *options])
-    return Measured(done.answer["seconds"], done.cpu_s, done.rss, done.answer)
+    return Measured(done.answer["seconds"], done.cpu_s, done.rss, done.anonymous, done.answer)
 
 
 def run(command: Sequence[str], *, environment: dict[str, str] | None = None) -> Measured:
@@ -68,7 +70,7 @@ def run(command: Sequence[str], *, environment: dict[str, str] | None = None) ->
     after = os.times()
     cpu = after.children_user - before.children_user + after.children_system - before.children_system
     answer = json.loads(out.splitlines()[-1]) if out.startswith("{") else {}
-    return Measured(seconds, cpu, watch.peak, answer)
+    return Measured(seconds, cpu, watch.peak, watch.anonymous, answer)
 
 
 class _Watch(threading.Thread):
@@ -76,11 +78,14 @@ class _Watch(threading.Thread):
         super().__init__(daemon=True)
         self.pid = pid
         self.peak = 0
+        self.anonymous = 0
         self.done = threading.Event()
 
     def run(self) -> None:
         while not self.done.wait(EVERY_S):
-            self.peak = max(self.peak, sum(resident(pid) for pid in family(self.pid)))
+            sizes = [resident(pid) for pid in family(self.pid)]
+            self.peak = max(self.peak, sum(size for size, _ in sizes))
+            self.anonymous = max(self.anonymous, sum(anonymous for _, anonymous in sizes))
 
 
 def family(pid: int) -> list[int]:
@@ -96,9 +101,11 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def resident(pid: int) -> int:
+def resident(pid: int) -> tuple[int, int]:
+    """(all, anonymous) resident bytes of a process; zeros when it is gone."""
     try:
         with open(f"/proc/{pid}/statm") as handle:
-            return int(handle.read().split()[1]) * PAGE
+            pages = [int(word) for word in handle.read().split()]
+        return pages[1] * PAGE, (pages[1] - pages[2]) * PAGE
     except (OSError, IndexError):
-        return 0
+        return 0, 0
