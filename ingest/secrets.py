@@ -1,0 +1,101 @@
+"""What must never reach the lake, and the keyed hash that stands in its place: in SQL for blocks, in Python for a line.
+
+A secret becomes `redacted:` (an API key `key#`) and 12 hexadecimal digits of SHA-256 over the installation's key and
+the secret: the same secret gives the same text, so abuse of one token can still be counted, and nobody can go back.
+Replaced are the values of sensitive query parameters (names in any case, percent-encoded too), JSON web tokens, bearer
+tokens and AWS access key ids, wherever they stand in a text.
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+
+_DIGITS = 12
+
+# A parameter is sensitive when its name ends in one of these (`id_token`, `X-Amz-Security-Token`, `clientSecret`) …
+_ENDINGS = "token|secret|passw(?:or)?d|signature|credentials?|api[-_]?key|accesskeyid|jwt|session(?:[-_]?id)?"
+# … or is one of these.
+_NAMES = "key|pwd|pass|sig|code|auth|authorization|sid|otp|assertion|samlresponse"
+# A letter, digit, - or _ that is percent-encoded in a name: nobody does so but to slip past a filter.
+_HIDDEN = "%(?:2d|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f)"
+_NAME = r"[^=&;#?\s]*"
+
+PARAMETER = rf"(?i:[?&;#](?:{_NAME}(?:{_ENDINGS}|{_HIDDEN}{_NAME})|{_NAMES})(?:(?:\[|%5b){_NAME})?=[^&#\s\"']+)"
+"""A sensitive parameter with what separates it from the one before: RE2 and Python read it alike."""
+
+BEARER = (
+    r"eyJ[A-Za-z0-9_-]{16,}(?:\.[A-Za-z0-9_-]*){0,4}"
+    r"|[Bb]earer(?: |%20|\+)+[A-Za-z0-9._~+/=-]{16,}"
+    r"|(?:AKIA|ASIA)[A-Z0-9]{16}"
+)
+"""A credential by its looks. 16 characters, so that words such as `Bearer authentication` are left alone."""
+
+SECRET = f"{PARAMETER}|{BEARER}"
+_SECRET = re.compile(SECRET)
+_SEPARATORS = "?&;#"
+
+
+def hashed(value: str, key: str) -> str:
+    """The keyed hash of a secret, without the word in front of it."""
+    return sha256(f"{key}:{value}".encode()).hexdigest()[:_DIGITS]
+
+
+def hashed_sql(value: str, key: str) -> str:
+    """`hashed` as an expression; value: an expression of type VARCHAR, not NULL."""
+    return f"left(sha256({_text(key + ':')} || {value}), {_DIGITS})"
+
+
+def key_id(value: str, key: str) -> str:
+    """What an API key is called when only its value was logged."""
+    return f"key#{hashed(value, key)}"
+
+
+def key_id_sql(value: str, key: str) -> str:
+    """`key_id` as an expression; NULL stays NULL."""
+    return f"'key#' || {hashed_sql(value, key)}"
+
+
+def redacted(text: str, key: str) -> str:
+    """The text with every secret in it replaced."""
+
+    def replaced(found: re.Match[str]) -> str:
+        secret = found.group()
+        if secret[0] not in _SEPARATORS:
+            return f"redacted:{hashed(secret, key)}"
+        name, _, value = secret.partition("=")
+        return f"{name}=redacted:{hashed(value, key)}"
+
+    return _SECRET.sub(replaced, text)
+
+
+def clean_sql(text: str) -> str:
+    """True for nearly every text without a secret, for none with one: rare pairs of letters are cheap to find."""
+    return " AND ".join(f"NOT contains({text}, '{word}')" for word in ("yJ", "IA", "earer", "="))
+
+
+def suspicious_sql(text: str) -> str:
+    """For texts that are not clean: whether a secret is really in them."""
+    return f"regexp_matches({text}, {_text(SECRET)})"
+
+
+def redacted_sql(text: str, key: str) -> str:
+    """`redacted` as an expression; text: of type VARCHAR, NULL stays NULL. Slow: only for rows that are suspicious.
+
+    regexp_replace cannot call a function, so the text is cut into what matches, z[2], and what stands before it, z[1].
+    """
+    secret = _text(SECRET)
+    at = "strpos(z[2], '=')"
+    replacement = (
+        f"CASE WHEN z[2] IS NULL THEN '' WHEN contains('{_SEPARATORS}', left(z[2], 1)) "
+        f"THEN left(z[2], {at}) || 'redacted:' || {hashed_sql(f'substr(z[2], {at} + 1)', key)} "
+        f"ELSE 'redacted:' || {hashed_sql('z[2]', key)} END"
+    )
+    return (
+        f"array_to_string(list_transform(list_zip(string_split_regex({text}, {secret}), "
+        f"regexp_extract_all({text}, {secret})), lambda z: z[1] || {replacement}), '')"
+    )
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
