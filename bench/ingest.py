@@ -71,11 +71,9 @@ def exact(done: Measured, lines: int, what: str) -> None:
 
 def tell(name: str, done: Measured, lines: int) -> None:
     rate = lines / done.seconds / 1e6
-    mib = done.rss / 2**20
-    print(
-        f"  {name:<24} {done.seconds:7.2f} s  {rate:5.2f} M lines/s  {done.cpu_s:6.1f} CPU s  {mib:6.0f} MiB",
-        flush=True,
-    )
+    memory = f"{done.rss / 2**20:6.0f} MiB ({done.anonymous / 2**20:.0f} without mapped files)"
+    speed = f"{done.seconds:7.2f} s  {rate:5.2f} M lines/s  {done.cpu_s:6.1f} CPU s"
+    print(f"  {name:<24} {speed}  {memory}", flush=True)
 
 
 def rounds(kind: str, lines: int, count: int) -> tuple[float, float, float, Measured]:
