@@ -6,11 +6,41 @@ their combinations. The SQL of `reject_cause` is long, so it runs over one row o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from ingest import api_types
+
+_PRESENT = frozenset(
+    {"identity.apiKeyId", "identity.apiKey", "identity.userArn", "identity.caller", "connectionId", "routeKey"}
+)
+"""Variables of which the rules only ask whether they are there."""
+
+
+def combination_sql(variables: Iterable[str]) -> str:
+    """One text for all that the rules of these variables look at: rows that agree in it have the same cause.
+
+    Latencies count by tenths of a second (all limits are multiples), identities by being there at all.
+    """
+    parts = []
+    for name in sorted(variables):
+        column = '"' + name.replace('"', '""') + '"'
+        if name.endswith(("atency", "_s")):
+            number = f"try_cast({column} AS DOUBLE)"
+            parts.append(
+                f"CASE WHEN {number} > 0 THEN {number} // {100 if name.endswith('atency') else 0.1} ELSE -1 END"
+            )
+        elif name in _PRESENT:
+            parts.append(f"coalesce({column}, '-') IN ('-', '')")
+        elif name == "requestId":
+            parts.append(f"regexp_full_match({column}, '{api_types._UUID}')")
+        else:
+            parts.append(column)
+    return f"hash({', '.join(parts) or 'NULL'})"
+
 
 LIMIT = 200_000
 """Combinations remembered; an attacker can make as many as he likes, so they start anew beyond it."""

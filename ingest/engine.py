@@ -20,7 +20,7 @@ from gatewatch.frames import REQUESTS, visible_mask
 from ingest import slow
 from ingest.block import LINE_LIMIT, Block, Rows, block_of_records
 from ingest.canonical import given, select_sql
-from ingest.causes import CauseBook
+from ingest.causes import CauseBook, combination_sql
 from ingest.envelopes import glued_records
 from ingest.formats.infer import choose
 from ingest.formats.model import Format
@@ -181,7 +181,7 @@ class Engine:
         columns = [name for name in self.columns if name not in _JUDGED]
         selected = select_sql(variables, constants, self.key, columns, ("user_agent",) if self.lean else ())
         cause, scope = reject_cause_sql(variables, constants)
-        telling = sorted(name for name in variables if _quoted(name) in cause or _quoted(name) in scope)
+        telling = frozenset(name for name in variables if _quoted(name) in cause or _quoted(name) in scope)
         mask = visible_mask(given(variables, constants))
         # A whole record is an identity only when its time is precise and nothing was left out of it.
         precise = not self.lean and bool({"requestTimeEpoch", "x.time"} & variables)
@@ -200,9 +200,9 @@ class Engine:
             "CASE WHEN unmet THEN 'no_format' ELSE reason END AS reason, "
             "CASE WHEN status >= 400 THEN combination END AS combination "
             f"FROM (SELECT rn, unmet, {selected}, {event_id} AS event_id, "
-            f"hash({_text(found.name)}, {', '.join(map(_quoted, telling)) or 'NULL'}) AS combination "
+            f"hash({_text(found.name)}, {combination_sql(telling)}) AS combination "
         )
-        used = frozenset(name for name in variables if _quoted(name) in selected) | frozenset(telling)
+        used = frozenset(name for name in variables if _quoted(name) in selected) | telling
 
         def source(relation: str, *, careful: bool) -> str:
             if read is not None:
