@@ -98,6 +98,7 @@ def roll(accepted: pa.Table, connection: duckdb.DuckDBPyConnection) -> Rolled:
     Rows are grouped by a hash of their six text keys (series); the texts come from one row of each series. All sums
     are taken in numpy over sorted groups: a tenth of the time that DuckDB's list and filter aggregates need.
     """
+    accepted = _bounded(accepted, connection)
     rows = {name: _numpy(accepted.column(name)) for name in _MEASURED}
     groups = _Groups(rows["minute"], rows["series"])
     columns: dict[str, pa.Array] = _keys(accepted, rows, groups)
@@ -124,10 +125,73 @@ def roll(accepted: pa.Table, connection: duckdb.DuckDBPyConnection) -> Rolled:
     columns |= _causes(accepted, groups)
     minutes = pa.table({field.name: columns[field.name].cast(field.type) for field in MINUTES}, schema=MINUTES)
     refused = accepted.column("reject_cause").is_valid()
-    connection.register("accepted", accepted.select(CLIENT_KEYS).filter(refused))
-    clients = connection.sql(_CLIENTS_SQL).to_arrow_table().cast(CLIENTS)
+    return Rolled(minutes, _clients(accepted.select(CLIENT_KEYS).filter(refused), connection))
+
+
+SERIES_LIMIT = 4_000
+"""Series (routes of all stages) of one block. Above it only the most called ones keep their name, see OTHER."""
+
+CLIENT_LIMIT = 20_000
+"""CLIENTS rows of one block. Above it agents are no longer told apart, then only the most refused callers are."""
+
+OTHER = "(other)"
+"""The route of what stands above the limit: its totals stay exact, its parts are no longer told apart."""
+
+
+def _bounded(accepted: pa.Table, connection: duckdb.DuckDBPyConnection) -> pa.Table:
+    """The rows with the rare routes of a flood of routes joined: an attacker can make up any number of paths."""
+    if len(pc.unique(accepted.column("series"))) <= SERIES_LIMIT:
+        return accepted
+    connection.register("accepted", accepted)
+    joined = connection.sql(
+        f"""
+        WITH named AS (
+            SELECT series, true AS kept FROM accepted GROUP BY series
+            ORDER BY count(*) DESC, series LIMIT {SERIES_LIMIT // 2}
+        )
+        SELECT accepted.* REPLACE (
+            CASE WHEN kept THEN route ELSE '{OTHER}' END AS route,
+            CASE WHEN kept THEN series ELSE hash(account, region, api, api_type, stage, '{OTHER}') END AS series
+        ) FROM accepted LEFT JOIN named USING (series)
+        """
+    ).to_arrow_table()
     connection.unregister("accepted")
-    return Rolled(minutes, clients)
+    return joined
+
+
+def _clients(refused: pa.Table, connection: duckdb.DuckDBPyConnection) -> pa.Table:
+    """CLIENTS of the refused rows, of bounded size."""
+    connection.register("accepted", refused)
+    clients = connection.sql(_CLIENTS_SQL).to_arrow_table()
+    connection.unregister("accepted")
+    if len(clients) > CLIENT_LIMIT:
+        clients = _joined(clients, connection, "NULL::VARCHAR AS user_agent", "true")
+    if len(clients) > CLIENT_LIMIT:
+        nobody = ", ".join(f"NULL::VARCHAR AS {name}" for name in _CALLER)
+        clients = _joined(clients, connection, nobody, f"place > {CLIENT_LIMIT // 2}")
+    return clients.cast(CLIENTS)
+
+
+_CALLER = ("client_ip", "principal", "api_key_id", "user_agent")
+
+
+def _joined(clients: pa.Table, connection: duckdb.DuckDBPyConnection, replaced: str, where: str) -> pa.Table:
+    """The clients with the columns replaced in the rows that `where` names, and summed anew."""
+    names = ", ".join(CLIENT_KEYS)
+    connection.register("clients", clients)
+    joined = connection.sql(
+        f"""
+        WITH ranked AS (
+            SELECT *, row_number() OVER (ORDER BY n DESC, hash({", ".join(_CALLER)})) AS place FROM clients
+        )
+        SELECT {names}, sum(n)::BIGINT AS n FROM (
+            SELECT * REPLACE ({replaced}) FROM ranked WHERE {where}
+            UNION ALL SELECT * FROM ranked WHERE NOT ({where})
+        ) GROUP BY {names}
+        """
+    ).to_arrow_table()
+    connection.unregister("clients")
+    return joined
 
 
 _CLASSES = (

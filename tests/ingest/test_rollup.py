@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import pytest
+
+from ingest import rollup
+from ingest.scan import scan_paths
+from tests.ingest.lines import a_line
+
+
+def test_a_flood_of_routes_keeps_the_totals_and_the_busiest_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollup, "SERIES_LIMIT", 20)
+    lines = [a_line(number, resourcePath=f"/made/up/{number}") for number in range(100)]
+    lines += [a_line(number, resourcePath="/pets") for number in range(100, 150)]
+    (tmp_path / "a.log").write_text("\n".join(lines) + "\n")
+    result = scan_paths([str(tmp_path)], workers=1)
+    rows = result.minutes.to_pylist()
+    assert sum(row["n"] for row in rows) == result.accounting.accepted == 150
+    by_route: dict[str, int] = {}
+    for row in rows:
+        by_route[row["route"]] = by_route.get(row["route"], 0) + row["n"]
+    assert len(by_route) <= 11
+    assert by_route["GET /pets"] == 50
+    assert by_route["GET (other)" if "GET (other)" in by_route else "(other)"] >= 90
+
+
+def test_a_flood_of_refused_callers_keeps_the_totals_and_the_most_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollup, "CLIENT_LIMIT", 20)
+    refused = {"status": 403, "errorType": "ACCESS_DENIED", "second": 1.0}
+    lines = [
+        a_line(number, ip=f"198.51.100.{number}", userAgent=f"agent {number}", **refused)  # type: ignore[arg-type]
+        for number in range(100)
+    ]
+    lines += [a_line(number, ip="203.0.113.9", **refused) for number in range(100, 150)]  # type: ignore[arg-type]
+    (tmp_path / "a.log").write_text("\n".join(lines) + "\n")
+    clients = scan_paths([str(tmp_path)], workers=1).clients.to_pylist()
+    assert sum(row["n"] for row in clients) == 150
+    assert len(clients) <= 20
+    assert max(clients, key=lambda row: row["n"] if row["client_ip"] else 0)["client_ip"] == "203.0.113.9"
