@@ -1,15 +1,74 @@
-"""Builds the dashboard."""
+"""Builds the dashboard: Dash on its FastAPI backend, everything served from here."""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 
-from dash import Dash, html
+from dash import Dash, State
+from dash.backends import get_backend
 
-from gatewatch.store.state import State
+from dashboard import pages
+from dashboard.data import Reader
+from dashboard.frame import add_frame, shell
+from gatewatch.store.state import State as Store
+
+_INDEX = """<!DOCTYPE html>
+<html lang="en">
+    <head>
+        {%metas%}
+        <title>{%title%}</title>
+        {%favicon%}
+        <script src="/assets/first/theme.js"></script>
+        {%css%}
+    </head>
+    <body>
+        {%app_entry%}
+        <footer>
+            {%config%}
+            {%scripts%}
+            {%renderer%}
+        </footer>
+    </body>
+</html>"""
 
 
-def build_dashboard(opened: Callable[[], State]) -> Dash:  # noqa: ARG001
-    dash = Dash("dashboard", backend="fastapi")
-    dash.layout = html.Div("gatewatch")
+def _without_websockets() -> type:
+    """Dash's FastAPI backend; as it comes, every page opens a WebSocket, and nothing here speaks it."""
+    backend: type = get_backend("fastapi")
+    return type("Backend", (backend,), {"websocket_capability": False})
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def build_dashboard(opened: Callable[[], Store], clock: Callable[[], datetime] = _now) -> Dash:
+    """The dashboard on the store that `opened` gives; mount its `.server` behind all other routes."""
+    dash = Dash(
+        "dashboard",
+        backend=_without_websockets(),
+        assets_folder=str(Path(__file__).parent / "assets"),
+        assets_ignore=r"theme\.js",  # loaded by the index itself, before anything is painted
+        index_string=_INDEX,
+        use_pages=True,
+        pages_folder="",
+        routing_callback_inputs={"shown": State("shown", "data")},
+        title="gatewatch",
+        update_title="",
+        serve_locally=True,
+        include_pages_meta=False,  # it would need the public address, and name it
+        enable_mcp=False,
+        websocket_callbacks=False,
+        suppress_callback_exceptions=False,
+        add_log_handler=False,
+    )
+    reader = Reader(opened, clock)
+    dash.layout = shell()
+    add_frame(dash, reader)
+    for module in sorted(pkgutil.iter_modules(pages.__path__), key=lambda found: found.name):
+        importlib.import_module(f"{pages.__name__}.{module.name}").register(dash, reader)
     return dash

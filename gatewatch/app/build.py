@@ -46,7 +46,7 @@ def build_app(settings: Settings) -> FastAPI:
     app.add_api_route("/api/{rest:path}", unknown, methods=_METHODS, include_in_schema=False)
     dash = build_dashboard(opened)
     app.mount("/", Pages(dash.server))
-    app.add_middleware(Guard, script_hashes=dash.csp_hashes())
+    app.add_middleware(Guard, script_hashes=dash.csp_hashes)
     return app
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -59,10 +59,10 @@ def policy(script_hashes: Sequence[str]) -> str:
 class Guard:
     """ASGI middleware: refuses foreign Hosts and Origins, and sets the security headers on every answer."""
 
-    def __init__(self, app: ASGIApp, *, script_hashes: Sequence[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, *, script_hashes: Callable[[], Sequence[str]] = tuple) -> None:
         self._app = app
+        self._script_hashes = script_hashes
         self._headers = {
-            "Content-Security-Policy": policy(script_hashes),
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",
             "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
@@ -88,6 +88,8 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers[name] = value
+                # Asked each time: Dash adds a script of its own with the first request.
+                headers["Content-Security-Policy"] = policy(self._script_hashes())
                 headers.setdefault("Cache-Control", "no-cache" if scope["path"].startswith("/assets/") else "no-store")
             await send(message)
 

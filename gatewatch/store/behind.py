@@ -15,11 +15,11 @@ _REFUSALS = frozenset({Kind.AUTH_FAILURE_SPIKE, Kind.THROTTLING_ABUSE})
 
 def requests_behind(state: State, finding: Finding, *, limit: int = 200) -> pa.Table:
     """Requests of the finding's scope and time, newest first: only refused ones where refusals are the matter."""
-    until = (finding.end or finding.detected_at) + timedelta(minutes=1)
+    until = None if finding.end is None else finding.end + timedelta(minutes=1)
     return read_requests(
         state,
         since=finding.start,
-        until=max(until, finding.start + timedelta(minutes=1)),
+        until=until,
         api=finding.api,
         stage=finding.stage,
         route=finding.route,

@@ -1,0 +1,128 @@
+// The little that only the browser can do: the address, the theme of charts, keys, and cells of grids.
+(function () {
+  "use strict";
+  var DEFAULTS = { range: "24h" };
+  var none = function () { return window.dash_clientside.no_update; };
+
+  function go(href) {
+    window.history.pushState({}, "", href);
+    window.dispatchEvent(new CustomEvent("_dashprivate_pushstate"));
+    window.scrollTo(0, 0);
+  }
+
+  window.dash_clientside = Object.assign({}, window.dash_clientside, {
+    gatewatch: {
+      // The only writer of the address: every control with an id {type: "url"} stands for one key of the query.
+      write_address: function (values, ids, search) {
+        var before = new URLSearchParams(search || "");
+        var query = new URLSearchParams(search || "");
+        ids.forEach(function (id, place) {
+          var value = values[place];
+          if (value && value !== DEFAULTS[id.key]) query.set(id.key, value);
+          else query.delete(id.key);
+        });
+        if (query.toString() === before.toString()) return none();
+        query.delete("cursor"); // another question begins at its first page
+        var text = query.toString();
+        return text ? "?" + text : "";
+      },
+      // Pages keep the range and the API; filters are theirs alone.
+      nav_links: function (search) {
+        var query = new URLSearchParams(search || "");
+        var kept = new URLSearchParams();
+        ["range", "api"].forEach(function (key) { if (query.get(key)) kept.set(key, query.get(key)); });
+        var text = kept.toString() ? "?" + kept.toString() : "";
+        return window.dash_clientside.callback_context.outputs_list.map(function (output) {
+          return (output.id.name === "overview" ? "/" : "/" + output.id.name) + text;
+        });
+      },
+      navbar: function (opened, pathname, navbar) {
+        var by = window.dash_clientside.callback_context.triggered[0];
+        var open = !!by && by.prop_id === "burger.opened" && opened;
+        return [Object.assign({}, navbar, { collapsed: { mobile: !open } }), open];
+      },
+      themed: function (figure, scheme, templates) {
+        if (!figure) return none();
+        // Mantine sets the attribute at once; its own property is late by one turn when the page opens.
+        var dark = document.documentElement.getAttribute("data-mantine-color-scheme") || scheme;
+        var layout = Object.assign({}, figure.layout, { template: templates[dark === "dark" ? "dark" : "light"] });
+        return Object.assign({}, figure, { layout: layout });
+      },
+    },
+  });
+
+  // Grids. Values are set as text by React; nothing of a log becomes markup.
+  var RANK = ["info", "low", "medium", "high", "critical"];
+  var make = function () { return window.React.createElement.apply(null, arguments); };
+  var word = function (value) { return value.charAt(0).toUpperCase() + value.slice(1); };
+
+  window.dashAgGridFunctions = Object.assign({}, window.dashAgGridFunctions, {
+    bySeverity: function (a, b) { return RANK.indexOf(a) - RANK.indexOf(b); },
+    gatewatchGridTheme: function (theme) {
+      var shared = { fontFamily: "inherit", fontSize: 13, headerFontWeight: 600, wrapperBorder: false, spacing: 6 };
+      var light = { backgroundColor: "#ffffff", foregroundColor: "#1f2328", headerBackgroundColor: "#f6f8fa",
+        borderColor: "#e3e7ec", rowHoverColor: "#f0f6ff", accentColor: "#0b65c2", browserColorScheme: "light" };
+      var dark = { backgroundColor: "#161b22", foregroundColor: "#d7dde3", headerBackgroundColor: "#1c232c",
+        borderColor: "#30363d", rowHoverColor: "#1d2733", accentColor: "#6cb6ff", browserColorScheme: "dark" };
+      return theme
+        .withParams(Object.assign({}, shared, light), "light")
+        .withParams(Object.assign({}, shared, dark), "dark");
+    },
+  });
+
+  window.dashAgGridComponentFunctions = Object.assign({}, window.dashAgGridComponentFunctions, {
+    FindingLink: function (props) {
+      var href = props.data.href;
+      return make("a", {
+        href: href,
+        className: "finding-link",
+        onClick: function (event) {
+          if (event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey) return;
+          event.preventDefault();
+          event.stopPropagation();
+          go(href);
+        },
+      }, props.value);
+    },
+    Severity: function (props) {
+      return make("span", { className: "severity severity-" + props.value },
+        make("span", { className: "icon icon-" + props.value, "aria-hidden": "true" }), word(props.value));
+    },
+    State: function (props) {
+      return make("span", { className: "state state-" + props.value }, word(props.value));
+    },
+  });
+
+  // A click anywhere on a row, or Enter on one of its cells, opens the finding.
+  function openRow(target) {
+    var row = target.closest && target.closest(".grid-findings .ag-row");
+    var link = row && row.querySelector("a.finding-link");
+    if (link && !target.closest("a")) go(link.getAttribute("href"));
+  }
+  document.addEventListener("click", function (event) {
+    if (!String(window.getSelection())) openRow(event.target);
+  });
+
+  var pending = null;
+  document.addEventListener("keydown", function (event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Enter") { openRow(event.target); return; }
+    if (event.target.closest && event.target.closest("input, textarea, select, [contenteditable]")) return;
+    var first = pending;
+    pending = null;
+    if (first === "g") {
+      var link = { o: "/", f: "/findings" }[event.key];
+      var nav = link && Array.from(document.querySelectorAll("a.nav")).find(function (a) {
+        return new URL(a.href).pathname === link;
+      });
+      if (nav) nav.click();
+    } else if (event.key === "g") {
+      pending = "g";
+    } else if (event.key === "d") {
+      document.getElementById("theme").click();
+    } else if (event.key === "/") {
+      var search = document.querySelector(".filter-text input");
+      if (search) { event.preventDefault(); search.focus(); }
+    }
+  });
+})();

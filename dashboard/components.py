@@ -1,0 +1,135 @@
+"""The parts that pages are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from alerts.render.text import plain
+from dashboard import words
+from dashboard.view import View
+from gatewatch.records import Severity, State
+from gatewatch.store.findings import StoredFinding
+
+_HIDDEN: Any = {"aria-hidden": "true"}
+
+Children = Component | str | list[Any] | None
+
+
+def icon(name: str) -> Component:
+    """An icon of our own sheet; it repeats the word beside it, so screen readers skip it."""
+    return html.Span(className=f"icon icon-{name}", **_HIDDEN)
+
+
+def severity_mark(severity: Severity) -> Component:
+    """Colour, shape and word."""
+    return html.Span(
+        [icon(severity.value), words.SEVERITIES[severity]], className=f"severity severity-{severity.value}"
+    )
+
+
+def state_mark(state: State) -> Component:
+    return html.Span(words.STATES[state], className=f"state state-{state.value}")
+
+
+def card(title: str | None, *children: Children, note: Children = None, name: str = "") -> Component:
+    head: list[Any] = (
+        [] if title is None else [html.Div([html.H2(title), html.Div(note, className="note")], className="card-head")]
+    )
+    inside: list[Any] = [*head, *children]
+    return html.Section(inside, className=f"card {name}".strip())
+
+
+def tile(
+    name: str, value: str, note: str, spark: str | None, sentence: str, *, href: str | None = None, bad: bool = False
+) -> Component:
+    """A number with its line; `sentence` says what the line shows."""
+    inside: list[Any] = [
+        html.Div(name, className="tile-name"),
+        html.Div(value, className="tile-value bad" if bad else "tile-value"),
+        html.Div(note, className="tile-note"),
+        html.Img(src=spark, alt=sentence, title=sentence, className="spark") if spark else html.Div(className="spark"),
+    ]
+    return dcc.Link(inside, href=href, className="tile card") if href else html.Div(inside, className="tile card")
+
+
+def empty(title: str, *why: Children) -> Component:
+    """Nothing to show: why, and what to do."""
+    return html.Div([icon("empty"), html.H2(title), *(html.P(line) for line in why)], className="empty")
+
+
+def command(text: str) -> Component:
+    return html.Code(text, className="command")
+
+
+def table(
+    heads: Sequence[str],
+    rows: Sequence[Sequence[Children]],
+    *,
+    caption: str,
+    numbers: Sequence[int] = (),
+    hidden_caption: bool = True,
+    name: str = "",
+) -> Component:
+    """A plain table. numbers: columns that hold numbers, set to the right. On a small screen each row is a block."""
+
+    def cell(place: int, value: Children) -> Component:
+        named: Any = {"data-head": heads[place]}  # the style sheet names the value with it on a small screen
+        return html.Td(value, className="number" if place in numbers else None, **named)
+
+    return html.Div(
+        html.Table(
+            [
+                html.Caption(caption, className="hidden" if hidden_caption else None),
+                html.Thead(
+                    html.Tr(
+                        [
+                            html.Th(head, scope="col", className="number" if place in numbers else None)
+                            for place, head in enumerate(heads)
+                        ]
+                    )
+                ),
+                html.Tbody([html.Tr([cell(place, value) for place, value in enumerate(row)]) for row in rows]),
+            ],
+            className=f"table {name}".strip(),
+        ),
+        className="table-frame",
+    )
+
+
+def twin(
+    heads: Sequence[str], rows: Sequence[Sequence[Children]], *, caption: str, numbers: Sequence[int]
+) -> Component:
+    """The table twin of a chart, folded away."""
+    return html.Details(
+        [html.Summary("Show as table"), table(heads, rows, caption=caption, numbers=numbers)], className="twin"
+    )
+
+
+def finding_link(stored: StoredFinding, view: View) -> Component:
+    title = plain(stored.finding.title, 200)
+    return dcc.Link(title or "untitled finding", href=finding_href(stored.finding.id, view), className="finding-link")
+
+
+def finding_href(finding_id: str, view: View) -> str:
+    return f"/findings/{finding_id}{View(range=view.range, api=view.api).search()}"
+
+
+def where(stored: StoredFinding) -> str:
+    """API, stage and route, as text."""
+    one = stored.finding
+    place = words.stage_name(plain(one.api, 80), plain(one.stage, 60) if one.stage else None)
+    return f"{place} · {plain(one.route, 120)}" if one.route else place
+
+
+def banner(text: str, *, kind: str = "warning") -> Component:
+    return html.Div([icon("warning"), html.Span(text)], className=f"banner banner-{kind}", role="status")
+
+
+def skeleton(*heights: int) -> Component:
+    """What stands in a page's place until its data are there."""
+    return html.Div([dmc.Skeleton(height=height, radius="md", mb="md") for height in heights], className="skeleton")

@@ -1,0 +1,242 @@
+"""What the pages show, read from the store: pre-aggregated, a few hundred points at most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+
+from dashboard.traffic import Numbers, Sums, add_up, bucket_starts, covered, covered_share, key_places, time_places
+from dashboard.view import View, Window, window_of
+from gatewatch.records import Blind, Severity
+from gatewatch.store.behind import requests_behind
+from gatewatch.store.findings import (
+    FindingEvent,
+    FindingFilter,
+    Page,
+    StoredFinding,
+    count_findings,
+    finding_events,
+    get_finding,
+    list_blind,
+    list_findings,
+)
+from gatewatch.store.reading import api_list, bounds, coverage, read_minutes
+from gatewatch.store.sources import SourceAccount, accounting
+from gatewatch.store.state import State
+
+PAGE_ROWS = 500
+BEHIND_ROWS = 200
+_NEEDS_YOU = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Of one scope and time. Shares are of n; p95_ms is NaN when no latency was logged."""
+
+    n: int
+    failed: int
+    auth: int
+    throttled: int
+    p95_ms: float
+
+    @property
+    def failed_share(self) -> float:
+        return self.failed / self.n if self.n else float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRow:
+    api: str
+    stage: str | None
+    api_type: str | None
+    totals: Totals
+    requests: tuple[float, ...]
+    open_findings: int
+    worst: Severity | None
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """One value a bucket; NaN where nothing was delivered, so that a gap is not shown as calm."""
+
+    at: list[datetime]
+    requests: list[float]
+    failed_share: list[float]
+    auth: list[float]
+    throttled: list[float]
+    p95_ms: list[float]
+    delivered: list[bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    window: Window
+    totals: Totals
+    buckets: Buckets
+    covered_share: float
+    blind: list[Blind]
+    open_counts: dict[tuple[str, str], int]
+    needs_you: list[StoredFinding]
+    apis: list[ApiRow]
+    recent: list[StoredFinding]
+    sources: list[SourceAccount] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    stored: StoredFinding
+    events: list[FindingEvent]
+    requests: pa.Table
+
+
+class Reader:
+    """Asks the store. `clock` is what the ranges count back from."""
+
+    def __init__(self, opened: Callable[[], State], clock: Callable[[], datetime]) -> None:
+        self._opened = opened
+        self._clock = clock
+
+    def window(self, view: View) -> Window | None:
+        """The time the view shows; None in an empty store."""
+        known = bounds(self._opened())
+        return None if known is None else window_of(view, known[1], self._clock())
+
+    def overview(self, view: View) -> Overview | None:
+        """None: no request was ever stored."""
+        state = self._opened()
+        window = self.window(view)
+        if window is None:
+            return None
+        minutes = read_minutes(state, window.since, window.until, api=view.api)
+        intervals = coverage(state, window.since, window.until)
+        open_ones = FindingFilter(state="open", api=view.api)
+        with state.read() as session:
+            counts = count_findings(session, open_ones)
+            opened = list_findings(session, open_ones, limit=200).items
+            recent = list_findings(
+                session, FindingFilter(api=view.api, since=window.since, until=window.until), limit=_NEEDS_YOU
+            ).items
+            blind = [one for one in list_blind(session) if view.api in (None, one.api)]
+        buckets, whole = _series(minutes, intervals, window)
+        worst_first = sorted(opened, key=lambda one: (-one.finding.severity.rank, -one.finding.start.timestamp()))
+        return Overview(
+            window=window,
+            totals=whole,
+            buckets=buckets,
+            covered_share=covered_share(intervals, window.since, window.until),
+            blind=blind,
+            open_counts=counts,
+            needs_you=worst_first[:_NEEDS_YOU],
+            apis=_apis(minutes, window, opened),
+            recent=[one for one in recent if one.finding.end is not None],
+        )
+
+    def findings(self, view: View, *, limit: int = PAGE_ROWS) -> tuple[Window | None, Page]:
+        """Findings of the view's time and filters. ValueError: the cursor is none of ours."""
+        window = self.window(view)
+        wish = FindingFilter(
+            kind=view.kind,
+            severity_min=Severity(view.severity) if view.severity else None,
+            api=view.api,
+            stage=view.stage,
+            state=view.state,
+            since=window.since if window else None,
+            until=window.until if window else None,
+            text=view.q,
+        )
+        with self._opened().read() as session:
+            return window, list_findings(session, wish, limit=limit, cursor=view.cursor)
+
+    def finding(self, finding_id: str) -> Detail | None:
+        state = self._opened()
+        with state.read() as session:
+            stored = get_finding(session, finding_id)
+            if stored is None:
+                return None
+            events = finding_events(session, finding_id)
+        return Detail(stored, events, requests_behind(state, stored.finding, limit=BEHIND_ROWS))
+
+    def api_names(self) -> list[str]:
+        """Every API that ever had a request, busiest first."""
+        return list(dict.fromkeys(row.api for row in api_list(self._opened()) if row.api))
+
+    def sources(self) -> list[SourceAccount]:
+        with self._opened().read() as session:
+            return accounting(session)
+
+
+def _series(minutes: pa.Table, intervals: pa.Table, window: Window) -> tuple[Buckets, Totals]:
+    size = timedelta(minutes=window.bucket_minutes)
+    starts = bucket_starts(window.since, window.until, size)
+    sums = add_up(minutes, time_places(minutes, starts[0], size), len(starts))
+    delivered = covered(intervals, starts, size) | (sums.n > 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.where(sums.n > 0, sums.failed / sums.n, np.nan)
+
+    def known(values: Numbers) -> list[float]:
+        out: list[float] = np.where(delivered, values, np.nan).tolist()
+        return out
+
+    buckets = Buckets(
+        at=starts,
+        requests=known(sums.n),
+        failed_share=share.tolist(),
+        auth=known(sums.auth),
+        throttled=known(sums.throttled),
+        p95_ms=sums.p95_ms.tolist(),
+        delivered=delivered.tolist(),
+    )
+    whole = add_up(minutes, np.zeros(minutes.num_rows, dtype=np.int64), 1)
+    return buckets, _totals(whole, 0)
+
+
+def _apis(minutes: pa.Table, window: Window, opened: Sequence[StoredFinding]) -> list[ApiRow]:
+    keys, group = key_places(minutes, ("api", "stage", "api_type"))
+    whole = add_up(minutes, group, len(keys))
+    size = timedelta(minutes=window.bucket_minutes * 3)  # a small line needs no more than 40 points
+    starts = bucket_starts(window.since, window.until, size)
+    cells = group * len(starts) + time_places(minutes, starts[0], size)
+    n = minutes.column("n").to_numpy().astype(np.float64)
+    lines = np.bincount(cells, weights=n, minlength=len(keys) * len(starts)).reshape(len(keys), len(starts))
+    found: dict[tuple[str, str | None], list[Severity]] = {}
+    for stored in opened:
+        found.setdefault((stored.finding.api, stored.finding.stage), []).append(stored.finding.severity)
+    rows = []
+    for place, (api, stage, api_type) in enumerate(keys):
+        worst = found.pop((api or "", stage), []) + (found.get((api or "", None), []) if stage else [])
+        rows.append(_api_row((api or "", stage), api_type, _totals(whole, place), tuple(lines[place].tolist()), worst))
+    seen = {row.api for row in rows}
+    nothing = Totals(0, 0, 0, 0, float("nan"))
+    for key, worst in found.items():  # what had no request is still in the list when something is wrong with it
+        if key[1] is not None or key[0] not in seen:
+            rows.append(_api_row(key, None, nothing, (), worst))
+    return sorted(rows, key=_worst_then_busiest)
+
+
+def _api_row(
+    key: tuple[str, str | None],
+    api_type: str | None,
+    totals: Totals,
+    line: tuple[float, ...],
+    severities: Sequence[Severity],
+) -> ApiRow:
+    worst = max(severities, key=lambda severity: severity.rank, default=None)
+    return ApiRow(*key, api_type, totals, line, len(severities), worst)
+
+
+def _worst_then_busiest(row: ApiRow) -> tuple[int, int, str, str]:
+    return (-(row.worst.rank if row.worst else -1), -row.totals.n, row.api, row.stage or "")
+
+
+def _totals(sums: Sums, place: int) -> Totals:
+    return Totals(
+        int(sums.n[place]),
+        int(sums.failed[place]),
+        int(sums.auth[place]),
+        int(sums.throttled[place]),
+        float(sums.p95_ms[place]),
+    )

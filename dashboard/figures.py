@@ -1,0 +1,178 @@
+"""Charts as pure functions of what they show, and the sentence that says the same in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+import plotly.graph_objects as go
+
+from alerts.render.plotly import plotly_text
+from dashboard import words
+from gatewatch.records import Finding, Point
+
+# Okabe & Ito (2008): told apart with any colour vision.
+BLUE, ORANGE, GREEN, VERMILLION, SKY, PURPLE = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7"
+
+_SPARK = (120, 28)
+
+
+def template(*, dark: bool) -> dict[str, object]:
+    """Our Plotly template; it sits on the page's own background."""
+    text, grid = ("#c9d1d9", "#30363d") if dark else ("#30363d", "#e3e7ec")
+    hover = "#161b22" if dark else "#ffffff"
+    axis = {"gridcolor": grid, "linecolor": grid, "zerolinecolor": grid, "tickcolor": grid, "automargin": True}
+    return {
+        "layout": {
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "font": {"color": text, "family": "system-ui, sans-serif", "size": 12},
+            "colorway": [SKY if dark else BLUE, ORANGE, GREEN, VERMILLION, PURPLE],
+            "xaxis": {**axis, "showgrid": False},
+            "yaxis": axis,
+            "hoverlabel": {"bgcolor": hover, "bordercolor": grid, "font": {"color": text}},
+            "legend": {"orientation": "h", "y": 1.1, "yanchor": "bottom", "x": 0, "xanchor": "left"},
+            "margin": {"l": 8, "r": 12, "t": 56, "b": 8},
+        }
+    }
+
+
+def sparkline(values: Sequence[float], colour: str = BLUE) -> str:
+    """A small line as a data: image. Gaps (NaN) stay gaps; the scale begins at 0."""
+    width, height = _SPARK
+    known = [value for value in values if math.isfinite(value)]
+    top = max(known, default=0.0) or 1.0
+    step = width / max(len(values) - 1, 1)
+    paths: list[str] = []
+    pen_up = True
+    for place, value in enumerate(values):
+        if not math.isfinite(value):
+            pen_up = True
+            continue
+        y = height - 2 - (height - 4) * min(max(value / top, 0.0), 1.0)
+        paths.append(f"{'M' if pen_up else 'L'}{place * step:.1f} {y:.1f}")
+        if pen_up and (place + 1 == len(values) or not math.isfinite(values[place + 1])):
+            paths.append("h1")  # a lone point
+        pen_up = False
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" preserveAspectRatio="none">'
+        f'<path d="{"".join(paths)}" fill="none" stroke="{colour}" stroke-width="1.5" stroke-linejoin="round" '
+        'vector-effect="non-scaling-stroke"/></svg>'
+    )
+    return "data:image/svg+xml," + quote(svg)
+
+
+def strip(known: Sequence[bool]) -> str:
+    """A bar of what is known (green) and what is not (orange), as a data: image."""
+    width, height = _SPARK
+    step = width / max(len(known), 1)
+    bars = "".join(
+        f'<path d="M{place * step:.2f} 8h{step + 0.05:.2f}v12h-{step + 0.05:.2f}z" fill="{GREEN if one else ORANGE}"/>'
+        for place, one in enumerate(known)
+    )
+    box = f'viewBox="0 0 {width} {height}" preserveAspectRatio="none"'
+    return "data:image/svg+xml," + quote(f'<svg xmlns="http://www.w3.org/2000/svg" {box}>{bars}</svg>')
+
+
+def spark_sentence(name: str, values: Sequence[float], written: list[str]) -> str:
+    """What a sparkline shows: its lowest and highest value, and how much of the range is unknown."""
+    known = [place for place, value in enumerate(values) if math.isfinite(value)]
+    if not known:
+        return f"{name}: no data in this range."
+    low = min(known, key=lambda place: values[place])
+    high = max(known, key=lambda place: values[place])
+    gaps = len(values) - len(known)
+    said = f"{name}: between {written[low]} and {written[high]}"
+    return f"{said}; unknown for {words.percent(gaps / len(values))} of the range." if gaps else f"{said}."
+
+
+def band_figure(finding: Finding) -> go.Figure:
+    """Observed against expected with the alarm limit, and when it began, was detected and ended.
+
+    The template is put in by the page, so that the chart follows the theme.
+    """
+    series = finding.evidence.series
+    at = [point.at.astimezone(UTC).isoformat() for point in series]
+    unit = plotly_text(finding.evidence.unit, 40)
+    figure = go.Figure()
+    hover = "%{y:,.4~g} " + unit
+    if any(point.upper is not None for point in series):
+        figure.add_scatter(
+            x=at,
+            y=[point.upper for point in series],
+            name="alarm limit",
+            line={"color": ORANGE, "width": 1, "dash": "dot"},
+            hovertemplate=hover,
+        )
+    if any(point.expected is not None for point in series):
+        figure.add_scatter(
+            x=at,
+            y=[point.expected for point in series],
+            name="expected",
+            line={"color": GREEN, "width": 1.5},
+            # The band between what is expected and where the alarm begins.
+            fill="tonexty" if figure.data else None,
+            fillcolor="rgba(0,158,115,0.12)",
+            hovertemplate=hover,
+        )
+    figure.add_scatter(
+        x=at,
+        y=[point.observed for point in series],
+        name="observed",
+        mode="lines+markers" if len(series) <= 40 else "lines",
+        marker={"size": 5},
+        line={"color": SKY, "width": 2},
+        hovertemplate=hover,
+    )
+    marks = [("began", finding.start, VERMILLION), ("detected", finding.detected_at, PURPLE)]
+    if finding.end is not None:
+        marks.append(("ended", finding.end, GREEN))
+    shown = _within(marks, series)
+    for name, moment, colour in shown:
+        where = moment.astimezone(UTC).isoformat()
+        figure.add_shape(
+            type="line", x0=where, x1=where, y0=0, y1=1, yref="paper", line={"color": colour, "width": 1.5}
+        )
+        figure.add_annotation(
+            x=where,
+            y=1,
+            yref="paper",
+            text=name,
+            showarrow=False,
+            xanchor="right" if name == "began" else "left",
+            yanchor="bottom",
+            font={"color": colour},
+        )
+    figure.update_layout(
+        template="none",
+        hovermode="x unified",
+        height=320,
+        uirevision="keep",
+        xaxis={"title": {"text": "time (UTC)", "standoff": 4}, "hoverformat": "%Y-%m-%d %H:%M UTC"},
+        yaxis={"title": {"text": unit, "standoff": 4}, "rangemode": "tozero"},
+    )
+    return figure
+
+
+def _within(marks: list[tuple[str, datetime, str]], series: Sequence[Point]) -> list[tuple[str, datetime, str]]:
+    """Only marks inside the series, or the axis would stretch to them."""
+    if not series:
+        return []
+    return [mark for mark in marks if series[0].at <= mark[1] <= series[-1].at]
+
+
+def band_sentence(finding: Finding) -> str:
+    """The chart in one sentence."""
+    known = [point for point in finding.evidence.series if point.observed is not None]
+    unit = finding.evidence.unit
+    if not known:
+        return "No minute of this finding was observed: nothing arrived where something was expected."
+    top = max(known, key=lambda point: point.observed or 0.0)
+    said = f"The highest value was {words.quantity(top.observed, unit)} at {words.at(top.at)}"
+    if top.expected is not None:
+        said += f", where {words.quantity(top.expected, unit)} was expected"
+    if top.upper is not None:
+        said += f" and the alarm limit stood at {words.quantity(top.upper, unit)}"
+    return said + "."

@@ -1,0 +1,254 @@
+"""The frame around every page: top bar, navigation, footer; and how a page gets into it.
+
+The state of a page is the address. A page is a function from the address to content; one callback a page runs it in a
+thread. When it fails, what was shown stays, with a banner above it. Only one clientside callback writes the address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import (
+    ALL,
+    MATCH,
+    ClientsideFunction,
+    Dash,
+    Input,
+    Output,
+    State,
+    dcc,
+    html,
+    no_update,
+    register_page,
+    set_props,
+)
+from dash import page_container as pages
+from dash.development.base_component import Component
+
+from dashboard import words
+from dashboard.components import banner, icon, skeleton
+from dashboard.data import Reader
+from dashboard.figures import template
+from dashboard.view import RANGES, View, view_of
+from gatewatch.errors import GatewatchError
+
+log = logging.getLogger(__name__)
+
+LOCATION = "_pages_location"
+"""The dcc.Location that Dash's page container brings along."""
+
+NAVIGATION = (("overview", "/", "Overview"), ("findings", "/findings", "Findings"))
+EVERY_MS = 60_000
+
+_VALIDATION = "called by Dash, once, to learn the ids on the page"
+
+Render = Callable[[Reader, str, View], Component]
+
+
+def shell() -> Component:
+    """Everything that stays while pages change."""
+    header = html.Div(
+        [
+            dmc.Burger(id="burger", size="sm", hiddenFrom="sm", opened=False, **{"aria-label": "Navigation"}),
+            dcc.Link([icon("logo"), "gatewatch"], href="/", className="brand"),
+            html.Div(id="scope", className="scope"),
+            dmc.ActionIcon(
+                icon("refresh"), id="refresh", variant="default", size="lg", n_clicks=0, **{"aria-label": "Refresh"}
+            ),
+            dmc.ColorSchemeToggle(
+                id="theme",
+                lightIcon=icon("sun"),
+                darkIcon=icon("moon"),
+                variant="default",
+                size="lg",
+                **{"aria-label": "Light or dark (key d)"},
+            ),
+        ],
+        className="bar",
+    )
+    links = [
+        dmc.NavLink(
+            id={"type": "nav", "name": name},
+            label=label,
+            href=href,
+            leftSection=icon(name),
+            active="exact" if href == "/" else "partial",
+            className="nav",
+        )
+        for name, href, label in NAVIGATION
+    ]
+    whole: Component = dmc.MantineProvider(
+        defaultColorScheme="auto",
+        theme={"fontFamily": "system-ui, sans-serif", "primaryColor": "blue", "defaultRadius": "md"},
+        children=dmc.AppShell(
+            [
+                dmc.AppShellHeader(header),
+                dmc.AppShellNavbar([html.Nav(links), _keys()], p="sm"),
+                dmc.AppShellMain(
+                    [
+                        html.Div(id="banner"),
+                        html.Main(pages, id="main"),
+                        html.Footer(id="footer", className="footer"),
+                    ]
+                ),
+                dcc.Store(id="shown"),
+                dcc.Store(id="templates", data={"light": template(dark=False), "dark": template(dark=True)}),
+                dcc.Interval(id="minute", interval=EVERY_MS),
+            ],
+            id="app-shell",
+            header={"height": 56},
+            navbar={"width": 200, "breakpoint": "sm", "collapsed": {"mobile": True}},
+            padding="md",
+        ),
+    )
+    return whole
+
+
+def _keys() -> Component:
+    keys = (("g o", "Overview"), ("g f", "Findings"), ("/", "filter"), ("d", "theme"))
+    return html.Dl(
+        [html.Div([html.Dt(dmc.Kbd(key, size="xs")), html.Dd(what)]) for key, what in keys], className="keys"
+    )
+
+
+def add_frame(dash: Dash, reader: Reader) -> None:
+    """The callbacks of the frame itself."""
+
+    @dash.callback(Output("scope", "children"), Input(LOCATION, "search"))
+    async def scope(search: str | None) -> list[Component]:
+        view = view_of(search)
+        try:
+            names = await asyncio.to_thread(reader.api_names)
+        except GatewatchError:
+            names = []
+        return scope_bar(view, names)
+
+    def clientside(name: str, *arguments: Any, **options: Any) -> None:
+        dash.clientside_callback(ClientsideFunction("gatewatch", name), *arguments, **options)
+
+    clientside(
+        "write_address",
+        Output(LOCATION, "search"),
+        Input({"type": "url", "key": ALL}, "value"),
+        State({"type": "url", "key": ALL}, "id"),
+        State(LOCATION, "search"),
+        prevent_initial_call=True,
+    )
+    clientside("nav_links", Output({"type": "nav", "name": ALL}, "href"), Input(LOCATION, "search"))
+    clientside(
+        "navbar",
+        Output("app-shell", "navbar"),
+        Output("burger", "opened"),
+        Input("burger", "opened"),
+        Input(LOCATION, "pathname"),
+        State("app-shell", "navbar"),
+        prevent_initial_call=True,
+    )
+    clientside(
+        "themed",
+        Output({"type": "chart", "name": MATCH}, "figure"),
+        Input({"type": "figure", "name": MATCH}, "data"),
+        Input("theme", "computedColorScheme"),
+        State("templates", "data"),
+    )
+
+
+def scope_bar(view: View, names: list[str]) -> list[Component]:
+    """API and time range; both write the address."""
+    if view.api and view.api not in names:
+        names = [view.api, *names]
+    return [
+        dmc.Select(
+            id={"type": "url", "key": "api"},
+            data=[{"value": name, "label": name[:80]} for name in names],
+            value=view.api,
+            placeholder="All APIs",
+            clearable=True,
+            searchable=True,
+            leftSection=icon("api"),
+            className="scope-api",
+            **{"aria-label": "API"},
+        ),
+        dmc.Select(
+            id={"type": "url", "key": "range"},
+            data=[{"value": name, "label": f"Last {label}"} for name, (label, _) in RANGES.items()],
+            value=view.range,
+            allowDeselect=False,
+            leftSection=icon("clock"),
+            className="scope-range",
+            **{"aria-label": "Time range"},
+        ),
+    ]
+
+
+def add_page(
+    dash: Dash,
+    reader: Reader,
+    name: str,
+    *,
+    title: str,
+    render: Render,
+    path: str | None = None,
+    path_template: str | None = None,
+    heights: tuple[int, ...] = (96, 240, 240),
+    every_minute: bool = False,
+) -> None:
+    """Register a page: its skeleton at once, its content by one callback."""
+    content = f"{name}-content"
+
+    def layout(shown: str | None = _VALIDATION, **_: object) -> Any:
+        if shown == name:
+            return no_update  # only the content changes: a skeleton would blink, and lose what an error should leave
+        if shown is not _VALIDATION:
+            set_props("shown", {"data": name})
+        return html.Div(skeleton(*heights), id=content, className="page")
+
+    register_page(name, path=path, path_template=path_template, title=f"{title} · gatewatch", layout=layout)
+    inputs = [Input(LOCATION, "pathname"), Input(LOCATION, "search"), Input("refresh", "n_clicks")]
+    if every_minute:
+        inputs.append(Input("minute", "n_intervals"))
+    mine = (path or path_template or "").split("<")[0]
+
+    @dash.callback(Output(content, "children"), *inputs)
+    async def show(pathname: str | None, search: str | None, *_: object) -> Any:
+        place = pathname or "/"
+        if (place.rstrip("/") or "/") != mine if path is not None else not place.startswith(mine):
+            return no_update  # another page is on its way in
+        try:
+            made = await asyncio.to_thread(render, reader, place.removeprefix(mine), view_of(search))
+            foot = await asyncio.to_thread(footer, reader)
+        except GatewatchError as error:
+            log.warning("a page could not be shown", extra={"page": name, "reason": str(error)})
+            return failed(f"Cannot read the data, so what stands here may be old: {error}")
+        except Exception:  # the edge of a page: a bug must not leave a skeleton that never ends
+            log.exception("a page failed", extra={"page": name})
+            return failed("This page failed, so what stands here may be old; the log of gatewatch has the reason")
+        set_props("banner", {"children": None})
+        set_props("footer", {"children": foot})
+        return made
+
+
+def failed(text: str) -> Any:
+    """Keep what is shown, and say so above it."""
+    set_props("banner", {"children": banner(text, kind="error")})
+    return no_update
+
+
+def footer(reader: Reader) -> list[Component]:
+    """Where the data stand: newest request, outcomes of lines, time zone."""
+    accounts = reader.sources()
+    lines = sum(account.lines for account in accounts)
+    rejected = sum(account.rejected for account in accounts)
+    newest = max((account.last_at for account in accounts if account.last_at), default=None)
+    commit = max((account.last_commit_at for account in accounts if account.last_commit_at), default=None)
+    parts = [
+        f"Newest request {words.at(newest)}",
+        f"Last ingest {words.at(commit)}",
+        f"{words.count(lines)} lines read, {words.percent(rejected / lines if lines else None)} rejected",
+        "All times are UTC",
+    ]
+    return [html.Span(part) for part in parts]

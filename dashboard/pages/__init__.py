@@ -1,0 +1,1 @@
+"""One module a page; each has `register(dash, reader)`, and is found by walking."""

@@ -1,0 +1,254 @@
+"""Overview: is all well, and if not, where to look first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from dash import Dash, dcc, html
+from dash.development.base_component import Component
+
+from alerts.render.text import plain
+from dashboard import words
+from dashboard.components import (
+    banner,
+    card,
+    command,
+    empty,
+    finding_link,
+    icon,
+    severity_mark,
+    state_mark,
+    table,
+    tile,
+    twin,
+    where,
+)
+from dashboard.data import ApiRow, Overview, Reader
+from dashboard.figures import BLUE, ORANGE, PURPLE, SKY, VERMILLION, spark_sentence, sparkline, strip
+from dashboard.frame import add_page
+from dashboard.view import RANGES, View
+from gatewatch.records import Kind, Severity
+from gatewatch.store.findings import StoredFinding
+
+
+def register(dash: Dash, reader: Reader) -> None:
+    add_page(dash, reader, "overview", title="Overview", render=render, path="/", every_minute=True)
+
+
+def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
+    found = reader.overview(view)
+    return first_run() if found is None else content(found, view)
+
+
+def first_run() -> Component:
+    """An empty store: what to do."""
+    return html.Div(
+        [
+            html.H1("Overview"),
+            card(
+                None,
+                empty(
+                    "No requests yet",
+                    "Nothing was ingested into this data directory, so there is nothing to judge.",
+                    html.Span(["Read access logs with ", command("gatewatch ingest PATH…"), ", then press Refresh."]),
+                    html.Span(["Or look at made-up gateways first: ", command("gatewatch demo"), "."]),
+                ),
+            ),
+        ]
+    )
+
+
+def content(found: Overview, view: View) -> Component:
+    window = found.window
+    label = RANGES[view.range][0]
+    parts: list[Component] = [
+        html.Div(
+            [
+                html.H1("Overview"),
+                html.P(f"{words.at(window.since)} to {words.at(window.until)}", className="subtitle"),
+            ],
+            className="page-head",
+        )
+    ]
+    if window.stale:
+        text = f"No newer data than {words.at(window.until)}; the last {label} count back from there."
+        parts.append(banner(text, kind="info"))
+    n_open = sum(found.open_counts.values())
+    parts += [
+        tiles(found),
+        html.Div(
+            [
+                card("Needs you", needs_you(found, view), note=words.plural(n_open, "open finding")),
+                card("Open findings", matrix(found, view), note="by kind and severity"),
+            ],
+            className="columns",
+        ),
+        card("APIs", apis(found.apis, view), note=f"last {label}, worst first"),
+    ]
+    if found.recent:
+        parts.append(card("Ended in this range", short_list(found.recent, view, ended=True)))
+    if found.blind:
+        parts.append(card("What gatewatch cannot see", blind(found), note="could not tell is not fine"))
+    return html.Div(parts)
+
+
+def tiles(found: Overview) -> Component:
+    totals, buckets = found.totals, found.buckets
+    rows: list[tuple[str, str, str, Sequence[float], Callable[[float], str], str]] = [
+        ("Requests", words.count(totals.n), "in this range", buckets.requests, words.count, BLUE),
+        (
+            "Server errors",
+            words.percent(totals.failed_share),
+            f"{words.count(totals.failed)} answers with 5xx",
+            buckets.failed_share,
+            words.percent,
+            VERMILLION,
+        ),
+        (
+            "Auth rejections",
+            words.count(totals.auth),
+            share_of(totals.auth, totals.n),
+            buckets.auth,
+            words.count,
+            PURPLE,
+        ),
+        (
+            "Throttled",
+            words.count(totals.throttled),
+            share_of(totals.throttled, totals.n),
+            buckets.throttled,
+            words.count,
+            ORANGE,
+        ),
+        ("Latency p95", words.millis(totals.p95_ms), "of all requests", buckets.p95_ms, words.millis, SKY),
+    ]
+    shown: list[Component] = []
+    for name, value, note, series, written, colour in rows:
+        sentence = spark_sentence(f"{name} per {size_of(found)}", series, [written(one) for one in series])
+        if all(not math.isfinite(one) for one in series):
+            note = "not in these logs" if totals.n else "no requests"
+        shown.append(tile(name, value, note, sparkline(series, colour), sentence))
+    spots = len({(one.kind, one.api, one.stage) for one in found.blind})
+    shown.append(
+        tile(
+            "Coverage",
+            words.percent(found.covered_share),
+            "nothing is hidden from detectors" if not spots else words.plural(spots, "blind spot"),
+            strip(buckets.delivered),
+            f"Sources delivered in {words.percent(found.covered_share)} of the range; the rest is not known.",
+            bad=found.covered_share < 0.9,
+        )
+    )
+    heads = ("Time (UTC)", *(row[0] for row in rows))
+    lines = [
+        [at.strftime("%Y-%m-%d %H:%M"), *(row[4](row[3][place]) for row in rows)] for place, at in enumerate(buckets.at)
+    ]
+    caption = f"The lines above, per {size_of(found)}"
+    return html.Div(
+        [html.Div(shown, className="tiles"), twin(heads, lines, caption=caption, numbers=range(1, len(heads)))]
+    )
+
+
+def size_of(found: Overview) -> str:
+    minutes = found.window.bucket_minutes
+    return "minute" if minutes == 1 else f"{minutes} minutes" if minutes < 60 else f"{minutes // 60} h"
+
+
+def share_of(part: int, whole: int) -> str:
+    return f"{words.percent(part / whole)} of requests" if whole else "no requests"
+
+
+def needs_you(found: Overview, view: View) -> Component:
+    if not found.needs_you:
+        hint = html.Span(["Findings that ended are in ", dcc.Link("Findings", href=f"/findings{view.search()}"), "."])
+        if found.blind:
+            return empty("No open finding", "But see below what gatewatch cannot judge.", hint)
+        return empty("All is well", "No finding is open.", hint)
+    return short_list(found.needs_you, view)
+
+
+def short_list(findings: Sequence[StoredFinding], view: View, *, ended: bool = False) -> Component:
+    def item(stored: StoredFinding) -> Component:
+        one = stored.finding
+        since = (
+            f"{words.at(one.start)}, {words.duration(one.end - one.start)}"
+            if one.end
+            else f"since {words.at(one.start)}"
+        )
+        line = [where(stored), " · ", since]
+        return html.Li(
+            [
+                severity_mark(one.severity),
+                html.Div([finding_link(stored, view), html.Div(line, className="small")], className="what"),
+                None if ended else state_mark(stored.state),
+            ]
+        )
+
+    return html.Ul([item(stored) for stored in findings], className="short-list")
+
+
+def matrix(found: Overview, view: View) -> Component:
+    """Open findings, kind by severity; each number leads to its findings."""
+    severities = list(reversed(Severity))
+
+    def cell(kind: Kind, severity: Severity) -> Component | str:
+        n = found.open_counts.get((kind.value, severity.value), 0)
+        if n == 0:
+            return html.Span("0", className="zero")
+        href = "/findings" + replace(view, kind=kind.value, severity=severity.value, state="open", range="30d").search()
+        said = f"{n} open, {words.KINDS[kind]}, {severity.value}"
+        return dcc.Link(words.count(n), href=href, className=f"matrix-cell severity-{severity.value}", title=said)
+
+    rows = [[words.KINDS[kind], *(cell(kind, severity) for severity in severities)] for kind in Kind]
+    heads = ("Kind", *(words.SEVERITIES[severity] for severity in severities))
+    return table(heads, rows, caption="Open findings by kind and severity", numbers=range(1, 6), name="matrix")
+
+
+def apis(rows: Sequence[ApiRow], view: View) -> Component:
+    if not rows:
+        return empty("No API had a request in this range", "Choose a longer range above, or another API.")
+    heads = ("API / stage", "Requests", "", "5xx", "Auth rejections", "Throttled", "p95", "Open findings")
+
+    def line(row: ApiRow) -> list[Component | str]:
+        name = words.stage_name(plain(row.api, 80), plain(row.stage, 60) if row.stage else None)
+        series = row.requests
+        said = spark_sentence(f"Requests of {name}", series, [words.count(one) for one in series])
+        href = "/findings" + replace(view, api=row.api, stage=row.stage, state="open", range="30d").search()
+        findings = (
+            dcc.Link(
+                [icon(row.worst.value), words.count(row.open_findings)],
+                href=href,
+                className=f"severity-{row.worst.value}",
+            )
+            if row.worst
+            else html.Span("0", className="zero")
+        )
+        return [
+            html.Span([html.Span(name, className="api-name"), html.Span(row.api_type or "", className="chip")]),
+            words.count(row.totals.n),
+            html.Img(src=sparkline(series, SKY), alt=said, title=said, className="spark small-spark") if series else "",
+            words.percent(row.totals.failed_share),
+            words.count(row.totals.auth),
+            words.count(row.totals.throttled),
+            words.millis(row.totals.p95_ms),
+            findings,
+        ]
+
+    caption = "APIs and stages: requests, errors, refusals, latency and open findings"
+    return table(heads, [line(row) for row in rows], caption=caption, numbers=(1, 3, 4, 5, 6, 7), name="stack")
+
+
+def blind(found: Overview) -> Component:
+    rows: list[list[Component | str]] = [
+        [
+            words.stage_name(plain(one.api, 80), plain(one.stage, 60) if one.stage else None),
+            words.KINDS[one.kind],
+            plain(one.reason, 200),
+            ", ".join(plain(name, 60) for name in one.missing) or words.NONE,
+        ]
+        for one in found.blind
+    ]
+    heads = ("API / stage", "Detector", "Why", "Missing in the log")
+    return table(heads, rows, caption="Detectors that cannot judge a stage", name="stack one")

@@ -1,0 +1,102 @@
+"""How numbers, times and names are written: one way everywhere."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+
+from gatewatch.records import Cause, Kind, Severity, State
+
+NONE = "–"
+
+KINDS: dict[Kind, str] = {
+    Kind.AUTH_FAILURE_SPIKE: "Auth failures",
+    Kind.THROTTLING_ABUSE: "Throttling abuse",
+    Kind.DEAD_API: "Dead API",
+    Kind.LATENCY_OUTLIER: "Latency",
+}
+SEVERITIES: dict[Severity, str] = {severity: severity.value.capitalize() for severity in Severity}
+STATES: dict[State, str] = {state: state.value.capitalize() for state in State}
+CAUSES: dict[Cause, str] = {
+    Cause.GATEWAY: "The gateway",
+    Cause.INTEGRATION: "The backend behind the gateway",
+    Cause.CLIENT: "Clients",
+    Cause.CONFIG_CHANGE: "A configuration change",
+    Cause.UNKNOWN: "Cannot tell",
+}
+
+
+def missing(value: float | None) -> bool:
+    return value is None or not math.isfinite(value)
+
+
+def count(value: float | None) -> str:
+    """1,234 up to a million, then 1.23 M, 1.23 G."""
+    if value is None or missing(value):
+        return NONE
+    for size, unit in ((1e9, " G"), (1e6, " M")):
+        if abs(value) >= size:
+            return f"{value / size:.3g}{unit}"
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= 100 else f"{value:.3g}"
+
+
+def percent(share: float | None) -> str:
+    """A share of 1 as percent; small shares keep two digits, and what is not all is never 100 %."""
+    if share is None or missing(share):
+        return NONE
+    value = share * 100
+    if 0 < value < 0.01:
+        return "< 0.01 %"
+    if 99.9 < value < 100:
+        return "> 99.9 %"
+    text = f"{value:.1f}" if value >= 10 else f"{value:.2g}"
+    return f"{text.removesuffix('.0')} %"
+
+
+def millis(value: float | None) -> str:
+    if value is None or missing(value):
+        return NONE
+    if value >= 10_000:
+        return f"{value / 1000:.1f} s"
+    return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """A number of evidence in its unit: `ms` and shares are written as everywhere else."""
+    if unit == "ms":
+        return millis(value)
+    if unit in {"share", "ratio"}:
+        return percent(value)
+    return f"{count(value)} {unit}".strip() if not missing(value) else NONE
+
+
+def at(value: datetime | None) -> str:
+    """2026-06-09 12:34 UTC."""
+    return NONE if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def second(value: datetime | None) -> str:
+    """2026-06-09 12:34:56.789 UTC."""
+    if value is None:
+        return NONE
+    value = value.astimezone(UTC)
+    return value.strftime("%Y-%m-%d %H:%M:%S") + f".{value.microsecond // 1000:03d} UTC"
+
+
+def duration(value: timedelta) -> str:
+    """The two largest units: 2 d 3 h, 1 h 5 min, 12 min, 40 s."""
+    seconds = int(value.total_seconds())
+    if seconds < 60:
+        return f"{max(seconds, 0)} s"
+    parts = [(seconds // 86400, "d"), (seconds % 86400 // 3600, "h"), (seconds % 3600 // 60, "min")]
+    while parts[0][0] == 0:
+        parts.pop(0)
+    return " ".join(f"{n} {unit}" for n, unit in parts[:2] if n)
+
+
+def plural(n: int, one: str, many: str | None = None) -> str:
+    return f"{count(n)} {one if n == 1 else many or one + 's'}"
+
+
+def stage_name(api: str, stage: str | None) -> str:
+    return api if stage is None else f"{api} / {stage}"
