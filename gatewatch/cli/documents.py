@@ -17,6 +17,7 @@ from gatewatch.records import JSON, Blind, Finding, Severity, iso
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 SCHEMA_VERSION = 1
 
@@ -189,7 +190,7 @@ def print_pairs(rows: Sequence[tuple[str, str]], console: Console) -> None:
     grid.add_column(overflow="fold", ratio=1)
     for name, text in rows:
         grid.add_row(Text(name), Text(safe(text)))
-    console.print(grid)
+    _print_trimmed(grid, console)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], console: Console) -> None:
@@ -202,7 +203,14 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], consol
         table.add_column(Text(column), overflow="fold")
     for row in rows:
         table.add_row(*(Text("" if cell is None else safe(cell)) for cell in row))
-    console.print(table)
+    _print_trimmed(table, console)
+
+
+def _print_trimmed(table: Table, console: Console) -> None:
+    """rich fills each row up with spaces; a pipe and a diff want none at the end."""
+    with console.capture() as kept:
+        console.print(table)
+    console.file.write("".join(f"{line.rstrip()}\n" for line in kept.get().splitlines()))
 
 
 def place(account: str | None, api: str, stage: str | None, route: str | None) -> str:

@@ -93,7 +93,7 @@ class Lines(Counter):
         now = time.monotonic()
         if now - self._spoken >= LINE_SECONDS:
             self._spoken = now
-            share = f"{100 * self.done / self.size:.0f} %, " if self.size else ""
+            share = f"{min(100 * self.done / self.size, 100):.0f} %, " if self.size else ""
             stderr_line(f"{self.verb}: {share}{self.words()}")
 
 
