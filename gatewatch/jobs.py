@@ -1,0 +1,307 @@
+"""The scheduled work, and the one place that knows the clock: evaluate the store, deliver alerts, follow folders.
+
+Two workers may run on one database: a run is claimed there (`job_run`), and a tick also holds a lease whose epoch
+its write transaction checks, so that one that was frozen cannot write after its successor. Alerts need no claim: each
+row of the outbox is leased to the one who sends it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from alerts.channels import configured_channels
+from alerts.decide import decide
+from detect.model import Context
+from detect.run import Detection, detect
+from gatewatch.errors import ChannelError, GatewatchError, LeaseLost
+from gatewatch.ingesting import ingest_paths
+from gatewatch.records import iso
+from gatewatch.settings import Settings
+from gatewatch.store import leases, outbox
+from gatewatch.store.detector_state import load_state, save_state
+from gatewatch.store.findings import get_finding, save_blind, save_findings
+from gatewatch.store.manifest import covered, segments
+from gatewatch.store.reading import coverage, read_clients, read_minutes
+from gatewatch.store.sources import sources
+from gatewatch.store.state import State, open_state
+
+log = logging.getLogger(__name__)
+
+STATE_NAME = "detect"
+CLOSE_DELAY = timedelta(minutes=2)
+"""A minute is looked at when it has been over so long; later lines make the next tick look again."""
+
+HISTORY_DAYS = 21.0
+"""Least history that a tick reads: three weeks, so that a time-of-week baseline has something to stand on."""
+
+
+@dataclass(frozen=True, slots=True)
+class TickResult:
+    """What one evaluation did. looked: False when nothing had changed since the last one."""
+
+    looked: bool
+    findings: int = 0
+    new: int = 0
+    worse: int = 0
+    resolved: int = 0
+    blind: int = 0
+    alerts: int = 0
+
+    def __str__(self) -> str:
+        if not self.looked:
+            return "nothing new since the last evaluation"
+        said = f"{self.findings} findings: {self.new} new, {self.worse} worse, {self.resolved} resolved"
+        return f"{said}; {self.blind} blind spots; {self.alerts} alerts to send"
+
+
+def tick(state: State, settings: Settings, now: datetime, *, lease: tuple[str, int] | None = None) -> TickResult:
+    """Look at everything that is in the store; save what was found, and its alerts, in one transaction.
+
+    On an unchanged store nothing is read, changed or sent. lease: (name, epoch) that must still be ours when writing.
+    """
+    horizon = (now - CLOSE_DELAY).replace(second=0, microsecond=0)
+    mark, until = _mark(state, horizon)
+    with state.read() as session:
+        saved = load_state(session, STATE_NAME)
+    if saved is not None and orjson.loads(saved[1]).get("mark") == mark:
+        return TickResult(looked=False)
+    since = until - timedelta(days=max(HISTORY_DAYS, 1.5 * settings.dead_after_days))
+    found = _detect(state, settings, since, until)
+    channels = configured_channels(settings)
+    body = orjson.dumps({"mark": mark})
+
+    def save() -> TickResult:
+        with state.begin() as session:
+            if lease is not None:
+                leases.require(session, *lease)
+            transitions = save_findings(session, found.findings, now=now, reevaluated=(since, until))
+            save_blind(session, found.blind)
+            save_state(session, STATE_NAME, until, body)
+            alerts = 0
+            for one in transitions:
+                if one.kind not in {"new", "worse"}:
+                    continue
+                stored = get_finding(session, one.finding_id)
+                assert stored is not None
+                key = one.kind if one.kind == "new" else f"worse:{stored.finding.severity.value}"
+                for channel, payload in decide(one.kind, stored.finding, settings, sorted(channels)):
+                    item = outbox.enqueue(
+                        session, finding_id=one.finding_id, transition=key, channel=channel, payload=payload
+                    )
+                    alerts += item is not None
+        kinds = [one.kind for one in transitions]
+        return TickResult(
+            True,
+            len(found.findings),
+            kinds.count("new"),
+            kinds.count("worse"),
+            kinds.count("resolved"),
+            len(found.blind),
+            alerts,
+        )
+
+    return save()
+
+
+def _mark(state: State, horizon: datetime) -> tuple[str, datetime]:
+    """(a digest of all data that the horizon lets us see, the end of the newest closed minute of it)."""
+    digest = blake2b(digest_size=16)
+    with state.read() as session:
+        listed = [segment for kind in ("minutes", "clients") for segment in segments(session, kind, until=horizon)]
+        intervals = covered(session, until=horizon)
+    newest = max((segment.max_at for segment in listed if segment.kind == "minutes"), default=horizon)
+    until = min(horizon, newest.replace(second=0, microsecond=0) + timedelta(minutes=1))
+    for segment in listed:
+        digest.update(f"{segment.path} {segment.sha256}\n".encode())
+    for source, start, end in intervals:
+        digest.update(f"{source} {iso(start)} {iso(end)}\n".encode(errors="surrogatepass"))
+    digest.update(iso(until).encode())
+    return digest.hexdigest(), until
+
+
+def _detect(state: State, settings: Settings, since: datetime, until: datetime) -> Detection:
+    minutes = _before(read_minutes(state, since, until), until)
+    clients = _before(read_clients(state, since, until), until)
+    return detect(minutes, clients, coverage(state, since, until), Context(settings=settings))
+
+
+def _before(table: pa.Table, until: datetime) -> pa.Table:
+    return table.filter(pc.less(table.column("minute"), pa.scalar(until, table.schema.field("minute").type)))
+
+
+def deliver(state: State, settings: Settings, now: datetime) -> int:
+    """Send what waits in the outbox; how many got through. A channel that fails once is left alone this time."""
+    channels = configured_channels(settings)
+    holder = _holder()
+    sent = 0
+    failing: set[str] = set()
+    while items := outbox.claim(state, holder, exclude_channels=sorted(failing)):
+        for item in items:
+            channel = channels.get(item.channel)
+            if channel is None:
+                outbox.mark_failed(
+                    state, item.id, f"channel {item.channel} is not configured", retry=True, attempt=item.attempts
+                )
+                continue
+            try:
+                channel.send(item.payload, idempotency_key=item.idempotency_key, now=now)
+            except ChannelError as error:
+                failing.add(item.channel)
+                outbox.mark_failed(state, item.id, str(error), retry=error.retry, attempt=item.attempts)
+                log.warning("an alert was not delivered", extra={"channel": item.channel, "reason": str(error)})
+            else:
+                outbox.mark_sent(state, item.id)
+                sent += 1
+    return sent
+
+
+def follow(state: State, settings: Settings) -> int:  # noqa: ARG001  the store has them
+    """Ingest what is new in the registered folders; how many lines were accepted."""
+    with state.read() as session:
+        followed = [source for source in sources(session) if source.follow]
+    accepted = 0
+    for source in followed:
+        result = ingest_paths(state, [source.location], source=source.name)
+        accepted += result.accounting.accepted
+        for error in result.errors:
+            log.warning("a source failed", extra={"source": source.name, "reason": error})
+    return accepted
+
+
+def run_worker(settings: Settings, stop: threading.Event) -> None:
+    """Do the scheduled work until `stop` is set, then end what runs and return."""
+    from apscheduler.schedulers.background import BackgroundScheduler
+
+    state = _open_patiently(settings, stop)
+    if state is None:
+        return
+    worker = _Worker(state, settings, stop)
+    scheduler = BackgroundScheduler(
+        timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+    )
+    begin = datetime.now(UTC)
+    for job, seconds in ((worker.follow, settings.follow_seconds), (worker.tick, settings.tick_seconds)):
+        scheduler.add_job(job, "interval", seconds=seconds, next_run_time=begin, id=job.__name__)
+    scheduler.add_job(worker.deliver, "interval", seconds=5, next_run_time=begin, id="deliver")
+    scheduler.start()
+    try:
+        stop.wait()
+    finally:
+        scheduler.shutdown(wait=True)
+        state.close()
+
+
+class _Worker:
+    """The jobs as the scheduler runs them: each is claimed, and its failure is noted and does not stop the next."""
+
+    def __init__(self, state: State, settings: Settings, stop: threading.Event) -> None:
+        self._state = state
+        self._settings = settings
+        self._stop = stop
+        self._holder = _holder()
+
+    def tick(self) -> None:
+        def run() -> None:
+            with held(self._state, "tick", self._holder, self._settings.lease_seconds) as epoch:
+                if epoch is not None:
+                    result = tick(self._state, self._settings, datetime.now(UTC), lease=("tick", epoch))
+                    log.info("evaluated", extra={"result": str(result)})
+
+        self._claimed("tick", self._settings.tick_seconds, run)
+
+    def follow(self) -> None:
+        self._claimed("follow", self._settings.follow_seconds, lambda: follow(self._state, self._settings))
+
+    def deliver(self) -> None:
+        self._noted("deliver", lambda: deliver(self._state, self._settings, datetime.now(UTC)))
+
+    def _claimed(self, job: str, every_s: int, run: Callable[[], object]) -> None:
+        """Run the job unless another worker has this time of it."""
+        seconds = int(datetime.now(UTC).timestamp()) // every_s * every_s
+        scheduled_for = datetime.fromtimestamp(seconds, UTC)
+
+        def claim_and_run() -> None:
+            if not leases.claim_run(self._state, job, scheduled_for, self._holder):
+                return
+            error: str | None = None
+            try:
+                run()
+            except GatewatchError as problem:
+                error = str(problem)
+                raise
+            except Exception as problem:
+                error = f"{type(problem).__name__}: {problem}"
+                raise
+            finally:
+                leases.finish_run(self._state, job, scheduled_for, error)
+
+        self._noted(job, claim_and_run)
+
+    def _noted(self, job: str, run: Callable[[], object]) -> None:
+        if self._stop.is_set():
+            return
+        try:
+            run()
+        except LeaseLost as error:
+            log.info("another worker went on", extra={"job": job, "reason": str(error)})
+        except GatewatchError as error:
+            log.warning("a job failed", extra={"job": job, "reason": str(error)})
+        except Exception:  # the edge of a job: the next run must come
+            log.exception("a job broke", extra={"job": job})
+
+
+@contextmanager
+def held(state: State, name: str, holder: str, ttl: float) -> Iterator[int | None]:
+    """The lease's epoch while inside, renewed at a third of its time; None when another has it."""
+    epoch = leases.acquire(state, name, holder, ttl)
+    if epoch is None:
+        yield None
+        return
+    done = threading.Event()
+
+    def renewing(epoch: int) -> None:
+        while not done.wait(ttl / 3):
+            try:
+                if not leases.renew(state, name, holder, epoch, ttl):
+                    return
+            except GatewatchError as error:
+                log.warning("a lease was not renewed", extra={"lease": name, "reason": str(error)})
+
+    thread = threading.Thread(target=renewing, args=(epoch,), name=f"renew-{name}", daemon=True)
+    thread.start()
+    try:
+        yield epoch
+    finally:
+        done.set()
+        thread.join()
+        leases.release(state, name, holder, epoch)
+
+
+def _open_patiently(settings: Settings, stop: threading.Event) -> State | None:
+    """The store; waits for a database that does not answer. None when told to stop meanwhile."""
+    wait = 1.0
+    while True:
+        try:
+            return open_state(settings)
+        except GatewatchError as error:
+            log.warning("the store cannot be opened", extra={"reason": str(error)})
+        if stop.wait(wait):
+            return None
+        wait = min(wait * 2, 30.0)
+
+
+def _holder() -> str:
+    return f"{socket.gethostname()[:64]}:{os.getpid()}:{secrets.token_hex(4)}"
