@@ -44,7 +44,7 @@ from ingest.files import LogFile, Piece, group, split
 from ingest.identity import Identities
 from ingest.pool import Repetitions, run
 from ingest.scan import Accounting, Progress, chosen_formats, log_files, spooled, workers_for
-from ingest.work import Config, Result, Task
+from ingest.work import Config, FileCount, Result, Task
 
 _HEAD = 1024  # bytes that recognise a file which was appended to
 _RECORD = tuple(
@@ -156,6 +156,8 @@ def ingest_paths(
                 run_.commit(done)
         finally:
             run_.abandon()
+    result.accounting.add(run_.files.values())
+    result.errors += [text for file, count in run_.files.items() if (text := count.unreadable(file))]
     return result
 
 
@@ -193,6 +195,7 @@ class _Run:
         self.progress = progress
         self.holder = f"{socket.gethostname()}:{os.getpid()}"
         self.open: dict[int, str] = {}
+        self.files: dict[str, FileCount] = {}
         self.lines = {path: position.lines for path, position in known.items()}
         self._renewed = time.monotonic()
 
@@ -258,7 +261,8 @@ class _Run:
                 now=datetime.now(UTC),
             )
             self.lines.update({path: position.lines for path, position in positions.items()})
-            self.result.accounting.add(done.files.values())
+            for path, count in done.files.items():
+                self.files.setdefault(path, FileCount()).add(count)
             self.result.batches += 1
         del self.open[done.task.number]
 

@@ -28,6 +28,8 @@ class SeenSet:
         ordered = identities[order]
         repeated = np.zeros(len(ordered), dtype=bool)
         repeated[1:] = ordered[1:] == ordered[:-1]
+        if repeated.any():  # the first of equal ones is no repetition: only then is the slower, stable sort needed
+            order = np.argsort(identities, kind="stable")
         for run in self._runs:
             at = np.searchsorted(run, ordered)
             at[at == len(run)] = len(run) - 1

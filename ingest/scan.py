@@ -199,6 +199,7 @@ class _Sink:
         self._merge()
         accounting = Accounting()
         accounting.add(self.files.values())
+        self.errors += [text for file, count in self.files.items() if (text := count.unreadable(file))]
         coverage = pa.table(
             {
                 "source": ["scan"] * len(self.covered),

@@ -59,6 +59,13 @@ class FileCount:
     bytes: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
 
+    def unreadable(self, file: str) -> str | None:
+        """One line that says so when not a single line of the file could be read."""
+        if not self.rejected or self.accepted or self.duplicate:
+            return None
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(self.reasons.items()))
+        return f"{file}: none of its {self.rejected:,} lines could be read ({reasons}); is it an access log?"
+
     def add(self, other: FileCount) -> None:
         self.lines += other.lines
         self.accepted += other.accepted
@@ -173,6 +180,9 @@ def work(engine: Engine, config: Config, task: Task, ask: Ask, told: Callable[[i
             number += 1
     except SourceError as error:
         return Result(task, errors=[str(error)])
+    packed = [piece.file.size for piece in task.pieces if piece.file.kind != "plain"]
+    if packed:  # how far it is through packed files is only known when they are through
+        told(sum(piece.file.size for piece in task.pieces), 0, 0)
     return result
 
 
@@ -213,7 +223,8 @@ def _one_block(
             for kind, table in (("requests", accepted), ("minutes", rolled.minutes), ("clients", rolled.clients)):
                 if len(table):
                     result.segments.append(config.writer.write(kind, table, task, number, min_at, max_at))
-    told(block.size, reading.rows, len(accepted))
+    plain = all(piece.file.kind == "plain" for piece in task.pieces)
+    told(block.size if plain else 0, reading.rows, len(accepted))
 
 
 def _counts(reading: Reading, duplicates: npt.NDArray[np.int64]) -> dict[str, FileCount]:

@@ -142,7 +142,7 @@ def test_nothing_to_read_is_no_success(tmp_path: Path, capsys: pytest.CaptureFix
         ("empty", "holds no files"),
         ("absent", "no such file"),
         ("blank.log", "not one line"),
-        ("prose.log", "not one line could be read"),
+        ("prose.log", "none of its 3 lines could be read"),
     ):
         _, err = scan(capsys, path, code=3)
         assert complaint in err

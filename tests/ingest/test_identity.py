@@ -33,3 +33,8 @@ def test_it_is_bounded() -> None:
         seen.take(np.arange(start, start + 100, dtype=np.uint64))
     assert len(seen) <= 1100
     assert seen.take(np.array([9_999], dtype=np.uint64)).tolist() == [True]
+
+
+def test_the_first_of_equal_ones_is_no_repetition() -> None:
+    values = np.array([9, 7, 9, 7, 7, 3], dtype=np.uint64)
+    assert SeenSet().take(values).tolist() == [False, False, True, True, True, False]

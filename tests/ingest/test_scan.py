@@ -168,3 +168,15 @@ def test_any_split_in_any_order_gives_the_same_answer(tmp_path: Path, cuts: list
     assert parts.minutes.equals(whole.minutes)
     assert parts.clients.equals(whole.clients)
     assert outcomes(parts) == outcomes(whole)
+
+
+def test_a_file_of_which_nothing_can_be_read_is_named(tmp_path: Path) -> None:
+    result = scan(tmp_path, lines([a_line(0)]), "Lorem ipsum\ndolor sit amet\n")
+    assert len(result.errors) == 1
+    assert "1.log: none of its 2 lines could be read" in result.errors[0]
+
+
+def test_a_wrong_template_is_told(tmp_path: Path) -> None:
+    result = scan(tmp_path, lines([a_line(0)]), log_format='{"t":"$context.requestTimeEpoch","s":"$context.status"}')
+    assert outcomes(result)["rejected"] == 1
+    assert "none of its 1 lines" in result.errors[0]
