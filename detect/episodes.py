@@ -31,7 +31,7 @@ class Episode:
     expected: float = 0.0
     peak: float = 0.0
     hot: int = 0
-    series: list[list[float]] = field(default_factory=list)
+    series: list[list[float | None]] = field(default_factory=list)
     now: Tally = field(default_factory=Tally)
     before: Tally = field(default_factory=Tally)
     before_minutes: int = 0
@@ -57,9 +57,9 @@ class Episode:
         """Nothing can change it any more."""
         return self.end is not None and minute - self.end >= MERGE_MINUTES
 
-    def chart(self, minute: int, observed: float, expected: float, upper: float) -> None:
+    def chart(self, minute: int, observed: float, expected: float, upper: float | None) -> None:
         if len(self.series) < SERIES:
-            self.series.append([minute, observed, round(expected, 3), round(upper, 3)])
+            self.series.append([minute, observed, round(expected, 3), None if upper is None else round(upper, 3)])
 
     def to_json(self) -> JSON:
         return {

@@ -103,10 +103,7 @@ def finding(
             unit=unit,
             sentence=sentence,
             facts=dict(facts),
-            series=tuple(
-                Point(minute_at(int(minute)), *(None if value is None or value != value else value for value in rest))
-                for minute, *rest in episode.series
-            ),
+            series=tuple(Point(minute_at(int(minute or 0)), *rest) for minute, *rest in episode.series),
         ),
         remedy=remedy,
         layer=layer,

@@ -76,3 +76,24 @@ def auth_blind(sight: JSON) -> list[Blind]:
                 )
             )
     return out
+
+
+def throttle_blind(sight: JSON) -> list[Blind]:
+    """Stages whose logs cannot show a 429 or who got it."""
+    out = []
+    for key, seen in stages(sight):
+        if "status" not in seen:
+            out.append(blind(Kind.THROTTLING_ABUSE, key, "no status: 429 is not seen", variables("status")))
+        elif not seen & {"client_ip", "principal", "api_key_id"}:
+            missing = variables("client_ip", "principal", "api_key_id")
+            out.append(blind(Kind.THROTTLING_ABUSE, key, "degraded: who was throttled is not logged", missing))
+    return out
+
+
+def dead_blind(sight: JSON) -> list[Blind]:
+    """Stages whose logs cannot show that every answer is an error."""
+    return [
+        blind(Kind.DEAD_API, key, "degraded: no status, only silence is seen", variables("status"))
+        for key, seen in stages(sight)
+        if "status" not in seen
+    ]

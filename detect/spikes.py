@@ -25,6 +25,7 @@ from gatewatch.records import JSON
 
 YOUNG_MINUTES = 10.0
 SOURCE_WINDOW = 60
+SOURCE_AGE = 360.0
 PENDING_GAP = 15
 SLOW_AGE = 3 * 1440.0
 SLOW_MARGIN = 4.0
@@ -80,7 +81,7 @@ class Spikes:
         self.rows = rows_from_json(None)
         self.episodes: dict[int, Episode] = {}
         self.pending: dict[int, list[int]] = {}
-        self.peak: Floats = np.zeros(0)
+        self.peak: Floats = np.zeros((0, 3))
         self.peak_now: Floats = np.zeros(0)
         self.limit = threshold_nats(budget)
         self.done: list[tuple[int, Episode]] = []
@@ -116,7 +117,7 @@ class Spikes:
         index = counting.align(keys, np.repeat(grid.first, len(names)), block.first)
         self.total.align(grid.keys, grid.first, block.first)
         total = len(counting.keys)
-        self.peak = np.concatenate([self.peak, np.zeros(total - len(self.peak))])
+        self.peak = np.concatenate([self.peak, np.zeros((total - len(self.peak), 3))])
         self.peak_now = np.concatenate([self.peak_now, np.zeros(total - len(self.peak_now))])
         counts = np.zeros((total, block.minutes))
         base = np.zeros((total, block.minutes))
@@ -240,7 +241,9 @@ class _Work:
         for row in sorted(rows):
             self._row(row, chunk, hot, warm, held)
         if (chunk.start + take) % 60 == 0:
-            spikes.peak = np.maximum(spikes.peak * 0.99, spikes.peak_now)
+            # A source that works itself up must not be its own yardstick: the last two hours wait.
+            old = np.maximum(spikes.peak[:, 0] * 0.99, spikes.peak[:, 1])
+            spikes.peak = np.stack([old, spikes.peak[:, 2], spikes.peak_now], axis=1)
             spikes.peak_now = np.zeros_like(spikes.peak_now)
             for episode in spikes.episodes.values():
                 episode.now.prune()
@@ -252,8 +255,8 @@ class _Work:
     def _row(self, row: int, chunk: Chunk, hot: Bools, warm: Bools, held: Bools) -> None:
         spikes = self.spikes
         sources = self.sources.get(row, {})
-        allowed = max(float(self.source[row]), 3.0 * float(spikes.peak[row]))
-        ripe = chunk.age[row] >= MATURE_MINUTES
+        allowed = max(float(self.source[row]), 3.0 * float(spikes.peak[row, 0]))
+        ripe = chunk.age[row] >= SOURCE_AGE
         for at in range(chunk.minutes):
             minute = chunk.start + at
             count, source = sources.get(minute, (0, ""))
@@ -262,7 +265,7 @@ class _Work:
             is_hot = bool(hot[row, at])
             score = float(chunk.score[row, at]) if is_hot else 0.0
             if single:
-                usual = np.array([max(float(spikes.peak[row]), 3.0)])
+                usual = np.array([max(float(spikes.peak[row, 0]), 3.0)])
                 score = max(score, float(nats(np.array([float(count)]), usual, np.array([1e9]))[0]))
             if episode is not None and episode.over(minute):
                 self._finish(row, episode)
@@ -329,12 +332,14 @@ class _Work:
         del spikes.pending[row]
         episode = Episode(start, int(self.closes[row, minute - self.first]), minute)
         episode.before, episode.before_minutes = before, BEFORE
-        episode.facts = {"source": source}
+        masked = source is not None and now.total > 0 and observed < 3.0 * expected + 10.0
+        only = source if masked and group.name != "throttle" else None
+        episode.facts = {"source": source, "only": only}
         shown = max(length, 1) + BEFORE
         for back in range(min(shown, len(counts)) - 1, 0, -1):
             r = float(chunk.r[row, at])
             self._chart(episode, minute - back, float(counts[-1 - back]), float(mean[-1 - back]), r)
-        episode.now.add(spikes.rows, spikes.rows.between(row, start, minute - 1))
+        episode.now.add(spikes.rows, spikes.rows.between(row, start, minute - 1), only)
         episode.observed, episode.expected = float(counts[-length:-1].sum()), float(mean[-length:-1].sum())
         episode.peak = float(counts[-length:].max())
         episode.facts["base"], episode.facts["base_expected"] = spikes.base_between(row, start, minute - 1)
@@ -355,7 +360,7 @@ class _Work:
         episode.observed += y
         episode.expected += mean
         episode.peak = max(episode.peak, y)
-        episode.now.add(self.spikes.rows, self.spikes.rows.between(row, minute, minute))
+        episode.now.add(self.spikes.rows, self.spikes.rows.between(row, minute, minute), episode.facts["only"])
         base, due = self.spikes.base_between(row, minute, minute)
         facts: dict[str, Any] = episode.facts
         facts["base"] += base

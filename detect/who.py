@@ -48,6 +48,12 @@ class Rows:
             self.row[keep], self.minute[keep], self.n[keep], {name: values[keep] for name, values in self.names.items()}
         )
 
+    def of_source(self, part: slice, source: str) -> Rows:
+        names = {name: values[part] for name, values in self.names.items()}
+        mine = (names["client_ip"] == source) | (names["principal"] == source) | (names["api_key_id"] == source)
+        picked = {name: values[mine] for name, values in names.items()}
+        return Rows(self.row[part][mine], self.minute[part][mine], self.n[part][mine], picked)
+
     def to_json(self) -> JSON:
         return {
             "row": self.row.tolist(),
@@ -124,7 +130,10 @@ class Tally:
     total: int = 0
     by: dict[str, dict[str, int]] = field(default_factory=dict)
 
-    def add(self, rows: Rows, part: slice) -> None:
+    def add(self, rows: Rows, part: slice, only: str | None = None) -> None:
+        """Add rows; only: those of one source (address, principal or key)."""
+        if only is not None:
+            rows, part = rows.of_source(part, only), slice(None)
         counts = rows.n[part]
         self.total += int(counts.sum())
         listed = counts.tolist()

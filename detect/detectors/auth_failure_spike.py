@@ -59,8 +59,12 @@ def opens(candidate: Candidate) -> bool:
     clients = max(distinct(over, "client_ip"), distinct(over, "principal"), distinct(over, "api_key_id"))
     tries = over.total / max(clients, 1)
     concentrated = max(over.top("client_ip")[1], over.top("principal")[1]) >= 0.3
-    if over.share("reject_cause", "expired_credential") >= 0.6 and clients >= 5 and tries <= 4 and not concentrated:
-        return length > WAVE_MINUTES
+    expired = over.share("reject_cause", "expired_credential") >= 0.6
+    if expired and candidate.source is None and clients >= 5 and tries <= 4 and not concentrated:
+        # Still going on at the usual pace, when those that refresh should be done.
+        late = list(candidate.recent)[-8:]
+        usual = candidate.expected / length
+        return length > WAVE_MINUTES and sum(late) - 8 * usual >= 2 * (candidate.observed / length - usual)
     if _people_behind_one_address(candidate, over):
         return False
     return concentrated or clients < 10 or candidate.source is not None or not _came_along(candidate, over, tries)
@@ -94,6 +98,10 @@ def _finding(spikes: Spikes, row: int, episode: Episode, context: Context) -> Fi
     end = episode.end or episode.last + 1
     length = max(end - episode.start, 1)
     over = excess(episode.now, episode.before, length, episode.before_minutes)
+    source = episode.facts.get("only")
+    if source is not None:
+        # One source under a hum of others: they are not part of it.
+        over = episode.now
     changes, likely = changes_for(context, Kind.AUTH_FAILURE_SPIKE, key, episode.start)
     base, base_due = float(episode.facts["base"]), float(episode.facts["base_expected"])
     verdict: Verdict = judge(group, over, changed=likely, base=base, base_expected=base_due)

@@ -370,6 +370,8 @@ def all_5xx(api: Api, size: str) -> None:
 
 
 def taken_offline(api: Api, size: str) -> None:
+    if api.truths:
+        raise ValueError("no room")
     a, _ = api.window(1700)
     _silence(api, a, api.minutes)
     api.change(a, "DeleteStage")

@@ -1,0 +1,292 @@
+"""dead_api: an API that should answer and does not, or is declared and never called.
+
+live_outage: requests were expected and none came, or none was answered without a server error. taken_offline: so
+for half a day, or at a change that removes it. dead: no call for `dead_after_days`. unused, zombie, shadow: by the
+inventory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from detect.episodes import Episode
+from detect.grid import CLOSE_US, MINUTE_US, Key
+from detect.inventory import Declared, declared
+from detect.model import Block, Context, Step, detector, epoch_minute, minute_at
+from detect.policy import severity_of
+from detect.report import changes_for, finding, number, place, span_words
+from detect.sight import dead_blind, remember
+from detect.silence import Silence
+from gatewatch.records import JSON, Cause, Change, Entities, Finding, Kind, Severity
+
+OFFLINE_MINUTES = 12 * 60
+UNUSED_MINUTES = 7 * 1440
+SHADOW_CALLS = 20
+GAP_GUARD = 1.5
+_REMOVAL = ("deletestage", "deleterestapi", "deleteapi", "deletedeployment", "deletebasepath", "deletedomain")
+
+
+@detector("dead_api")
+@dataclass(frozen=True)
+class DeadApi:
+    name: str = "dead_api"
+
+    def start(self) -> JSON:
+        return {}
+
+    def step(self, state: JSON, block: Block, context: Context) -> Step:
+        known = cast(dict[str, JSON], state or {})
+        silence = Silence(context.settings.false_alarms_per_week)
+        silence.load(known.get("silence"))
+        clock = block.first + block.minutes
+        findings = [_outage(silence, row, episode, context, clock) for row, episode in silence.step(block)]
+        calls = Calls(known.get("calls"), block)
+        findings += calls.dead(context, {silence.counting.keys[row] for row in silence.episodes})
+        findings += calls.by_inventory(context)
+        sight = remember(known.get("sight"), block)
+        after: JSON = {"silence": silence.dump(), "calls": calls.to_json(), "sight": sight}
+        return after, findings, dead_blind(sight)
+
+
+def _outage(silence: Silence, row: int, episode: Episode, context: Context, clock: int) -> Finding:
+    key = silence.counting.keys[row]
+    length = (episode.end or clock) - episode.start
+    changes, likely = changes_for(context, Kind.DEAD_API, key, episode.start)
+    errors = float(episode.facts["errors"])
+    failing = errors > 0 and errors >= 0.5 * (errors + episode.observed)
+    removed = bool(changes) and any(word in changes[0].what.replace(" ", "").lower() for word in _REMOVAL)
+    offline = removed or (length >= OFFLINE_MINUTES and not failing)
+    cause = Cause.CONFIG_CHANGE if likely else _cause(failing, cast(list[float], episode.facts["kinds"]))
+    what = "answers only with server errors" if failing else "gets no requests that succeed"
+    rate = episode.expected / max(length, 1)
+    sentence = (
+        f"For {span_words(length)} no request was answered well where {number(episode.expected)} "
+        f"({number(rate)} a minute) were expected" + (f"; {number(errors)} ended in a server error." if errors else ".")
+    )
+    subtype = "taken_offline" if offline else "live_outage"
+    base = Severity.CRITICAL if episode.expected >= 100 or failing else Severity.HIGH
+    alone = len({other[:3] for other in silence.counting.keys}) == 1
+    return finding(
+        Kind.DEAD_API,
+        key,
+        episode,
+        scope="live",
+        subtype=subtype,
+        severity=severity_of(base, ratio=3.0, minutes=0),
+        confidence=0.95 if failing or not alone else 0.75,
+        title=f"{place(key)} " + ("was taken offline" if offline else what),
+        cause=cause,
+        entities=Entities(),
+        unit="successful requests",
+        sentence=sentence,
+        facts={
+            "expected_missed": round(episode.expected, 1),
+            "server_errors": errors,
+            "minutes": length,
+            "longest_gap_expected": round(float(silence.gap[row]), 2),
+        },
+        remedy=(
+            "Look at the integration's own logs and at the last deployment; roll back if they began together."
+            if failing
+            else "If this was meant, remove the stage and tell its callers; if not, restore the stage, its domain "
+            "mapping or its callers' route to it."
+        ),
+        caveat=None
+        if failing or not alone
+        else "No other API is in these logs: a stop of log delivery looks the same.",
+        changes=changes,
+    )
+
+
+def _cause(failing: bool, kinds: list[float]) -> Cause:
+    """kinds: back-end errors and timeouts, configuration errors, authorizer failures."""
+    if not failing:
+        return Cause.UNKNOWN
+    back_end, config, authorizer = kinds
+    if max(config, authorizer) > back_end:
+        return Cause.GATEWAY
+    return Cause.INTEGRATION
+
+
+class Calls:
+    """When each stage and route was first and last called, its longest gap, and how often it was called."""
+
+    def __init__(self, state: JSON, block: Block) -> None:
+        stored = cast(dict[str, JSON], state or {})
+        self.first = cast(int, stored.get("first", block.first))
+        self.clock = block.first + block.minutes
+        self.seen: dict[Key, list[int]] = {}
+        for row in cast(list[list[JSON]], stored.get("seen", [])):
+            self.seen[tuple(cast(list[str | None], row[0]))] = cast(list[int], row[1])
+        for grid, counts in (
+            (block.stage_grid, block.stage_grid.counts("n")),
+            (block.route_grid, block.route_grid.counts("n")),
+        ):
+            for key, line in zip(grid.keys, counts, strict=True):
+                called = line.nonzero()[0]
+                if not len(called):
+                    continue
+                old = self.seen.get(key)
+                times = called + block.first
+                longest = int((times[1:] - times[:-1]).max()) if len(times) > 1 else 0
+                total = int(line.sum())
+                if old is None:
+                    at = _reaches(line, times, 0, SHADOW_CALLS)
+                    self.seen[key] = [int(times[0]), int(times[-1]), longest, total, at]
+                else:
+                    at = old[4] if old[4] >= 0 else _reaches(line, times, old[3], SHADOW_CALLS)
+                    gap = max(old[2], longest, int(times[0]) - old[1])
+                    self.seen[key] = [old[0], int(times[-1]), gap, old[3] + total, at]
+
+    def to_json(self) -> JSON:
+        rows: list[JSON] = [[list(key), cast(JSON, value)] for key, value in self.seen.items()]
+        return {"first": self.first, "seen": rows}
+
+    def dead(self, context: Context, silent: set[Key]) -> list[Finding]:
+        """Stages and routes without a call for the set time, beyond their longest gap."""
+        days = context.settings.dead_after_days
+        out = []
+        for key, (first, last, gap, total, _) in self.seen.items():
+            due = last + int(max(days * 1440, GAP_GUARD * gap)) + 1
+            if due > self.clock or last - first < 1440 or key[:4] in silent:
+                continue
+            stage = self.seen.get(key[:4])
+            if len(key) == 5 and stage is not None and stage[1] < due:
+                continue
+            what = f"{place(key)} {key[4]}" if len(key) == 5 else place(key)
+            out.append(
+                _quiet(
+                    "dead",
+                    key,
+                    start=last + 1,
+                    decided=due,
+                    title=f"{what} is not called any more",
+                    sentence=f"The last of {total:,} calls came at {minute_at(last):%Y-%m-%d %H:%M} UTC, more than "
+                    f"{days:g} days before.",
+                    severity=Severity.LOW,
+                    remedy="Ask the owner, switch it off for a day, then remove it.",
+                    facts={"last_call_minute": last, "longest_gap_minutes": gap, "calls": total},
+                )
+            )
+        return out
+
+    def by_inventory(self, context: Context) -> list[Finding]:
+        """unused: declared, not called for a week of logs. zombie: deprecated, still called. shadow: not declared."""
+        known = declared(context.inventory)
+        if not known:
+            return []
+        out = []
+        by_place: dict[tuple[str | None, str | None], list[int]] = {}
+        for key, value in self.seen.items():
+            if len(key) == 4:
+                by_place[key[2], key[3]] = value
+                by_place.setdefault((key[2], None), value)
+        decided = self.first + UNUSED_MINUTES
+        for one in known:
+            seen = by_place.get((one.api, one.stage))
+            fresh = one.created is not None and epoch_minute(one.created) > self.first - 1440
+            if self.clock >= decided and not fresh and (seen is None or seen[0] >= decided):
+                out.append(_unused(one, self.first, decided, None if seen is None else seen[0]))
+            if seen is not None and one.deprecated and seen[4] >= 0:
+                out.append(_zombie(one, seen))
+        apis = {one.api for one in known}
+        places = {(one.api, one.stage) for one in known}
+        for key, value in self.seen.items():
+            if len(key) == 4 and value[4] >= 0 and key[2] in apis and (key[2], key[3]) not in places:
+                out.append(
+                    _quiet(
+                        "shadow",
+                        key,
+                        start=value[0],
+                        decided=value[4],
+                        title=f"{place(key)} is called but not declared",
+                        sentence=f"{value[3]:,} calls to a stage that the inventory does not have.",
+                        severity=Severity.LOW,
+                        remedy="Find out who deployed the stage; add it to the inventory or remove it.",
+                        facts={"calls": value[3]},
+                    )
+                )
+        return out
+
+
+def _reaches(line: object, times: object, before: int, least: int) -> int:
+    """The minute at which the sum of calls reaches `least`, -1 if it does not."""
+    import numpy as np
+
+    counts = np.asarray(line)
+    running = np.cumsum(counts[counts > 0]) + before
+    place = int(np.searchsorted(running, least))
+    return int(np.asarray(times)[place]) if place < len(running) else -1
+
+
+def _unused(one: Declared, first: int, decided: int, called: int | None) -> Finding:
+    key: Key = (one.account, one.region, one.api, one.stage)
+    return _quiet(
+        "unused",
+        key,
+        start=first,
+        decided=decided,
+        end=called,
+        title=f"{place(key)} ({one.name}) is declared but never called",
+        sentence="No call in all logs that were read, a week at least.",
+        severity=Severity.LOW,
+        remedy="Ask the owner; remove the stage when nobody needs it, after a day switched off.",
+        facts={"created": None if one.created is None else one.created.isoformat()},
+        confidence=0.6,
+        caveat="A caller that comes once a month or quarter would not be in these logs yet.",
+    )
+
+
+def _zombie(one: Declared, seen: list[int]) -> Finding:
+    key: Key = (one.account, one.region, one.api, one.stage)
+    return _quiet(
+        "zombie",
+        key,
+        start=seen[0],
+        decided=seen[4],
+        title=f"{place(key)} ({one.name}) is deprecated but still called",
+        sentence=f"{seen[3]:,} calls to something that is marked deprecated.",
+        severity=Severity.LOW,
+        remedy="Tell the callers when it ends, and return a Deprecation header until then.",
+        facts={"calls": seen[3]},
+    )
+
+
+def _quiet(
+    subtype: str,
+    key: Key,
+    *,
+    start: int,
+    decided: int,
+    title: str,
+    sentence: str,
+    severity: Severity,
+    remedy: str,
+    facts: dict[str, JSON],
+    confidence: float = 0.8,
+    caveat: str | None = None,
+    end: int | None = None,
+) -> Finding:
+    """A finding that no episode carries; decided: the minute that settled it."""
+    episode = Episode(start, (decided + 1) * MINUTE_US + CLOSE_US, decided, end)
+    changes: tuple[Change, ...] = ()
+    return finding(
+        Kind.DEAD_API,
+        key,
+        episode,
+        scope=f"{subtype} {key[4] if len(key) == 5 else ''}",
+        subtype=subtype,
+        severity=severity,
+        confidence=confidence,
+        title=title,
+        cause=Cause.UNKNOWN,
+        entities=Entities(),
+        unit="calls",
+        sentence=sentence,
+        facts=facts,
+        remedy=remedy,
+        route=key[4] if len(key) == 5 else None,
+        caveat=caveat,
+        changes=changes,
+    )

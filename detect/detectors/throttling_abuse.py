@@ -1,0 +1,108 @@
+"""throttling_abuse: requests answered 429 out of line, by whom, and whether the caller or the limit is wrong.
+
+A client that backs off is no abuse: an alarm waits until the refusals have gone on for some minutes without falling.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from detect.episodes import Episode
+from detect.model import Block, Context, Step, detector
+from detect.policy import severity_of
+from detect.report import changes_for, finding, number, place, span_words
+from detect.sight import remember, throttle_blind
+from detect.spikes import Candidate, Group, Spikes
+from detect.throttlekinds import judge
+from detect.who import Tally, culprits, distinct, excess, ranked
+from gatewatch.records import JSON, Entities, Finding, Kind
+
+GROUPS: tuple[Group, ...] = (Group("throttle", ("throttle", "quota"), least=25, ratio=1.5, source=50, young=60),)
+
+WAIT_MINUTES = 4
+"""Back-off with doubling waits leaves a sixteenth after so many minutes."""
+
+
+@detector("throttling_abuse")
+@dataclass(frozen=True)
+class ThrottlingAbuse:
+    name: str = "throttling_abuse"
+
+    def start(self) -> JSON:
+        return {}
+
+    def step(self, state: JSON, block: Block, context: Context) -> Step:
+        known = cast(dict[str, JSON], state or {})
+        spikes = Spikes(GROUPS, context.settings.false_alarms_per_week)
+        spikes.load(known.get("spikes"))
+        changed = spikes.step(block, opens)
+        findings = [_finding(spikes, row, episode, context) for row, episode in changed]
+        sight = remember(known.get("sight"), block)
+        return {"spikes": spikes.dump(), "sight": sight}, findings, throttle_blind(sight)
+
+
+def opens(candidate: Candidate) -> bool:
+    """Has it gone on, and is it not dying down by itself?"""
+    recent = list(candidate.recent)
+    if len(recent) < WAIT_MINUTES:
+        return False
+    peak = max(recent)
+    last = sum(recent[-3:]) / 3.0
+    if len(recent) >= 10:
+        first, second = sum(recent[: len(recent) // 2]), sum(recent[len(recent) // 2 :])
+        return second >= 0.25 * first
+    return last >= 0.45 * peak
+
+
+def _finding(spikes: Spikes, row: int, episode: Episode, context: Context) -> Finding:
+    key = spikes.counting.keys[row]
+    length = max((episode.end or episode.last + 1) - episode.start, 1)
+    over = excess(episode.now, episode.before, length, episode.before_minutes)
+    changes, likely = changes_for(context, Kind.THROTTLING_ABUSE, key, episode.start)
+    base, base_due = float(episode.facts["base"]), float(episode.facts["base_expected"])
+    pace = [value or 0.0 for minute, value, *_ in episode.series if (minute or 0) >= episode.start]
+    verdict = judge(over, changed=likely, base=base, base_expected=base_due, minutes=length, per_minute=pace)
+    who = _who(over, episode.before, verdict.subtype)
+    ratio = episode.observed / max(episode.expected, 1.0)
+    top = {name: over.top(name) for name in ("api_key_id", "principal", "client_ip")}
+    named = next((f"{share:.0%} from {value}" for value, share in top.values() if value and share >= 0.4), None)
+    sentence = (
+        f"{number(episode.observed)} requests were answered 429 in {span_words(length)} where "
+        f"{number(episode.expected)} were expected" + (f"; {named}." if named else ", from many callers.")
+    )
+    victims = [value for value, _ in ranked(over.of("api_key_id")) if value not in who.api_key_ids][:20]
+    facts: dict[str, JSON] = {
+        "ratio": round(ratio, 2),
+        "peak_per_minute": episode.peak,
+        "scopes": cast(JSON, dict(sorted(over.of("throttle_scope").items()))),
+        "causes": cast(JSON, dict(sorted(over.of("reject_cause").items()))),
+        "distinct_ips": distinct(over, "client_ip"),
+        "distinct_api_keys": distinct(over, "api_key_id"),
+        "top_share": {name: round(share, 3) for name, (_, share) in top.items()},
+        "victims": cast(JSON, victims if verdict.subtype == "noisy_neighbour" else []),
+        "successes": base,
+        "successes_expected": round(base_due, 1),
+    }
+    return finding(
+        Kind.THROTTLING_ABUSE,
+        key,
+        episode,
+        scope=None,
+        subtype=verdict.subtype,
+        severity=severity_of(verdict.severity, ratio=ratio, minutes=length),
+        confidence=verdict.confidence,
+        title=f"{verdict.title} on {place(key)}",
+        cause=verdict.cause,
+        entities=who,
+        unit="requests answered 429",
+        sentence=sentence,
+        facts=facts,
+        remedy=verdict.remedy,
+        changes=changes,
+    )
+
+
+def _who(over: Tally, before: Tally, subtype: str) -> Entities:
+    """Offenders only: everybody is a victim of a limit that is wrong."""
+    return Entities() if subtype == "shared_limit" else culprits(over, before)

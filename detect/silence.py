@@ -1,0 +1,290 @@
+"""Requests that did not come: expected minus none, since the last good one. The core of dead_api.
+
+The evidence of a silence is the number of requests expected in its covered minutes. What was expected is believed
+only where the hour of the week was seen before; elsewhere no more than the recent level counts, so that the first
+night or weekend of a stage is no outage.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from detect import codec
+from detect.counting import Chunk, Counting
+from detect.episodes import Episode
+from detect.grid import MINUTE_US, Bools, Floats, Ints
+from detect.model import Block
+from detect.policy import threshold_nats
+from detect.stats.seasonal import GRAIN, hour_of_week
+from detect.stats.windows import TAIL, prefix, trailing
+from gatewatch.records import JSON
+
+LEAST_MISSED = 15.0
+LEAST_AGE = 180.0
+LONG_MINUTES = 26 * 60
+"""A silence that began in a quiet hour may be a holiday: it must outlast a day."""
+
+TRUSTED_MINUTES = 30.0
+RESUMED = 0.3
+GONE = 0.06
+"""A stage is as good as silent below this share of what was expected."""
+
+RELEARN = 7 * 1440
+TOLD = 8.0
+WAIT_MINUTES = 15
+
+PART = 10
+PARTS = 1440 // PART
+"""Tenths of hours of the day: an hour with a batch in its first half owes nothing in its second."""
+
+
+class Silence:
+    """State: counts of good answers, and since when there was none."""
+
+    _arrays = ("last", "missed", "rate", "gap", "gap_now", "errors", "level", "parts", "part")
+
+    def __init__(self, budget: float) -> None:
+        self.counting = Counting(low=True, lowest=0.3, highest=3.0)
+        self.last: Ints = np.zeros(0, np.int64)
+        self.missed: Floats = np.zeros(0)
+        self.rate: Floats = np.zeros(0)
+        self.gap: Floats = np.zeros(0)
+        self.gap_now: Floats = np.zeros(0)
+        self.errors: Floats = np.zeros(0)
+        self.level: Floats = np.zeros(0)
+        self.parts: Floats = np.zeros((0, 2 * PARTS))
+        self.part: Floats = np.zeros((0, 2))
+        self.episodes: dict[int, Episode] = {}
+        self.done: list[tuple[int, Episode]] = []
+        self.limit = threshold_nats(budget)
+
+    def load(self, state: JSON) -> None:
+        if not isinstance(state, dict) or not state:
+            return
+        self.counting.load(state["counting"])
+        for name in self._arrays:
+            setattr(self, name, codec.unpack(state[name]))
+        stored = cast(dict[str, JSON], state["episodes"])
+        self.episodes = {int(row): Episode.from_json(episode) for row, episode in stored.items()}
+
+    def dump(self) -> dict[str, JSON]:
+        return {
+            "counting": self.counting.dump(),
+            **{name: codec.pack(getattr(self, name)) for name in self._arrays},
+            "episodes": {str(row): self.episodes[row].to_json() for row in sorted(self.episodes)},
+        }
+
+    def step(self, block: Block) -> list[tuple[int, Episode]]:
+        """Take a block; the episodes that changed in it, with their series' row."""
+        grid = block.stage_grid
+        rows = self.counting.align(grid.keys, grid.first, block.first)
+        total = len(self.counting.keys)
+        more = total - len(self.last)
+        self.last = np.concatenate([self.last, self.counting.born[len(self.last) :] - 1])
+        for name in self._arrays[1:]:
+            old = getattr(self, name)
+            setattr(self, name, np.concatenate([old, np.zeros((more, *old.shape[1:]))]))
+        good, bad = np.zeros((total, block.minutes)), np.zeros((total, block.minutes))
+        n, failed = grid.counts("n"), grid.counts("s5xx")
+        good[rows], bad[rows] = np.maximum(n - failed, 0.0), failed
+        names = ("backend_error", "backend_timeout", "config_error", "authorizer_error", "authorizer_timeout")
+        causes = np.zeros((total, block.minutes, 3))
+        for slot, group in enumerate((names[:2], names[2:3], names[3:])):
+            causes[rows, :, slot] = grid.counts(*(f"c_{name}" for name in group))
+        closes = np.tile((np.arange(block.minutes, dtype=np.int64) + block.first + 3) * MINUTE_US, (total, 1))
+        closes[rows] = grid.closes()
+        use = np.broadcast_to(block.covered, (total, block.minutes))
+        work = _Work(self, block.first, bad, causes, closes)
+        self.counting.run(block.first, good, use, work.chunk)
+        changed = [(row, episode) for row, episode in self.episodes.items() if episode.changed] + self.done
+        self.done = []
+        for _, episode in changed:
+            episode.changed = False
+        return sorted(changed, key=lambda item: (item[1].start, item[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Since:
+    """For each (series, minute): expected since the last good answer, its minute, failures since then."""
+
+    missed: Floats
+    last: Ints
+    failed: Floats
+
+
+class _Work:
+    def __init__(self, silence: Silence, first: int, bad: Floats, causes: Floats, closes: Ints) -> None:
+        self.silence, self.first, self.bad, self.causes, self.closes = silence, first, bad, causes, closes
+
+    def chunk(self, chunk: Chunk) -> Bools:
+        silence, counting = self.silence, self.silence.counting
+        take = chunk.minutes
+        minutes = np.arange(chunk.start, chunk.start + take)
+        season = counting.season
+        trusted = season.minutes[:, hour_of_week(chunk.start)] >= TRUSTED_MINUTES
+        safe = self._safe(chunk, trusted)
+        alive = (chunk.counts > 0) & chunk.use
+        running = prefix(safe)
+        # Where the last good answer came before each minute (or before the chunk: 0, and what was missed then).
+        place = np.where(alive, np.arange(1, take + 1), 0)
+        reset = np.maximum.accumulate(place, axis=1)
+        since = np.take_along_axis(running, reset, axis=1)
+        missed = running[:, 1:] - since + np.where(reset == 0, silence.missed[:, None], 0.0)
+        last = np.where(reset == 0, silence.last[:, None], chunk.start + reset - 1)
+        level = np.maximum(chunk.mean, 1e-4)
+        newest = np.take_along_axis(level, np.maximum(reset - 1, 0), axis=1)
+        at_last = np.where(reset == 0, silence.rate[:, None], newest)
+        errors = prefix(self.bad[:, chunk.start - self.first : chunk.start - self.first + take])
+        failed = errors[:, 1:] - np.take_along_axis(errors, reset, axis=1)
+        failed += np.where(reset == 0, silence.errors[:, None], 0.0)
+        phi = season.dispersion()
+        stretch = np.where(phi > 1.01, (phi - 1.0) / np.log(np.maximum(phi, 1.01)), 1.0)
+        need = np.maximum(np.maximum(LEAST_MISSED, 14.0 * stretch), 1.5 * silence.gap)[:, None]
+        length = np.maximum(minutes - last, 1)
+        sudden = at_last >= 0.25 * missed / length
+        old = (chunk.age >= LEAST_AGE)[:, None]
+        hot = (missed >= need) & (sudden | (length >= LONG_MINUTES)) & old & chunk.use & ~alive
+        # Not quite silent: a trickle where a stream is expected.
+        trickle = (chunk.score >= silence.limit) & (chunk.observed <= GONE * chunk.expected) & old & chunk.use
+        trickle &= safe >= 0.6 * chunk.mean
+        trickle &= (chunk.expected >= 3.0 * need) & (chunk.window >= 3) & trusted[:, None]
+        held = (missed >= 0.3 * need) & trusted[:, None] & sudden & (length < RELEARN)
+        # The yardstick of callers that come in bursts: what was missed before they came back, unalarmed.
+        before = np.concatenate([silence.missed[:, None], missed[:, :-1]], axis=1)
+        if len(before):
+            seen = np.where(alive & (before < need), before, 0.0).max(axis=1)
+            silence.gap_now = np.maximum(silence.gap_now, seen)
+        candidates = set(np.flatnonzero((hot | trickle).any(axis=1)).tolist()) | set(silence.episodes)
+        for row in sorted(candidates):
+            self._row(row, chunk, hot, trickle, _Since(missed, last, failed), held)
+        silence.missed, silence.last = missed[:, -1].copy(), last[:, -1].copy()
+        silence.rate, silence.errors = at_last[:, -1].copy(), failed[:, -1].copy()
+        silence.level = self.level
+        self._learn_parts(chunk, chunk.use & ~held & (minutes >= counting.born[:, None]))
+        if (chunk.start + take) % 60 == 0:
+            silence.gap = np.maximum(silence.gap * 0.9995, silence.gap_now)
+            silence.gap_now = np.zeros_like(silence.gap)
+        return held
+
+    def _safe(self, chunk: Chunk, trusted: Bools) -> Floats:
+        """What was surely to be expected, in multiples of 1/GRAIN."""
+        recent = self._recent(chunk)
+        known = np.where(trusted[:, None], chunk.mean, np.minimum(0.7 * chunk.mean, recent))
+        place = (np.arange(chunk.start, chunk.start + chunk.minutes) % 1440) // PART
+        counts, time = self.silence.parts[:, :PARTS][:, place], self.silence.parts[:, PARTS:][:, place]
+        usual = (counts + 5.0 * chunk.mean) / (time + 5.0)
+        known = np.where(time >= PART - 1, np.minimum(known, 1.3 * usual), known)
+        return np.where(chunk.use, np.rint(known * GRAIN) / GRAIN, 0.0)
+
+    def _learn_parts(self, chunk: Chunk, use: Bools) -> None:
+        """Sums of counts and minutes of each part of the day, forgetting a quarter a day."""
+        silence, at = self.silence, 0
+        while at < chunk.minutes:
+            minute = chunk.start + at
+            take = min(PART - minute % PART, chunk.minutes - at)
+            seen = use[:, at : at + take]
+            silence.part[:, 0] += np.where(seen, chunk.counts[:, at : at + take], 0.0).sum(axis=1)
+            silence.part[:, 1] += seen.sum(axis=1)
+            at += take
+            if (minute + take) % PART == 0:
+                spots = [minute % 1440 // PART, PARTS + minute % 1440 // PART]
+                fresh = silence.part[:, 1:] > 0
+                silence.parts[:, spots] = np.where(
+                    fresh, 0.75 * silence.parts[:, spots] + silence.part, silence.parts[:, spots]
+                )
+                silence.part = np.zeros_like(silence.part)
+
+    def _recent(self, chunk: Chunk) -> Floats:
+        """Requests a minute in the hour before the last good answer, or before now where that is sooner."""
+        counts = np.concatenate([chunk.prior_counts[:, -TAIL:], chunk.counts], axis=1)
+        running = prefix(counts)
+        begin = counts.shape[1] - chunk.minutes
+        hour = trailing(running, begin, chunk.minutes, 60) / 60.0
+        alive = chunk.counts > 0
+        place = np.maximum.accumulate(np.where(alive, np.arange(1, chunk.minutes + 1), 0), axis=1)
+        kept = np.take_along_axis(hour, np.maximum(place - 1, 0), axis=1)
+        level = np.where(place == 0, self.silence.level[:, None], kept)
+        self.level = level[:, -1].copy()
+        return level
+
+    def _row(
+        self,
+        row: int,
+        chunk: Chunk,
+        hot: Bools,
+        trickle: Bools,
+        since: _Since,
+        held: Bools,
+    ) -> None:
+        silence = self.silence
+        running = np.concatenate([chunk.prior_counts[row], chunk.counts[row]])
+        due = np.concatenate([chunk.prior_mean[row], chunk.mean[row]])
+        offset = len(chunk.prior_counts[row])
+        for at in range(chunk.minutes):
+            minute = chunk.start + at
+            episode = silence.episodes.get(row)
+            y, mean = float(chunk.counts[row, at]), float(chunk.mean[row, at])
+            block_at = minute - self.first
+            if episode is not None and episode.over(minute):
+                del silence.episodes[row]
+                if episode.changed:
+                    silence.done.append((row, episode))
+                episode = None
+            is_hot = bool(hot[row, at]) or bool(trickle[row, at])
+            if is_hot and (episode is None or episode.end is not None):
+                start = int(since.last[row, at]) + 1 if hot[row, at] else minute - int(chunk.window[row, at]) + 1
+                if self._delivery_stopped(row, minute, at, start, since):
+                    continue
+                if episode is None:
+                    episode = Episode(start, int(self.closes[row, block_at]), minute)
+                    failed = float(since.failed[row, at]) - float(self.bad[row, block_at])
+                    episode.facts = {"errors": failed, "kinds": [0.0, 0.0, 0.0]}
+                    for back in range(min(minute - start + 60, offset + at), -1, -1):
+                        spot = offset + at - back
+                        episode.chart(minute - back, float(running[spot]), float(due[spot]), None)
+                    episode.expected = (
+                        float(since.missed[row, at]) - mean if hot[row, at] else float(chunk.expected[row, at])
+                    )
+                    silence.episodes[row] = episode
+                else:
+                    episode.end = None
+                episode.changed = True
+            if episode is None or episode.end is not None:
+                continue
+            spot = offset + at
+            y5, m5 = float(running[max(spot - 4, 0) : spot + 1].sum()), float(due[max(spot - 4, 0) : spot + 1].sum())
+            if chunk.use[row, at]:
+                episode.changed = True
+                if y > 0 and y5 >= RESUMED * m5:
+                    first = minute
+                    while first > episode.start + 1 and running[spot - (minute - first) - 1] > 0 and minute - first < 5:
+                        first -= 1
+                    episode.end = first
+                    continue
+                episode.last = minute
+                episode.observed += y
+                episode.expected += mean
+                episode.score = max(episode.score, episode.expected / 2.0)
+                episode.facts["errors"] += float(self.bad[row, block_at])
+                kinds = cast(list[float], episode.facts["kinds"])
+                for slot in range(3):
+                    kinds[slot] += float(self.causes[row, block_at, slot])
+                episode.chart(minute, y, mean, None)
+                held[row, at] = minute - episode.start < RELEARN
+
+    def _delivery_stopped(self, row: int, minute: int, at: int, start: int, since: _Since) -> bool:
+        """Did all other APIs fall silent with this one? Then it is the logs that do not come, not the requests.
+
+        As long as the others had too few to expect, the answer waits, WAIT_MINUTES at most.
+        """
+        keys = self.silence.counting.keys
+        if since.failed[row, at] > 0:
+            return False
+        others = [other for other, key in enumerate(keys) if key[:3] != keys[row][:3]]
+        if any(since.last[other, at] > start + 1 or since.failed[other, at] > 0 for other in others):
+            return False
+        awaited = sum(float(since.missed[other, at]) for other in others if since.last[other, at] > start - 30)
+        return bool(others) and (awaited >= TOLD or minute - start < WAIT_MINUTES)
