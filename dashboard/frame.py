@@ -96,6 +96,7 @@ def shell() -> Component:
                     ]
                 ),
                 dcc.Store(id="shown"),
+                dcc.Store(id="scheme"),
                 dcc.Store(id="templates", data={"light": template(dark=False), "dark": template(dark=True)}),
                 dcc.Interval(id="minute", interval=EVERY_MS),
             ],
@@ -152,7 +153,7 @@ def add_frame(dash: Dash, reader: Reader) -> None:
         "themed",
         Output({"type": "chart", "name": MATCH}, "figure"),
         Input({"type": "figure", "name": MATCH}, "data"),
-        Input("theme", "computedColorScheme"),
+        Input("scheme", "data"),
         State("templates", "data"),
     )
 

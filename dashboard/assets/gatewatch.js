@@ -2,6 +2,13 @@
 (function () {
   "use strict";
   var DEFAULTS = { range: "24h" };
+  var root = document.documentElement;
+  var scheme = function () { return root.getAttribute("data-mantine-color-scheme") === "dark" ? "dark" : "light"; };
+  // Mantine's own property tells the scheme of the turn before; the attribute is what the page looks like.
+  new MutationObserver(function () {
+    if (window.dash_clientside.set_props) window.dash_clientside.set_props("scheme", { data: scheme() });
+  }).observe(root, { attributes: true, attributeFilter: ["data-mantine-color-scheme"] });
+
   var none = function () { return window.dash_clientside.no_update; };
 
   function go(href) {
@@ -41,11 +48,9 @@
         var open = !!by && by.prop_id === "burger.opened" && opened;
         return [Object.assign({}, navbar, { collapsed: { mobile: !open } }), open];
       },
-      themed: function (figure, scheme, templates) {
+      themed: function (figure, turned, templates) {
         if (!figure) return none();
-        // Mantine sets the attribute at once; its own property is late by one turn when the page opens.
-        var dark = document.documentElement.getAttribute("data-mantine-color-scheme") || scheme;
-        var layout = Object.assign({}, figure.layout, { template: templates[dark === "dark" ? "dark" : "light"] });
+        var layout = Object.assign({}, figure.layout, { template: templates[scheme()] });
         return Object.assign({}, figure, { layout: layout });
       },
     },

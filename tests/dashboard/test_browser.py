@@ -1,0 +1,189 @@
+"""The pages in a real Chromium: mouse and keyboard, wide and narrow, light and dark, attackers' text in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from gatewatch.records import Kind
+from tests.dashboard.conftest import Site, Watched
+
+Scheme = Literal["light", "dark"]
+Opener = Callable[..., Watched]
+
+
+@pytest.fixture
+def watch(browser: Browser, site: Site) -> Iterator[Opener]:
+    """Opens watched pages, and fails the test for whatever went wrong on one of them."""
+    opened: list[Watched] = []
+
+    def new(width: int = 1440, scheme: Scheme = "light", address: str | None = None) -> Watched:
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        opened.append(Watched(context.new_page(), address or site.address))
+        return opened[-1]
+
+    yield new
+    for one in opened:
+        one.check()
+        one.page.context.close()
+
+
+def paths(site: Site) -> list[str]:
+    return ["/", "/findings", *(f"/findings/{one}" for one in site.findings.values())]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_every_page_opens_without_a_complaint_and_fits(watch: Opener, site: Site, width: int, scheme: Scheme) -> None:
+    watched = watch(width, scheme)
+    for path in paths(site):
+        page = watched.open(path)
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
+        assert page.evaluate("document.documentElement.dataset.mantineColorScheme") == scheme
+        assert page.locator(".skeleton").count() == 0
+        watched.check()
+
+
+def test_attackers_text_stays_text(watch: Opener, site: Site) -> None:
+    watched = watch()
+    attacked = f"/findings/{site.findings[Kind.AUTH_FAILURE_SPIKE.value]}"
+    for path in paths(site):
+        page = watched.open(path)
+        if path in {"/", "/findings", attacked}:
+            assert "<img src=x onerror" in page.locator("#main").inner_text()
+        for selector in ("#main img[src='x']", "#main script", "a[href*='evil']", "a[href^='javascript']", "iframe"):
+            assert page.locator(selector).count() == 0, (path, selector)
+
+
+def test_the_chart_follows_the_theme_and_says_in_words_what_it_shows(watch: Opener, site: Site) -> None:
+    page = watch(scheme="dark").open(f"/findings/{site.findings[Kind.AUTH_FAILURE_SPIKE.value]}")
+    tick = page.locator(".js-plotly-plot .xtick text").first
+    expect(tick).to_be_visible()
+    dark = tick.evaluate("node => getComputedStyle(node).fill")
+    page.keyboard.press("d")
+    expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "light")
+    page.wait_for_function(
+        "before => getComputedStyle(document.querySelector('.js-plotly-plot .xtick text')).fill !== before", arg=dark
+    )
+    chart = page.get_by_role("img", name="The highest value was 326 rejections/min")
+    expect(chart).to_be_visible()
+    page.get_by_text("Show as table").click()
+    expect(page.get_by_role("cell", name="2026-06-09 10:12 UTC")).to_be_visible()
+
+
+def test_a_chosen_theme_is_kept_and_a_link_can_name_one(watch: Opener) -> None:
+    watched = watch(scheme="light")
+    page = watched.open("/?theme=dark")
+    assert page.evaluate("document.documentElement.dataset.mantineColorScheme") == "dark"
+    page = watched.open("/findings")
+    assert page.evaluate("document.documentElement.dataset.mantineColorScheme") == "dark"
+
+
+def test_filters_stand_in_the_address_and_the_back_button_undoes_them(watch: Opener) -> None:
+    page = watch().open("/findings")
+    rows = page.locator(".ag-center-cols-container .ag-row")
+    expect(rows).to_have_count(4)
+    choose(page, "Any severity", "Critical")
+    expect(rows).to_have_count(1)
+    assert "severity=critical" in page.url
+    page.go_back()
+    expect(rows).to_have_count(4)
+    assert "severity" not in page.url
+    page.keyboard.press("/")
+    page.keyboard.type("latency")
+    expect(rows).to_have_count(1)
+    assert "q=latency" in page.url
+    page.get_by_role("link", name="Clear").click()
+    expect(rows).to_have_count(4)
+
+
+def test_an_opened_link_shows_the_same_picture(watch: Opener) -> None:
+    page = watch().open("/findings?severity=high&state=open&range=7d&q=latency")
+    expect(page.locator(".ag-center-cols-container .ag-row")).to_have_count(1)
+    expect(page.get_by_label("Search findings")).to_have_value("latency")
+    expect(page.locator("input[aria-label='Time range']")).to_have_value("Last 7 days")
+
+
+def test_a_row_opens_its_finding_and_back_leads_to_the_list(watch: Opener, site: Site) -> None:
+    page = watch().open("/findings?severity=critical")
+    page.locator(".ag-center-cols-container .ag-row .ag-cell[col-id='kind']").first.click()
+    expect(page.locator("h1")).to_contain_text("Credential stuffing against <img src=x")
+    assert page.url.split("?")[0].endswith(site.findings[Kind.AUTH_FAILURE_SPIKE.value])
+    page.go_back()
+    expect(page.locator("h1")).to_have_text("Findings")
+    expect(page.locator(".ag-center-cols-container .ag-row")).to_have_count(1)
+
+
+def test_enter_on_a_row_opens_its_finding(watch: Opener) -> None:
+    page = watch().open("/findings?severity=critical")
+    page.locator(".ag-center-cols-container .ag-row .ag-cell[col-id='kind']").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_contain_text("Credential stuffing")
+
+
+def test_keys_lead_from_page_to_page(watch: Opener) -> None:
+    page = watch().open("/?range=7d")
+    page.keyboard.press("g")
+    page.keyboard.press("f")
+    expect(page.locator("h1")).to_have_text("Findings")
+    assert page.url.endswith("/findings?range=7d")
+    page.keyboard.press("g")
+    page.keyboard.press("o")
+    expect(page.locator("h1")).to_have_text("Overview")
+
+
+def test_a_number_of_the_matrix_leads_to_its_findings(watch: Opener) -> None:
+    page = watch().open("/")
+    page.get_by_title("1 open, Latency, high").click()
+    expect(page.locator("h1")).to_have_text("Findings")
+    expect(page.locator(".ag-center-cols-container .ag-row")).to_have_count(1)
+
+
+def test_the_scope_changes_what_is_shown(watch: Opener) -> None:
+    page = watch().open("/")
+    everything = page.locator(".tile-value").first.inner_text()
+    choose(page, "All APIs", "legacy9")
+    expect(page.locator(".tile-value").first).not_to_have_text(everything)
+    assert "api=legacy9" in page.url
+    choose(page, "Last 24 h", "Last hour", label="Time range")
+    page.wait_for_url("**range=1h*")
+
+
+def test_a_small_screen_has_cards_and_a_menu(watch: Opener) -> None:
+    page = watch(390).open("/findings")
+    expect(page.locator(".cards li").first).to_be_visible()
+    expect(page.locator("#findings-grid")).to_be_hidden()
+    page.get_by_label("Navigation").click()
+    page.get_by_role("link", name="Overview").click()
+    expect(page.locator("h1")).to_have_text("Overview")
+
+
+def test_requests_behind_a_finding_are_listed(watch: Opener, site: Site) -> None:
+    page = watch().open(f"/findings/{site.findings[Kind.AUTH_FAILURE_SPIKE.value]}")
+    expect(page.locator("#requests-grid .ag-center-cols-container .ag-row").first).to_contain_text("POST")
+    answer = page.request.get(site.address + (page.get_by_role("link", name="JSON").get_attribute("href") or ""))
+    assert answer.json()["kind"] == Kind.AUTH_FAILURE_SPIKE.value
+
+
+def test_a_finding_that_is_not_there_says_so(watch: Opener) -> None:
+    page = watch().open("/findings/nothing")
+    expect(page.get_by_text("There is no such finding")).to_be_visible()
+
+
+def test_an_empty_store_says_what_to_do(watch: Opener, empty_site: Site) -> None:
+    watched = watch(address=empty_site.address)
+    page = watched.open("/")
+    expect(page.get_by_text("No requests yet")).to_be_visible()
+    expect(page.get_by_text("gatewatch ingest PATH…")).to_be_visible()
+    page = watched.open("/findings")
+    expect(page.get_by_text("No findings yet")).to_be_visible()
+
+
+def choose(page: Page, placeholder: str, option: str, *, label: str | None = None) -> None:
+    """Pick an option of a select."""
+    box = page.locator(f"input[aria-label='{label}']") if label else page.get_by_placeholder(placeholder, exact=True)
+    box.click()
+    page.get_by_role("option", name=option, exact=True).click()
