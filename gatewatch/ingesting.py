@@ -39,7 +39,7 @@ from gatewatch.store.batches import (
 )
 from gatewatch.store.lake import Lake
 from gatewatch.store.state import State
-from ingest.engine import IDENTITY_SQL
+from ingest.engine import IDENTITY_SQL, RECORD
 from ingest.files import LogFile, Piece, group, split
 from ingest.identity import Identities
 from ingest.pool import Repetitions, run
@@ -47,9 +47,6 @@ from ingest.scan import Accounting, Progress, chosen_formats, log_files, spooled
 from ingest.work import Config, FileCount, Result, Task
 
 _HEAD = 1024  # bytes that recognise a file which was appended to
-_RECORD = tuple(
-    f'"{name}"' for name in REQUESTS.names if name not in {"source", "batch", "reject_cause", "throttle_scope"}
-)
 
 
 @dataclass(slots=True)
@@ -296,7 +293,8 @@ class _Kept:
             if segment.min_at.timestamp() <= last_s and segment.max_at.timestamp() >= first_s
         ]
         self._segments = [segment for segment in self._segments if segment not in reached]
-        expression = IDENTITY_SQL.format(otherwise=f"ELSE hash({', '.join(_RECORD)})")
+        record = ", ".join(f'"{name}"' for name in RECORD)
+        expression = IDENTITY_SQL.format(otherwise=f"ELSE hash({record})")
         for segment in reached:
             path = self._state.lake.root / segment.path
             try:

@@ -8,7 +8,7 @@ did not show, and last the slow reader, line by line. Every row ends in exactly 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
@@ -19,12 +19,13 @@ import pyarrow.compute as pc
 from gatewatch.frames import REQUESTS, visible_mask
 from ingest import slow
 from ingest.block import LINE_LIMIT, Block, Rows, block_of_records
-from ingest.canonical import given, select_sql
-from ingest.causes import CauseBook, combination_sql
+from ingest.book import Book, Work
+from ingest.canonical import canonical_columns, given, reason_sql
+from ingest.combinations import combination_sql, place_sql
 from ingest.envelopes import glued_records
 from ingest.formats.infer import choose
 from ingest.formats.model import Format
-from ingest.reject_cause import reject_cause_sql
+from ingest.values import EARLIEST, LATEST
 
 SAMPLE = 300
 _FEW = 64  # leftovers that are not worth a further pass of the engine
@@ -75,7 +76,8 @@ class Engine:
         """lean: leave out what only the raw request needs (ids and paths) where the format gives something better."""
         self.lean = lean
         self._broken = False
-        self._causes = CauseBook()
+        self._places = Book([*PLACES, "series"])
+        self._causes = Book(JUDGED)
         self.columns = tuple(name for name in REQUESTS.names if name in set(columns))
         self.key = hash_key.hex()
         self.connection = duckdb.connect(config={"threads": "1", "memory_limit": memory_limit})
@@ -178,31 +180,33 @@ class Engine:
             )
             if value is not None
         }
-        columns = [name for name in self.columns if name not in _JUDGED]
-        selected = select_sql(variables, constants, self.key, columns, ("user_agent",) if self.lean else ())
-        cause, scope = reject_cause_sql(variables, constants)
-        telling = frozenset(name for name in variables if _quoted(name) in cause or _quoted(name) in scope)
-        mask = visible_mask(given(variables, constants))
+        known = canonical_columns(variables, constants, self.key)
+        columns = [name for name in self.columns if name not in _WORKED]
+        lean = self.lean
+        inner = ", ".join(f"{known[name]} AS {_quoted(name)}" for name in columns)
+        places = {name: known[name] for name in PLACES}
+        judged = {name: known[name] for name in JUDGED}
+        telling_place = _occurring(variables, places.values())
+        telling_cause = _occurring(variables, judged.values())
         # A whole record is an identity only when its time is precise and nothing was left out of it.
-        precise = not self.lean and bool({"requestTimeEpoch", "x.time"} & variables)
-        event_id = '"x.event_id"' if "x.event_id" in variables else "NULL"
-        kept = [
-            f"CASE WHEN status >= 400 THEN {_quoted(name)} END AS {name}"
-            if self.lean and name in _WHO
-            else _quoted(name)  # `at` is a keyword
+        precise = not lean and bool({"requestTimeEpoch", "x.time"} & variables)
+        kept = ", ".join(
+            f"CASE WHEN status >= 400 THEN {name} END AS {name}" if lean and name in _WHO else _quoted(name)
             for name in columns
-            if name != _UNKEPT or not self.lean
-        ]
-        outer = (
-            f"SELECT rn, {', '.join(kept)}, "
-            f'(epoch_us("at") // 60000000)::INTEGER AS minute, {SERIES_SQL} AS series, {CLIENT_SQL} AS client, '
-            f"{_identity(columns if precise else [])} AS identity, {mask}::UBIGINT AS visible, event_id, "
-            "CASE WHEN unmet THEN 'no_format' ELSE reason END AS reason, "
-            "CASE WHEN status >= 400 THEN combination END AS combination "
-            f"FROM (SELECT rn, unmet, {selected}, {event_id} AS event_id, "
-            f"hash({_text(found.name)}, {combination_sql(telling)}) AS combination "
+            if name != _UNKEPT or not lean
         )
-        used = frozenset(name for name in variables if _quoted(name) in selected) | telling
+        reason = f"CASE WHEN {_SANE} THEN NULL ELSE 'unread' END" if read is None else "reason"
+        told = "" if read is None else f", {reason_sql(variables)} AS reason"
+        outer = (
+            f'SELECT rn, {kept}, (epoch_us("at") // 60000000)::INTEGER AS minute, {CLIENT_SQL} AS client, '
+            f"{_identity(RECORD if precise else [])} AS identity, "
+            f"{visible_mask(given(variables, constants))}::UBIGINT AS visible, event_id, place, "
+            f"CASE WHEN status >= 400 THEN cause END AS cause, {reason} AS reason "
+            f"FROM (SELECT rn, unmet, {inner}, {_event_id(variables)} AS event_id, "
+            f"hash({_text(found.name)}, {_text(repr(constants))}, {place_sql(telling_place)}) AS place, "
+            f"hash({_text(found.name)}, {combination_sql(telling_cause)}) AS cause{told} "
+        )
+        used = _occurring(variables, [inner, told]) | telling_place | telling_cause
 
         def source(relation: str, *, careful: bool) -> str:
             if read is not None:
@@ -210,18 +214,22 @@ class Engine:
             return raw_sql(found, side, used, careful=careful, lines=relation)
 
         lines = "lines" if read is None else "slow_rows"
+
+        def worker(expressions: Mapping[str, str], more: str = "") -> Work:
+            def work(rows: Rows) -> pa.Table:
+                self.connection.register("wanted", pa.table({"rn": pa.array(rows.astype(np.int32))}))
+                some = f"(SELECT * FROM {lines} WHERE rn IN (SELECT rn FROM wanted))"
+                listed = ", ".join(f"{value} AS {name}" for name, value in expressions.items())
+                table = self._table(f"SELECT *{more} FROM (SELECT rn, {listed} FROM ({source(some, careful=True)}))")
+                self.connection.unregister("wanted")
+                return table
+
+            return work
+
         table = self._query(lambda careful: f"{outer} FROM ({source(lines, careful=careful)}))", found)
-
-        def judge(rows: Rows) -> pa.Table:
-            self.connection.register("wanted", pa.table({"rn": pa.array(rows.astype(np.int32))}))
-            some = f"(SELECT * FROM {lines} WHERE rn IN (SELECT rn FROM wanted))"
-            judged = self.connection.sql(
-                f"SELECT rn, {cause} AS reject_cause, {scope} AS throttle_scope FROM ({source(some, careful=True)})"
-            ).to_arrow_table()
-            self.connection.unregister("wanted")
-            return judged
-
-        return self._causes.fill(table, judge).select([*self.schema.names, "reason"])
+        table = self._places.fill(table, "place", worker(places, f", {SERIES_SQL} AS series"))
+        table = self._causes.fill(table, "cause", worker(judged))
+        return table.select([*self.schema.names, "reason"])
 
     def _query(self, query: Callable[[bool], str], found: Format) -> pa.Table:
         """Run the query, at first in the way that a malformed JSON line stops."""
@@ -240,7 +248,11 @@ class Engine:
     @property
     def schema(self) -> pa.Schema:
         """Of Reading.accepted."""
-        kept = [REQUESTS.field(name) for name in self.columns if name != "extended_request_id" or not self.lean]
+        kept = [
+            pa.field(name, pa.dictionary(pa.int32(), pa.string())) if name in _WORKED else REQUESTS.field(name)
+            for name in self.columns
+            if name != _UNKEPT or not self.lean
+        ]
         return pa.schema([pa.field("rn", pa.int32()), *kept, *MEASURES])
 
     def _leftover(self, block: Block, here: Rows | None, chosen: Chosen, reading: Reading, tried: list[Format]) -> None:
@@ -340,9 +352,24 @@ class Engine:
                     reading.rejected[number] = reason
 
 
+PLACES: tuple[str, ...] = ("account", "region", "api", "api_type", "stage", "route")
+JUDGED: tuple[str, ...] = ("reject_cause", "throttle_scope")
+"""Columns that books fill (see book.py); dictionary-encoded."""
+
+RECORD: tuple[str, ...] = tuple(
+    name for name in REQUESTS.names if name not in {*PLACES, *JUDGED, "source", "batch", "delivered_at"}
+)
+"""The columns that make a whole record's identity."""
+
+_WORKED = frozenset({*PLACES, *JUDGED})
 _UNKEPT = "extended_request_id"
 _WHO = frozenset({"client_ip", "principal", "api_key_id", "user_agent"})
-_JUDGED = frozenset({"reject_cause", "throttle_scope"})
+_SANE = (
+    "NOT unmet AND status BETWEEN 100 AND 599 AND "
+    f"\"at\" >= '{EARLIEST:%Y-%m-%d} 00:00:00+00'::TIMESTAMPTZ AND "
+    f"\"at\" < '{LATEST:%Y-%m-%d} 00:00:00+00'::TIMESTAMPTZ"
+)
+"""An accepted row. The others go on to the slow reader, which tells the reason."""
 
 SERIES_SQL = "hash(account, region, api, api_type, stage, route)"
 CLIENT_SQL = "hash(coalesce('key:' || api_key_id, 'principal:' || principal, 'ip:' || client_ip)) & 4294967295"
@@ -414,6 +441,16 @@ def raw_sql(found: Format, side: frozenset[str], used: frozenset[str], *, carefu
 
 def _identity(record: Sequence[str]) -> str:
     return IDENTITY_SQL.format(otherwise=f"ELSE hash({', '.join(map(_quoted, record))})" if record else "")
+
+
+def _occurring(variables: frozenset[str], expressions: Iterable[str]) -> frozenset[str]:
+    """The variables that occur in the expressions."""
+    text = " ".join(expressions)
+    return frozenset(name for name in variables if _quoted(name) in text)
+
+
+def _event_id(variables: frozenset[str]) -> str:
+    return '"x.event_id"' if "x.event_id" in variables else "NULL::VARCHAR"
 
 
 def _aliases(side: frozenset[str]) -> frozenset[str]:

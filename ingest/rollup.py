@@ -45,6 +45,9 @@ ROLLUP_COLUMNS: tuple[str, ...] = (
 _DIMENSIONS = ("account", "region", "api", "api_type", "stage", "route")
 _CLIENT_COLUMNS = {
     "minute": "to_timestamp(minute * 60)",
+    **{name: f"{name}::VARCHAR" for name in ("account", "region", "api", "api_type", "stage", "route")},
+    "reject_cause": "reject_cause::VARCHAR",
+    "throttle_scope": "throttle_scope::VARCHAR",
     "user_agent": "left(user_agent, 256)",
 }
 
@@ -265,7 +268,7 @@ def _keys(accepted: pa.Table, rows: dict[str, Array], groups: _Groups) -> dict[s
     """The key columns of each group, the texts taken from one row of each series."""
     _, first, place = np.unique(rows["series"][groups.first], return_index=True, return_inverse=True)
     some = accepted.select(list(_DIMENSIONS)).take(pa.array(groups.first[first]))
-    out = {name: some.column(name).combine_chunks().take(pa.array(place)) for name in _DIMENSIONS}
+    out = {name: some.column(name).cast(pa.string()).combine_chunks().take(pa.array(place)) for name in _DIMENSIONS}
     minute = rows["minute"][groups.first].astype(np.int64) * 60_000_000
     return {"minute": pa.array(minute).cast(pa.timestamp("us", tz="UTC")), **out}
 
@@ -292,7 +295,7 @@ def _causes(accepted: pa.Table, groups: _Groups) -> dict[str, pa.Array]:
         codes = np.zeros(0, dtype=np.int64)
         chosen = np.flatnonzero(accepted.column(field).is_valid().to_numpy())
         if len(chosen):
-            words = accepted.column(field).take(pa.array(chosen)).combine_chunks().dictionary_encode()
+            words = accepted.column(field).take(pa.array(chosen)).cast(pa.string()).combine_chunks().dictionary_encode()
             known = np.array([places[word] for word in words.dictionary.to_pylist()])
             codes = known[words.indices.to_numpy()]
         counts = np.bincount(groups.owner[chosen] * len(names) + codes, minlength=rows * len(names))

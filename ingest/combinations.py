@@ -1,0 +1,56 @@
+"""What tells rows apart for a book (see book.py): one hash for all that a set of rules looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ingest import api_types
+
+_PRESENT = frozenset(
+    {"identity.apiKeyId", "identity.apiKey", "identity.userArn", "identity.caller", "connectionId", "eventType"}
+)
+"""Variables of which the rules only ask whether they are there."""
+
+
+_UNDECLARED = frozenset(
+    "path x.request x.url status error.responseType error.message error.messageString authenticate.status "
+    "authenticate.error authorizer.status authorizer.error integration.status integrationStatus".split()
+)
+"""Variables that tell the route only where no resource and no route key does."""
+
+
+def place_sql(variables: Iterable[str]) -> str:
+    """The combination that account, region, API, its type, stage and route follow from."""
+    names = sorted(variables)
+    declared = " OR ".join(
+        f"coalesce({_quoted(name)}, '-') NOT IN ('-', '')" for name in ("resourcePath", "routeKey") if name in names
+    )
+    parts = []
+    for name in names:
+        value = _told(name)
+        parts.append(f"CASE WHEN {declared} THEN NULL ELSE {value} END" if declared and name in _UNDECLARED else value)
+    return f"hash({', '.join(parts) or 'NULL'})"
+
+
+def combination_sql(variables: Iterable[str]) -> str:
+    """The combination that a reject cause follows from.
+
+    Latencies count by tenths of a second (all limits are multiples), identities by being there at all.
+    """
+    return f"hash({', '.join(map(_told, sorted(variables))) or 'NULL'})"
+
+
+def _told(name: str) -> str:
+    column = _quoted(name)
+    if name.endswith(("atency", "_s")):
+        tenths = f"try_cast({column} AS DOUBLE) {'// 100' if name.endswith('atency') else '* 10 // 1'}"
+        return f"CASE WHEN try_cast({column} AS DOUBLE) > 0 THEN {tenths} ELSE -1 END"
+    if name in _PRESENT:
+        return f"coalesce({column}, '-') IN ('-', '')"
+    if name == "requestId":
+        return f"regexp_full_match({column}, '{api_types._UUID}')"
+    return column
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
