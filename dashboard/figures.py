@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from urllib.parse import quote
 
 import plotly.graph_objects as go
@@ -68,10 +69,11 @@ def strip(known: Sequence[bool]) -> str:
     """A bar of what is known (green) and what is not (orange), as a data: image."""
     width, height = _SPARK
     step = width / max(len(known), 1)
-    bars = "".join(
-        f'<path d="M{place * step:.2f} 8h{step + 0.05:.2f}v12h-{step + 0.05:.2f}z" fill="{GREEN if one else ORANGE}"/>'
-        for place, one in enumerate(known)
-    )
+    bars, place = "", 0
+    for one, run in groupby(known):
+        wide = len(list(run)) * step
+        bars += f'<path d="M{place * step:.2f} 8h{wide:.2f}v12h-{wide:.2f}z" fill="{GREEN if one else ORANGE}"/>'
+        place += round(wide / step)
     box = f'viewBox="0 0 {width} {height}" preserveAspectRatio="none"'
     return "data:image/svg+xml," + quote(f'<svg xmlns="http://www.w3.org/2000/svg" {box}>{bars}</svg>')
 

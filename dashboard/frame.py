@@ -249,7 +249,7 @@ def footer(reader: Reader) -> list[Component]:
     parts = [
         f"Newest request {words.at(newest)}",
         f"Last ingest {words.at(commit)}",
-        f"{words.count(lines)} lines read, {words.percent(rejected / lines if lines else None)} rejected",
+        f"{words.count(lines)} lines read" + (f", {words.percent(rejected / lines)} rejected" if lines else ""),
         "All times are UTC",
     ]
     return [html.Span(part) for part in parts]

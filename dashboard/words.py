@@ -58,7 +58,7 @@ def millis(value: float | None) -> str:
         return NONE
     if value >= 10_000:
         return f"{value / 1000:.1f} s"
-    return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
+    return f"{value:,.0f} ms" if value >= 10 else f"{value:.1f} ms"
 
 
 def quantity(value: float | None, unit: str) -> str:

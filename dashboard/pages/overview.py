@@ -46,7 +46,7 @@ def first_run() -> Component:
     """An empty store: what to do."""
     return html.Div(
         [
-            html.H1("Overview"),
+            html.Div(html.H1("Overview"), className="page-head"),
             card(
                 None,
                 empty(

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from urllib.parse import unquote
+from xml.etree import ElementTree
+
+from dashboard.figures import band_figure, band_sentence, spark_sentence, sparkline, strip, template
+from gatewatch.records import Evidence
+from tests.dashboard.world import END, HOSTILE, findings
+from tests.store.builders import a_finding
+
+
+def svg(uri: str) -> ElementTree.Element:
+    head, body = uri.split(",", 1)
+    assert head == "data:image/svg+xml"
+    return ElementTree.fromstring(unquote(body))
+
+
+def test_a_sparkline_lifts_the_pen_over_gaps() -> None:
+    (path,) = svg(sparkline([1, 2, math.nan, 3, math.nan, 4, 5]))
+    assert path.get("d", "").count("M") == 3
+    assert "h1" in path.get("d", "")
+    assert "nan" not in path.get("d", "")
+
+
+def test_a_sparkline_of_nothing_is_still_a_picture() -> None:
+    for values in ([], [math.nan], [0.0, 0.0], [math.inf, 1.0]):
+        svg(sparkline(values))
+
+
+def test_coverage_is_one_mark_a_run() -> None:
+    marks = list(svg(strip([True, True, False, True])))
+    assert len(marks) == 3
+    assert [mark.get("d", "").split()[0] for mark in marks] == ["M0.00", "M60.00", "M90.00"]
+
+
+def test_a_line_is_told_in_one_sentence() -> None:
+    assert spark_sentence("Requests", [1, 5, math.nan, 2], ["1", "5", "–", "2"]) == (
+        "Requests: between 1 and 5; unknown for 25 % of the range."
+    )
+    assert spark_sentence("Requests", [math.nan], ["–"]) == "Requests: no data in this range."
+
+
+def test_the_band_chart_has_its_lines_and_marks() -> None:
+    attack = findings(END, hostile=False)[1]
+    figure = band_figure(attack)
+    assert [trace.name for trace in figure.data] == ["alarm limit", "expected", "observed"]
+    assert [note.text for note in figure.layout.annotations] == ["began", "detected"]
+    assert len(figure.layout.shapes) == 2
+    assert band_sentence(attack) == (
+        "The highest value was 326 rejections/min at 2026-06-09 10:12 UTC, where 2.16 rejections/min was expected "
+        "and the alarm limit stood at 3.89 rejections/min."
+    )
+
+
+def test_marks_outside_of_the_series_do_not_stretch_the_axis() -> None:
+    attack = findings(END, hostile=False)[1]
+    late = dataclasses.replace(attack, detected_at=END.replace(year=2027), end=END.replace(year=2028))
+    assert [note.text for note in band_figure(late).layout.annotations] == ["began"]
+
+
+def test_a_finding_without_any_value_has_a_sentence_too() -> None:
+    silent = dataclasses.replace(a_finding(), evidence=Evidence(0.0, 1.0, "requests", "nothing"))
+    band_figure(silent)
+    assert band_sentence(silent).startswith("No minute")
+
+
+def test_an_attackers_unit_is_escaped() -> None:
+    attack = findings(END, hostile=False)[1]
+    for text in HOSTILE:
+        evil = dataclasses.replace(attack, evidence=dataclasses.replace(attack.evidence, unit=text))
+        shown = json.dumps(band_figure(evil).to_plotly_json(), default=str)
+        assert "<img" not in shown
+        assert "<script" not in shown
+        assert "<a " not in shown
+        assert "$" not in shown
+        assert "%{customdata}" not in shown
+
+
+def test_both_templates_name_the_same_things() -> None:
+    light, dark = template(dark=False), template(dark=True)
+    assert light != dark
+    assert light["layout"].keys() == dark["layout"].keys()  # type: ignore[attr-defined]

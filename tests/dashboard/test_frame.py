@@ -1,0 +1,54 @@
+"""What happens when a page cannot be made: the old content stays, and it is said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from fastapi.testclient import TestClient
+
+from gatewatch.app import build_app
+from gatewatch.settings import Settings
+
+
+def show(client: TestClient, page: str, path: str) -> tuple[int, dict[str, object]]:
+    """Run a page's callback as the browser does."""
+    client.get("/")
+    wanted = next(
+        one for one in client.get("/_dash-dependencies").json() if one["output"] == f"{page}-content.children"
+    )
+    values = {"pathname": path, "search": "", "n_clicks": 0, "n_intervals": 0}
+    inputs = [{**one, "value": values[one["property"]]} for one in wanted["inputs"]]
+    body = {
+        "output": wanted["output"],
+        "outputs": {"id": f"{page}-content", "property": "children"},
+        "inputs": inputs,
+        "changedPropIds": [],
+        "parsedChangedPropsIds": [],
+    }
+    answer = client.post("/_dash-update-component", json=body)
+    return answer.status_code, answer.json() if answer.content else {}
+
+
+def test_a_page_is_shown_and_the_banner_goes(tmp_path: Path) -> None:
+    with TestClient(build_app(Settings(data_dir=tmp_path / "data")), base_url="http://localhost") as client:
+        status, body = show(client, "overview", "/")
+    assert status == 200
+    assert "No requests yet" in json.dumps(body["response"])
+    assert "All times are UTC" in json.dumps(body["sideUpdate"])
+
+
+def test_a_store_that_is_away_leaves_the_old_content_and_says_why(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("not a directory")
+    with TestClient(build_app(Settings(data_dir=tmp_path / "data")), base_url="http://localhost") as client:
+        status, body = show(client, "overview", "/")
+    assert status == 200
+    assert "overview-content" not in body.get("response", {})  # type: ignore[operator]
+    assert "Cannot read the data" in json.dumps(body["sideUpdate"])
+
+
+def test_a_page_that_is_left_changes_nothing(tmp_path: Path) -> None:
+    with TestClient(build_app(Settings(data_dir=tmp_path / "data")), base_url="http://localhost") as client:
+        status, body = show(client, "overview", "/findings")
+    assert status in {200, 204}
+    assert "overview-content" not in body.get("response", {})  # type: ignore[operator]

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from dashboard import words
+from gatewatch.records import Cause, Kind, Severity, State
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (math.nan, "–"),
+        (0, "0"),
+        (7, "7"),
+        (2.137, "2.14"),
+        (999.6, "1,000"),
+        (12345, "12,345"),
+        (1_234_567, "1.23 M"),
+        (5.5e9, "5.5 G"),
+    ],
+)
+def test_counts(value: float | None, text: str) -> None:
+    assert words.count(value) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0, "0 %"),
+        (0.00001, "< 0.01 %"),
+        (0.0123, "1.2 %"),
+        (0.5, "50 %"),
+        (0.9876, "98.8 %"),
+        (0.99999, "> 99.9 %"),
+        (1, "100 %"),
+        (math.nan, "–"),
+    ],
+)
+def test_what_is_not_all_is_never_written_as_100_percent(share: float, text: str) -> None:
+    assert words.percent(share) == text
+
+
+def test_latencies_keep_their_unit() -> None:
+    assert [words.millis(v) for v in (0.42, 12.4, 1560, 29_000, math.nan)] == [
+        "0.4 ms",
+        "12 ms",
+        "1,560 ms",
+        "29.0 s",
+        "–",
+    ]
+    assert words.quantity(0.02, "share") == "2 %"
+    assert words.quantity(41.0, "429/min") == "41 429/min"
+    assert words.quantity(None, "429/min") == "–"
+
+
+def test_times_are_utc_and_say_so() -> None:
+    moment = datetime(2026, 6, 9, 14, 5, 6, 789000, tzinfo=timezone(timedelta(hours=2)))
+    assert words.at(moment) == "2026-06-09 12:05 UTC"
+    assert words.second(moment) == "2026-06-09 12:05:06.789 UTC"
+    assert words.at(None) == words.second(None) == "–"
+    assert words.at(datetime(2026, 1, 2, tzinfo=UTC)) == "2026-01-02 00:00 UTC"
+
+
+def test_durations_have_their_two_largest_units() -> None:
+    cases = {40: "40 s", 60: "1 min", 3900: "1 h 5 min", 3600: "1 h", 183_600: "2 d 3 h", 86_460: "1 d", -5: "0 s"}
+    assert {n: words.duration(timedelta(seconds=n)) for n in cases} == cases
+
+
+def test_every_name_has_a_word() -> None:
+    assert set(words.KINDS) == set(Kind)
+    assert set(words.SEVERITIES) == set(Severity)
+    assert set(words.STATES) == set(State)
+    assert set(words.CAUSES) == set(Cause)
