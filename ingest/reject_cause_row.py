@@ -162,8 +162,8 @@ class _Refusal:
         # integrationStatus is the Lambda service's status, except on WebSocket APIs, where it is the back end's.
         websocket = self.kind == ApiType.WEBSOCKET
         plain = self.number("integrationStatus")
-        self.backend = self.number("integration.status") or (plain if websocket else None)
-        self.service = self.number("integration.integrationStatus") or (None if websocket else plain)
+        self.backend = self.number("integration.status") or (plain if websocket else None) or None
+        self.service = self.number("integration.integrationStatus") or (None if websocket else plain) or None
         latency = self.decimal("integration.latency") or self.decimal("integrationLatency") or 0.0
         # A gateway that logs no type of its own says that it did not refuse; only HTTP APIs may be silent about it.
         silent = said is None and self.kind != ApiType.HTTP and only_type(frozenset(variables))
