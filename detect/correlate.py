@@ -32,11 +32,18 @@ def correlate(findings: Sequence[Finding]) -> list[Finding]:
     return sorted(out, key=lambda finding: (finding.start, finding.kind, finding.id))
 
 
-def _rank(finding: Finding) -> int:
+def _rank(finding: Finding) -> float:
     """Nearer the root first."""
     if finding.subtype in {"authorizer_outage", "misconfiguration", "signing_key_rotation"}:
         return 0
-    order = {Kind.DEAD_API: 1, Kind.THROTTLING_ABUSE: 2, Kind.AUTH_FAILURE_SPIKE: 3, Kind.LATENCY_OUTLIER: 4}
+    if finding.subtype == "timeout_29s":
+        return 3.5
+    order: dict[Kind, float] = {
+        Kind.DEAD_API: 1,
+        Kind.THROTTLING_ABUSE: 2,
+        Kind.AUTH_FAILURE_SPIKE: 3,
+        Kind.LATENCY_OUTLIER: 4,
+    }
     return order[finding.kind] + (6 if finding.subtype in {"path_probing", "unused", "shadow", "zombie"} else 0)
 
 

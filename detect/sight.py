@@ -97,3 +97,15 @@ def dead_blind(sight: JSON) -> list[Blind]:
         for key, seen in stages(sight)
         if "status" not in seen
     ]
+
+
+def latency_blind(sight: JSON) -> list[Blind]:
+    """Stages without any latency, and those where its layer cannot be told."""
+    out = []
+    for key, seen in stages(sight):
+        if "latency_ms" not in seen:
+            out.append(blind(Kind.LATENCY_OUTLIER, key, "no latency is logged", variables("latency_ms")))
+        elif "integration_latency_ms" not in seen:
+            reason = "degraded: the slow layer cannot be told"
+            out.append(blind(Kind.LATENCY_OUTLIER, key, reason, variables("integration_latency_ms")))
+    return out

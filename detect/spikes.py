@@ -21,6 +21,7 @@ from detect.stats.seasonal import MATURE_MINUTES
 from detect.stats.tail import nats, upper_limit
 from detect.stats.windows import TAIL, prefix, trailing
 from detect.who import Tally, joined, rows_from_json, rows_of, sources_over
+from gatewatch.frames import cause_column
 from gatewatch.records import JSON
 
 YOUNG_MINUTES = 10.0
@@ -37,7 +38,8 @@ class Group:
     """One series a stage: which causes it counts, and how much is worth a word.
 
     least: smallest excess. ratio: smallest observed / expected. source: refusals of one source in an hour that are
-    looked at even when the sum is quiet; 0: never. young: excess that counts in the first hour of a stage.
+    looked at even when the sum is quiet; 0: never. young: excess that counts in the first hour of a stage. columns:
+    counts that are no reject causes.
     """
 
     name: str
@@ -46,6 +48,12 @@ class Group:
     ratio: float = 1.4
     source: float = 0.0
     young: float = 100.0
+    columns: tuple[str, ...] = ()
+
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """The count columns of a rollup that add up to this series."""
+        return (*(cause_column(cause) for cause in self.causes), *self.columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +129,13 @@ class Spikes:
         self.peak_now = np.concatenate([self.peak_now, np.zeros(total - len(self.peak_now))])
         counts = np.zeros((total, block.minutes))
         base = np.zeros((total, block.minutes))
-        refused = grid.counts(*(f"c_{cause}" for cause in self._of_cause))
+        refused = grid.counts(*(column for group in self.groups.values() for column in group.counted))
         good = np.maximum(grid.counts("n") - refused, 0.0)
         closes = np.tile((np.arange(block.minutes, dtype=np.int64) + block.first + 3) * MINUTE_US, (total, 1))
         given = grid.closes()
         for place, name in enumerate(names):
             rows = index[place :: len(names)]
-            counts[rows] = grid.counts(*(f"c_{cause}" for cause in self.groups[name].causes))
+            counts[rows] = grid.counts(*self.groups[name].counted)
             base[rows] = good
             closes[rows] = given
         use = np.broadcast_to(block.covered, (total, block.minutes))
