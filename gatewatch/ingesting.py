@@ -38,6 +38,7 @@ from gatewatch.store.batches import (
     sweep_expired,
 )
 from gatewatch.store.lake import Lake
+from gatewatch.store.packed import FIELDS, column_sql, pack
 from gatewatch.store.state import State
 from ingest.engine import IDENTITY_SQL, RECORD
 from ingest.files import LogFile, Piece, group, split
@@ -78,13 +79,14 @@ class LakeWriter:
                 compression_level=1,  # half the time of level 3 for two bytes an event
                 row_group_size=65536,
                 use_dictionary=[name for name in kept.column_names if name not in _UNIQUE],
+                store_schema=False,  # a dictionary is how a column is stored, not what it is
             )
         size, digest = temporary.stat().st_size, lake.sha256(temporary)
         lake.publish(temporary, relative)
         return Segment(kind, relative, len(table), size, min_at, max_at, digest)
 
 
-_UNIQUE = frozenset({"at", "path", "request_id", "extended_request_id", "trace_id"})
+_UNIQUE = frozenset({"at", "path", "request_id", "extended_request_id", "trace_id", *(field.name for field in FIELDS)})
 
 
 def _stored(accepted: pa.Table, task: Task) -> pa.Table:
@@ -96,7 +98,7 @@ def _stored(accepted: pa.Table, task: Task) -> pa.Table:
         columns["extended_request_id"] = pc.coalesce(columns["extended_request_id"], named)
     columns["source"] = pa.repeat(pa.scalar(task.source), len(accepted))
     columns["batch"] = pa.repeat(pa.scalar(task.batch), len(accepted))
-    return pa.table({name: columns[name] for name in REQUESTS.names}).cast(REQUESTS)
+    return pack(pa.table({name: columns[name] for name in REQUESTS.names}))
 
 
 def hash_key(settings: Settings) -> bytes:
@@ -294,6 +296,7 @@ class _Kept:
         ]
         self._segments = [segment for segment in self._segments if segment not in reached]
         record = ", ".join(f'"{name}"' for name in RECORD)
+        names = ", ".join(map(column_sql, RECORD))
         expression = IDENTITY_SQL.format(otherwise=f"ELSE hash({record})")
         for segment in reached:
             path = self._state.lake.root / segment.path
@@ -302,7 +305,7 @@ class _Kept:
                     connection.execute("SET TimeZone = 'UTC'")
                     columns = connection.execute(
                         f"SELECT {expression} AS identity FROM "
-                        "(SELECT *, NULL::VARCHAR AS event_id FROM read_parquet(?))",
+                        f"(SELECT {names}, NULL::VARCHAR AS event_id FROM read_parquet(?))",
                         [str(path)],
                     ).fetchnumpy()
             except duckdb.IOException as error:

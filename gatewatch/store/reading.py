@@ -24,6 +24,7 @@ from gatewatch.frames.schema import TIME
 from gatewatch.store.lake import Segment
 from gatewatch.store.manifest import covered, segments
 from gatewatch.store.models import SegmentRow
+from gatewatch.store.packed import FIELDS, SHAPES, column_sql, unpack
 from gatewatch.store.state import State
 
 THREADS = 2
@@ -151,9 +152,10 @@ def stream_requests(
         path = state.lake.path(segment.path)
         try:
             with pq.ParquetFile(path) as file:
-                wanted = [name for name in {*schema.names, "at"} if name in file.schema_arrow.names]
+                packed = {shape.packed for shape in SHAPES if shape.column in schema.names}
+                wanted = [name for name in {*schema.names, "at", *packed} if name in file.schema_arrow.names]
                 for batch in file.iter_batches(batch_size=32_768, columns=wanted):
-                    kept = _within(pa.Table.from_batches([batch]), since, until)
+                    kept = _within(unpack(pa.Table.from_batches([batch])), since, until)
                     yield from _conform(kept, schema).to_batches()
         except (OSError, pa.ArrowInvalid) as error:
             raise StoreError(f"{path}: a segment that the manifest lists cannot be read: {error}") from error
@@ -264,9 +266,10 @@ def _ask(
 ) -> pa.Table:
     """The answer to `query`, in which {rows} are the segments' rows with the columns of `schema`, absent ones NULL."""
     paths = ", ".join(_text(_no_glob(str(state.lake.path(segment.path)))) for segment in listed)
-    names = ", ".join(f'"{name}"' for name in schema.names)
+    packed = [field for shape, field in zip(SHAPES, FIELDS, strict=True) if shape.column in schema.names]
+    names = ", ".join(column_sql(name) if packed else f'"{name}"' for name in schema.names)
     # The empty table gives the columns that older segments lack; hive columns of the path are not ours.
-    connection.register("no_rows", schema.empty_table())
+    connection.register("no_rows", pa.schema([*schema, *packed]).empty_table())
     rows = (
         f"SELECT {names} FROM (SELECT * FROM no_rows UNION ALL BY NAME "
         f"SELECT * FROM read_parquet([{paths}], union_by_name = true, hive_partitioning = false))"
