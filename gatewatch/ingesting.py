@@ -38,7 +38,7 @@ from gatewatch.store.batches import (
     sweep_expired,
 )
 from gatewatch.store.lake import Lake
-from gatewatch.store.packed import FIELDS, TRACE, column_sql, pack
+from gatewatch.store.packed import SHAPES, column_sql, pack
 from gatewatch.store.state import State
 from ingest.engine import IDENTITY_SQL, RECORD
 from ingest.files import LogFile, Piece, group, split
@@ -78,7 +78,7 @@ class LakeWriter:
                 compression="zstd",
                 compression_level=1,  # half the time of level 3 for two bytes an event
                 row_group_size=65536,
-                use_dictionary=[name for name in kept.column_names if name not in _UNIQUE],
+                use_dictionary=[name for name in kept.column_names if name not in _UNIQUE | _ENCODED.keys()],
                 column_encoding={name: _ENCODED[name] for name in kept.column_names if name in _ENCODED},
                 store_schema=False,  # a dictionary is how a column is stored, not what it is
             )
@@ -87,12 +87,14 @@ class LakeWriter:
         return Segment(kind, relative, len(table), size, min_at, max_at, digest)
 
 
-_UNIQUE = frozenset({"at", "path", "request_id", "extended_request_id", "trace_id", *(field.name for field in FIELDS)})
+_UNIQUE = frozenset(
+    {"at", "path", "request_id", "extended_request_id", "trace_id", *(shape.packed for shape in SHAPES)}
+)
 
 
 _ENCODED = {
     "at": "DELTA_BINARY_PACKED",
-    TRACE.packed: "BYTE_STREAM_SPLIT",  # its first four bytes are the time, which then shrinks to nothing
+    "trace_id_lead": "DELTA_BINARY_PACKED",
 }
 
 

@@ -1,5 +1,6 @@
 import gzip
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from gatewatch.store.batches import accounting, dead_letters
 from gatewatch.store.models import BatchRow
 from gatewatch.store.reading import read_minutes, read_requests
 from gatewatch.store.state import State, open_state
-from tests.ingest.lines import a_line
+from tests.ingest.lines import START, a_line
 
 
 @pytest.fixture
@@ -21,9 +22,10 @@ def state(tmp_path: Path) -> Iterator[State]:
     opened.close()
 
 
-def write(path: Path, numbers: range, **changed: str) -> Path:
+def write(path: Path, numbers: range, *, extended: str | None = None) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = "".join(a_line(number, **changed) + "\n" for number in numbers).encode()
+    lines = [a_line(number) if extended is None else a_line(number, extendedRequestId=extended) for number in numbers]
+    text = "".join(line + "\n" for line in lines).encode()
     path.write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)
     return path
 
@@ -37,7 +39,7 @@ def ingest(state: State, *paths: Path) -> IngestResult:
 
 def stored(state: State) -> int:
     """Requests in the lake, which the minutes must agree with."""
-    n = sum(read_minutes(state).column("n").to_pylist())
+    n: int = sum(read_minutes(state).column("n").to_pylist())
     ids = read_requests(state, limit=100_000).column("request_id").to_pylist()
     assert len(ids) == len(set(ids)) == n
     return n
@@ -55,6 +57,7 @@ def test_what_was_ingested_can_be_read_back(state: State, tmp_path: Path) -> Non
     assert newest["latency_ms"] == 59
     assert newest["client_ip"] == "192.0.2.3"
     assert newest["source"] == "files"
+    assert newest["trace_id"] == f"1-{int((START + timedelta(seconds=149)).timestamp()):08x}-{149:024x}"
 
 
 def test_a_second_run_passes_over_what_is_done(state: State, tmp_path: Path) -> None:
@@ -93,8 +96,8 @@ def test_a_copy_under_another_name_counts_once(state: State, tmp_path: Path) -> 
 
 
 def test_lines_without_an_extended_id_are_known_again_by_their_whole_record(state: State, tmp_path: Path) -> None:
-    ingest(state, write(tmp_path / "in" / "a.log", range(50), extendedRequestId="-"))
-    copy = ingest(state, write(tmp_path / "in" / "b.log", range(40, 60), extendedRequestId="-"))
+    ingest(state, write(tmp_path / "in" / "a.log", range(50), extended="-"))
+    copy = ingest(state, write(tmp_path / "in" / "b.log", range(40, 60), extended="-"))
     assert (copy.accounting.accepted, copy.accounting.duplicate) == (10, 10)
 
 

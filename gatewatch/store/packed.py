@@ -1,7 +1,8 @@
 """Request and trace ids in 16 bytes instead of 36 letters: half of what a request needs in the lake is random ids.
 
-A segment's column is packed when all of its ids have the usual shape, a lower-case UUID or an X-Ray trace id; else it
-stays as text. Readers see text either way.
+A trace id begins with its time: kept in a column of its own, that shrinks to nearly nothing. A segment's column is
+packed when all of its ids have the usual shape, a lower-case UUID or an X-Ray trace id; else it stays as text. Readers
+see text either way.
 """
 
 from __future__ import annotations
@@ -13,8 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-PACKED = pa.binary(16)
-
 Bytes = npt.NDArray[np.uint8]
 
 
@@ -23,8 +22,22 @@ class Shape:
     """Where the 32 hexadecimal digits stand in the text, and what stands between them."""
 
     column: str
-    packed: str
     model: str  # `0` for a digit, else the letter itself
+    lead: int = 0  # leading digits that go into a column of their own, as a number
+
+    @property
+    def packed(self) -> str:
+        return f"{self.column}_{16 - self.lead // 2}"
+
+    @property
+    def number(self) -> str | None:
+        return f"{self.column}_lead" if self.lead else None
+
+    @property
+    def fields(self) -> list[pa.Field]:
+        """The further columns of a segment."""
+        packed = pa.field(self.packed, pa.binary(16 - self.lead // 2))
+        return [packed] if self.number is None else [packed, pa.field(self.number, pa.uint32())]
 
     @property
     def digits(self) -> list[int]:
@@ -33,22 +46,22 @@ class Shape:
     @property
     def sql(self) -> str:
         """The text of the packed column, in DuckDB."""
+        digits = f"lower(hex({self.packed}))"
+        if self.number is not None:
+            digits = f"(printf('%0{self.lead}x', {self.number}) || {digits})"
         parts, digit = [], 1
         for run in re.findall("0+|[^0]+", self.model):
             if run[0] == "0":
-                parts.append(f"substr(lower(hex({self.packed})), {digit}, {len(run)})")
+                parts.append(f"substr({digits}, {digit}, {len(run)})")
                 digit += len(run)
             else:
                 parts.append(f"'{run}'")
         return " || ".join(parts)
 
 
-UUID = Shape("request_id", "request_id_16", "00000000-0000-0000-0000-000000000000")
-TRACE = Shape("trace_id", "trace_id_16", "1-00000000-000000000000000000000000")
+UUID = Shape("request_id", "00000000-0000-0000-0000-000000000000")
+TRACE = Shape("trace_id", "1-00000000-000000000000000000000000", lead=8)
 SHAPES = (UUID, TRACE)
-
-FIELDS = tuple(pa.field(shape.packed, PACKED) for shape in SHAPES)
-"""Further columns of a requests segment."""
 
 _NIBBLE = np.full(256, 255, dtype=np.uint8)
 _NIBBLE[np.frombuffer(b"0123456789abcdef", dtype=np.uint8)] = np.arange(16, dtype=np.uint8)
@@ -69,11 +82,13 @@ def pack(requests: pa.Table) -> pa.Table:
         column = requests.column(shape.column)
         packed = _packed(column, shape)
         if packed is None:
-            requests = requests.append_column(shape.packed, pa.nulls(len(requests), PACKED))
+            for field in shape.fields:
+                requests = requests.append_column(field, pa.nulls(len(requests), field.type))
             continue
         place = requests.column_names.index(shape.column)
         requests = requests.set_column(place, shape.column, pa.nulls(len(requests), pa.string()))
-        requests = requests.append_column(shape.packed, packed)
+        for field, values in zip(shape.fields, packed, strict=True):
+            requests = requests.append_column(field, values)
     return requests
 
 
@@ -85,12 +100,13 @@ def unpack(requests: pa.Table) -> pa.Table:
         packed = requests.column(shape.packed)
         if packed.null_count < len(packed) and shape.column in requests.column_names:
             place = requests.column_names.index(shape.column)
-            requests = requests.set_column(place, shape.column, _text(packed.combine_chunks(), shape))
-        requests = requests.drop_columns(shape.packed)
+            number = None if shape.number is None else requests.column(shape.number).combine_chunks()
+            requests = requests.set_column(place, shape.column, _text(packed.combine_chunks(), number, shape))
+        requests = requests.drop_columns([field.name for field in shape.fields])
     return requests
 
 
-def _packed(column: pa.ChunkedArray, shape: Shape) -> pa.Array | None:
+def _packed(column: pa.ChunkedArray, shape: Shape) -> list[pa.Array] | None:
     """None when a value has another shape, or none has any."""
     values = column.combine_chunks()
     valid = values.is_valid()
@@ -107,17 +123,25 @@ def _packed(column: pa.ChunkedArray, shape: Shape) -> pa.Array | None:
     if nibbles.max() > 15:
         return None
     packed = np.ascontiguousarray((nibbles[:, ::2] << 4) | nibbles[:, 1::2])
-    array = pa.FixedSizeBinaryArray.from_buffers(PACKED, len(known), [None, pa.py_buffer(packed)])
+    lead = shape.lead // 2
+    rest = np.ascontiguousarray(packed[:, lead:])
+    arrays = [pa.FixedSizeBinaryArray.from_buffers(pa.binary(16 - lead), len(known), [None, pa.py_buffer(rest)])]
+    if lead:
+        arrays.append(pa.array(np.ascontiguousarray(packed[:, :lead]).view(">u4")[:, 0].astype(np.uint32)))
     if not values.null_count:
-        return array
-    places = np.cumsum(np.asarray(valid.to_numpy(zero_copy_only=False))) - 1
-    return array.take(pa.array(places, mask=~np.asarray(valid.to_numpy(zero_copy_only=False))))
+        return arrays
+    present = np.asarray(valid.to_numpy(zero_copy_only=False))
+    places = pa.array(np.cumsum(present) - 1, mask=~present)
+    return [array.take(places) for array in arrays]
 
 
-def _text(packed: pa.FixedSizeBinaryArray, shape: Shape) -> pa.Array:
+def _text(packed: pa.FixedSizeBinaryArray, number: pa.Array | None, shape: Shape) -> pa.Array:
     valid = np.asarray(packed.is_valid().to_numpy(zero_copy_only=False))
     known = packed.drop_null()
-    raw = np.frombuffer(b"".join(known.to_pylist()), dtype=np.uint8).reshape(-1, 16)
+    raw = np.frombuffer(b"".join(known.to_pylist()), dtype=np.uint8).reshape(len(known), 16 - shape.lead // 2)
+    if number is not None:
+        lead = number.drop_null().to_numpy().astype(">u4").view(np.uint8).reshape(len(known), 4)
+        raw = np.concatenate([lead, raw], axis=1)
     letters = np.tile(np.frombuffer(shape.model.encode(), dtype=np.uint8), (len(known), 1))
     digits = np.empty((len(known), 32), dtype=np.uint8)
     digits[:, ::2], digits[:, 1::2] = _LETTER[raw >> 4], _LETTER[raw & 15]

@@ -24,7 +24,7 @@ from gatewatch.frames.schema import TIME
 from gatewatch.store.lake import Segment
 from gatewatch.store.manifest import covered, segments
 from gatewatch.store.models import SegmentRow
-from gatewatch.store.packed import FIELDS, SHAPES, column_sql, unpack
+from gatewatch.store.packed import SHAPES, column_sql, unpack
 from gatewatch.store.state import State
 
 THREADS = 2
@@ -152,7 +152,7 @@ def stream_requests(
         path = state.lake.path(segment.path)
         try:
             with pq.ParquetFile(path) as file:
-                packed = {shape.packed for shape in SHAPES if shape.column in schema.names}
+                packed = {field.name for shape in SHAPES if shape.column in schema.names for field in shape.fields}
                 wanted = [name for name in {*schema.names, "at", *packed} if name in file.schema_arrow.names]
                 for batch in file.iter_batches(batch_size=32_768, columns=wanted):
                     kept = _within(unpack(pa.Table.from_batches([batch])), since, until)
@@ -266,7 +266,7 @@ def _ask(
 ) -> pa.Table:
     """The answer to `query`, in which {rows} are the segments' rows with the columns of `schema`, absent ones NULL."""
     paths = ", ".join(_text(_no_glob(str(state.lake.path(segment.path)))) for segment in listed)
-    packed = [field for shape, field in zip(SHAPES, FIELDS, strict=True) if shape.column in schema.names]
+    packed = [field for shape in SHAPES if shape.column in schema.names for field in shape.fields]
     names = ", ".join(column_sql(name) if packed else f'"{name}"' for name in schema.names)
     # The empty table gives the columns that older segments lack; hive columns of the path are not ours.
     connection.register("no_rows", pa.schema([*schema, *packed]).empty_table())

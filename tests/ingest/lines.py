@@ -28,6 +28,7 @@ def a_line(number: int = 0, *, status: int = 200, second: float | None = None, *
         "apiKeyId": "-",
         "ip": f"192.0.2.{number % 7 + 1}",
         "userAgent": "curl/8.0",
+        "xrayTraceId": f"1-{int(at.timestamp()):08x}-{number:024x}",
     }
     return json.dumps(fields | changed)
 
