@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from ingest.block import Block, Origin, block_of_records
+from ingest.block import Block, Origin, Text, block_of_records
 
 _ENVELOPE = re.compile(rb'^\s*\{[^\n]{0,400}?"(?:messageType|logEvents|awslogs)"\s*:')
 _EVENTS = re.compile(rb'^\s*\{\s*"(?:events|searchedLogStreams|nextForwardToken|nextToken)"\s*:')
@@ -109,7 +109,7 @@ def _number(value: object) -> str | None:
     return str(value) if isinstance(value, int | str) and not isinstance(value, bool) else None
 
 
-def is_envelope(text: bytes) -> bool:
+def is_envelope(text: Text) -> bool:
     """Whether the text begins like something that wraps log events."""
     head = text[:4096]
     if _EVENTS.match(head) is not None:

@@ -8,6 +8,7 @@ from datetime import datetime
 import numpy as np
 import pyarrow as pa
 
+from gatewatch.errors import SourceError
 from gatewatch.frames import REQUESTS
 from gatewatch.records import JSON, Outcome, iso
 from ingest.block import Block
@@ -47,13 +48,20 @@ def parse_paths(
                 failed(error)
             for file in files:
                 lines: dict[str, int] = {}
-                for piece in split(file):
-                    lost: list[str] = []
-                    for block in blocks([piece], lines, lambda _, reason, lost=lost: lost.append(reason)):
-                        yield from _block(engine, block, chosen, seen, told, guessed)
-                        lines[file.path] = lines.get(file.path, 1) + len(block)
+                try:
+                    for piece in split(file):
+                        for block in blocks([piece], lines, _never):
+                            yield from _block(engine, block, chosen, seen, told, guessed)
+                            lines[file.path] = lines.get(file.path, 1) + len(block)
+                except SourceError as error:
+                    failed(str(error))
     finally:
         engine.close()
+
+
+def _never(file: str, reason: str) -> None:
+    """A lone piece that cannot be read raises; only companions are told of."""
+    raise SourceError(f"{file}: {reason}")
 
 
 def _block(

@@ -131,9 +131,9 @@ class _Pool:
                 if exhausted and not order:
                     return
                 continue
-            for connection in wait(list(busy)):
-                assert isinstance(connection, Connection)
-                self._hear(connection, busy, done)
+            for ready in wait(list(busy)):
+                assert isinstance(ready, Connection)
+                self._hear(ready, busy, done)
 
     def _hear(self, connection: Connection, busy: dict[Connection, int], done: dict[int, Result]) -> None:
         try:

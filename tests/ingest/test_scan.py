@@ -13,10 +13,10 @@ from ingest.scan import ScanResult, scan_paths
 from tests.ingest.lines import a_clf_line, a_line
 
 
-def scan(folder: Path, *texts: str | bytes, workers: int = 1, **options: str) -> ScanResult:
+def scan(folder: Path, *texts: str | bytes, workers: int = 1, log_format: str | None = None) -> ScanResult:
     for number, text in enumerate(texts):
         (folder / f"{number}.log").write_bytes(text if isinstance(text, bytes) else text.encode())
-    return scan_paths([str(folder)], workers=workers, **options)
+    return scan_paths([str(folder)], workers=workers, log_format=log_format)
 
 
 def outcomes(result: ScanResult) -> dict[str, int]:

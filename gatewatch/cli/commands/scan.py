@@ -15,7 +15,6 @@ from gatewatch.records import JSON, Severity
 
 if TYPE_CHECKING:
     from detect.run import Detection
-
     from gatewatch.cli.documents import Report
     from ingest.scan import ScanResult
 
@@ -105,7 +104,6 @@ def _run(
 ) -> tuple[ScanResult, Detection]:
     from detect.model import Context
     from detect.run import detect
-
     from ingest.scan import scan_paths
 
     settings = ui.settings()
