@@ -285,10 +285,10 @@ class _Refusal:
             return _match(CAUSE_OF_TEXT, f"{error} {self.message}") or "bad_signature", None
         if (self.authorizer or 0) >= 500:
             return self._broken_authorizer(), None
-        if (self.authorizer or 0) >= 400:
-            return _match(CAUSE_OF_TEXT, self.credential_text) or "authorizer_deny", None
         if self.status >= 500 and not self.reached and (self.number("authorizer.integrationStatus") or 0) >= 400:
             return self._broken_authorizer(), None
+        if (self.authorizer or 0) >= 400:
+            return _match(CAUSE_OF_TEXT, self.credential_text) or "authorizer_deny", None
         if self.authorizer_text and not self.reached:
             if self.status >= 500:
                 return self._broken_authorizer(), None
