@@ -16,36 +16,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
-
-import orjson
-import pyarrow as pa
-import pyarrow.compute as pc
+from typing import Any
 
 from alerts.channels import configured_channels
 from alerts.decide import decide
-from detect.model import Context
-from detect.run import Detection, detect
 from gatewatch.errors import ChannelError, GatewatchError, LeaseLost
+from gatewatch.evaluating import evaluate
 from gatewatch.ingesting import ingest_paths
-from gatewatch.records import iso
 from gatewatch.settings import Settings
 from gatewatch.store import leases, outbox
-from gatewatch.store.detector_state import load_state, save_state
 from gatewatch.store.findings import get_finding, save_blind, save_findings
-from gatewatch.store.manifest import covered, segments
-from gatewatch.store.reading import coverage, read_clients, read_minutes
 from gatewatch.store.sources import sources
 from gatewatch.store.state import State, open_state
 
 log = logging.getLogger(__name__)
 
-STATE_NAME = "detect"
 CLOSE_DELAY = timedelta(minutes=2)
 """A minute is looked at when it has been over so long; later lines make the next tick look again."""
-
-HISTORY_DAYS = 21.0
-"""Least history that a tick reads: three weeks, so that a time-of-week baseline has something to stand on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,36 +59,29 @@ def tick(state: State, settings: Settings, now: datetime, *, lease: tuple[str, i
 
     On an unchanged store nothing is read, changed or sent. lease: (name, epoch) that must still be ours when writing.
     """
-    horizon = (now - CLOSE_DELAY).replace(second=0, microsecond=0)
-    mark, until = _mark(state, horizon)
-    with state.read() as session:
-        saved = load_state(session, STATE_NAME)
-    if saved is not None and orjson.loads(saved[1]).get("mark") == mark:
+    found = evaluate(state, settings, (now - CLOSE_DELAY).replace(second=0, microsecond=0))
+    if found is None:
         return TickResult(looked=False)
-    since = until - timedelta(days=max(HISTORY_DAYS, 1.5 * settings.dead_after_days))
-    found = _detect(state, settings, since, until)
     channels = configured_channels(settings)
-    body = orjson.dumps({"mark": mark})
 
-    def save() -> TickResult:
-        with state.begin() as session:
-            if lease is not None:
-                leases.require(session, *lease)
-            transitions = save_findings(session, found.findings, now=now, reevaluated=(since, until))
-            save_blind(session, found.blind)
-            save_state(session, STATE_NAME, until, body)
-            alerts = 0
-            for one in transitions:
-                if one.kind not in {"new", "worse"}:
-                    continue
-                stored = get_finding(session, one.finding_id)
-                assert stored is not None
-                key = one.kind if one.kind == "new" else f"worse:{stored.finding.severity.value}"
-                for channel, payload in decide(one.kind, stored.finding, settings, sorted(channels)):
-                    item = outbox.enqueue(
-                        session, finding_id=one.finding_id, transition=key, channel=channel, payload=payload
-                    )
-                    alerts += item is not None
+    def save(session: Any) -> TickResult:
+        if lease is not None:
+            leases.require(session, *lease)
+        transitions = save_findings(session, found.findings, now=now, reevaluated=(found.since, found.until))
+        save_blind(session, found.blind)
+        found.save(session, settings)
+        alerts = 0
+        for one in transitions:
+            if one.kind not in {"new", "worse"}:
+                continue
+            stored = get_finding(session, one.finding_id)
+            assert stored is not None
+            key = one.kind if one.kind == "new" else f"worse:{stored.finding.severity.value}"
+            for channel, payload in decide(one.kind, stored.finding, settings, sorted(channels)):
+                item = outbox.enqueue(
+                    session, finding_id=one.finding_id, transition=key, channel=channel, payload=payload
+                )
+                alerts += item is not None
         kinds = [one.kind for one in transitions]
         return TickResult(
             True,
@@ -113,33 +93,7 @@ def tick(state: State, settings: Settings, now: datetime, *, lease: tuple[str, i
             alerts,
         )
 
-    return save()
-
-
-def _mark(state: State, horizon: datetime) -> tuple[str, datetime]:
-    """(a digest of all data that the horizon lets us see, the end of the newest closed minute of it)."""
-    digest = blake2b(digest_size=16)
-    with state.read() as session:
-        listed = [segment for kind in ("minutes", "clients") for segment in segments(session, kind, until=horizon)]
-        intervals = covered(session, until=horizon)
-    newest = max((segment.max_at for segment in listed if segment.kind == "minutes"), default=horizon)
-    until = min(horizon, newest.replace(second=0, microsecond=0) + timedelta(minutes=1))
-    for segment in listed:
-        digest.update(f"{segment.path} {segment.sha256}\n".encode())
-    for source, start, end in intervals:
-        digest.update(f"{source} {iso(start)} {iso(end)}\n".encode(errors="surrogatepass"))
-    digest.update(iso(until).encode())
-    return digest.hexdigest(), until
-
-
-def _detect(state: State, settings: Settings, since: datetime, until: datetime) -> Detection:
-    minutes = _before(read_minutes(state, since, until), until)
-    clients = _before(read_clients(state, since, until), until)
-    return detect(minutes, clients, coverage(state, since, until), Context(settings=settings))
-
-
-def _before(table: pa.Table, until: datetime) -> pa.Table:
-    return table.filter(pc.less(table.column("minute"), pa.scalar(until, table.schema.field("minute").type)))
+    return state.run(save)  # done again as a whole when the database went away: saving twice is saving once
 
 
 def deliver(state: State, settings: Settings, now: datetime) -> int:

@@ -1,0 +1,221 @@
+"""Runs the detectors over what is new in the store, going on from checkpoints; late data replay from the one before.
+
+A checkpoint stands at a full hour: the detectors' states after all minutes before it, and what they had said till then.
+Beside it stands what the last evaluation had seen: a digest of the segments of each hour, and the coverage. From the
+first hour that differs the minutes are read again, and only those; whatever way the data came, the findings are those
+of one run over all of them.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from detect.correlate import correlate
+from detect.model import Context, epoch_minute
+from detect.run import cut, fold, frames_of
+from gatewatch import __version__
+from gatewatch.records import (
+    JSON,
+    Blind,
+    Cause,
+    Change,
+    Entities,
+    Evidence,
+    Finding,
+    Kind,
+    Point,
+    Severity,
+)
+from gatewatch.settings import Settings
+from gatewatch.store.detector_state import forget_states, load_state, save_state, states_before
+from gatewatch.store.manifest import covered, segments
+from gatewatch.store.reading import coverage, read_clients, read_minutes
+from gatewatch.store.state import State
+
+CHECKPOINTS = "detect"
+SEEN = "detect.seen"
+
+HISTORY_DAYS = 21.0
+"""Least history of a run from nothing: three weeks, so that a time-of-week baseline has something to stand on."""
+
+_REMEMBERED = timedelta(days=14)  # findings that ended longer ago cannot share a cause with a new one
+_HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the store held: digest of each hour's segments, coverage, and the end of the last closed minute."""
+
+    key: str
+    until: datetime
+    hours: dict[str, str]
+    intervals: dict[str, str]
+
+    def dump(self) -> bytes:
+        return json.dumps([self.key, self.until.isoformat(), self.hours, self.intervals]).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """States after all minutes before `at`; said: what stood then, before symptoms are joined to their cause."""
+
+    at: datetime
+    states: dict[str, JSON] = field(default_factory=dict)
+    said: dict[str, Finding] = field(default_factory=dict)
+
+    def dump(self) -> bytes:
+        said = [dataclasses.asdict(finding) for finding in self.said.values()]
+        return json.dumps({"states": self.states, "said": said}, default=lambda value: value.isoformat()).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """findings: all that stand. What the store has open since [since, until) and is not among them does no longer."""
+
+    findings: list[Finding]
+    blind: list[Blind]
+    since: datetime
+    until: datetime
+    seen: Seen
+    base: Checkpoint
+    checkpoints: list[Checkpoint]
+
+    def save(self, session: Any, settings: Settings) -> None:
+        """Keep the checkpoints and what was seen, in the caller's transaction."""
+        for one in (self.base, *self.checkpoints):  # the first drops all that came from a history which changed
+            save_state(session, CHECKPOINTS, one.at, one.dump())
+        forget_states(session, CHECKPOINTS, self.until - timedelta(hours=settings.late_hours) - _HOUR)
+        save_state(session, SEEN, datetime.fromtimestamp(0, UTC), self.seen.dump())
+
+
+def evaluate(state: State, settings: Settings, horizon: datetime) -> Evaluation | None:
+    """Look at all closed minutes before `horizon`; None when nothing changed since the last time.
+
+    Nothing is written: `Evaluation.save` does, together with the findings.
+    """
+    now_seen = _look(state, settings, horizon)
+    with state.read() as session:
+        stored = load_state(session, SEEN)
+        before = None if stored is None else _read_seen(stored[1])
+        if before == now_seen:
+            return None
+        until = now_seen.until
+        since = until - timedelta(days=max(HISTORY_DAYS, 1.5 * settings.dead_after_days))
+        changed = _changed_from(before, now_seen)
+        rows = [] if changed is None else states_before(session, CHECKPOINTS, changed)
+    base = _read_checkpoint(*rows[0]) if rows else Checkpoint(since)
+    minutes = _before(read_minutes(state, base.at, until), until)
+    clients = _before(read_clients(state, base.at, until), until)
+    intervals = coverage(state, base.at, until)
+    context = Context(settings=settings)
+    begin = base.at
+    if not rows and minutes.num_rows:
+        begin = pc.min(minutes.column("minute")).as_py()
+    # Copies: a detector may go on writing in the state that it was given.
+    states, said, blind = copy.deepcopy(base.states), dict(base.said), list[Blind]()
+    checkpoints: list[Checkpoint] = []
+    for end in _stops(begin, until, settings.late_hours):
+        start, stop = epoch_minute(begin), epoch_minute(end)
+        if stop > start and (minutes.num_rows or intervals.num_rows):
+            blocks = list(cut(frames_of(minutes, clients, intervals, start, stop)))
+            found, blind, states = fold(blocks, context, states)
+            said |= {finding.id: finding for finding in found}
+        begin = end
+        if end < until:
+            checkpoints.append(Checkpoint(end, copy.deepcopy(states), _remembered(said, end)))
+    return Evaluation(correlate(list(said.values())), blind, since, until, now_seen, base, checkpoints)
+
+
+def _stops(begin: datetime, until: datetime, late_hours: int) -> list[datetime]:
+    """Where the run stops to keep a checkpoint: each full hour that late data may ask for, an hour back at least."""
+    last = until.replace(minute=0, second=0, microsecond=0) - _HOUR
+    stops = [last - _HOUR * back for back in range(late_hours, -1, -1)]
+    return [*(stop for stop in stops if stop > begin), until]
+
+
+def _remembered(said: Mapping[str, Finding], at: datetime) -> dict[str, Finding]:
+    return {key: one for key, one in said.items() if one.end is None or one.end > at - _REMEMBERED}
+
+
+def _look(state: State, settings: Settings, horizon: datetime) -> Seen:
+    with state.read() as session:
+        listed = [segment for kind in ("minutes", "clients") for segment in segments(session, kind, until=horizon)]
+        spans = covered(session, until=horizon)
+    newest = [segment.max_at + timedelta(minutes=1) for segment in listed if segment.kind == "minutes"]
+    ends = [end for _, _, end in spans]
+    until = min(horizon, max([*newest, *ends], default=horizon)).replace(second=0, microsecond=0)
+    parts: dict[str, list[str]] = {}
+    for segment in listed:
+        hour = segment.min_at.replace(minute=0, second=0, microsecond=0).isoformat()
+        parts.setdefault(hour, []).append(f"{segment.path} {segment.sha256}")
+    hours = {hour: _digest("\n".join(sorted(paths))) for hour, paths in parts.items()}
+    intervals = {f"{_digest(source)} {start.isoformat()}": end.isoformat() for source, start, end in spans}
+    key = _digest(f"{__version__} {settings.false_alarms_per_week} {settings.dead_after_days} {settings.late_hours}")
+    return Seen(key, until, hours, intervals)
+
+
+def _changed_from(before: Seen | None, now: Seen) -> datetime | None:
+    """The first moment about which something new is known; None: everything, from the start."""
+    if before is None or before.key != now.key:
+        return None
+    moments = [before.until, now.until]
+    for hour in before.hours.keys() | now.hours.keys():
+        if before.hours.get(hour) != now.hours.get(hour):
+            moments.append(datetime.fromisoformat(hour))
+    for name in before.intervals.keys() | now.intervals.keys():
+        old, new = before.intervals.get(name), now.intervals.get(name)
+        if old != new:
+            ends = [end for end in (old, new) if end is not None]
+            moments.append(datetime.fromisoformat(min(ends) if len(ends) == 2 else name.split()[1]))
+    return min(moments)
+
+
+def _digest(text: str) -> str:
+    return blake2b(text.encode(errors="surrogatepass"), digest_size=12).hexdigest()
+
+
+def _read_seen(body: bytes) -> Seen:
+    key, until, hours, intervals = json.loads(body)
+    return Seen(key, datetime.fromisoformat(until), hours, intervals)
+
+
+def _read_checkpoint(at: datetime, body: bytes) -> Checkpoint:
+    document = json.loads(body)
+    said = [_finding(one) for one in document["said"]]
+    return Checkpoint(at, document["states"], {finding.id: finding for finding in said})
+
+
+def _finding(raw: dict[str, Any]) -> Finding:
+    def when(text: str | None) -> datetime | None:
+        return None if text is None else datetime.fromisoformat(text)
+
+    evidence = raw["evidence"]
+    series = tuple(Point(**{**point, "at": when(point["at"])}) for point in evidence["series"])
+    return Finding(
+        **{
+            **raw,
+            "kind": Kind(raw["kind"]),
+            "severity": Severity(raw["severity"]),
+            "cause": Cause(raw["cause"]),
+            "start": when(raw["start"]),
+            "end": when(raw["end"]),
+            "detected_at": when(raw["detected_at"]),
+            "entities": Entities(**{name: tuple(values) for name, values in raw["entities"].items()}),
+            "evidence": Evidence(**{**evidence, "series": series}),
+            "changes": tuple(Change(**{**change, "at": when(change["at"])}) for change in raw["changes"]),
+        }
+    )
+
+
+def _before(table: pa.Table, until: datetime) -> pa.Table:
+    return table.filter(pc.less(table.column("minute"), pa.scalar(until, table.schema.field("minute").type)))
