@@ -39,6 +39,10 @@ TAIL_REQUESTS = 20.0
 """Requests in a minute from which its p95 is not just its largest value."""
 
 AGE = 180.0
+LEAST_MINUTES = {"p50": 3, "p95": 5, "size": 1}
+EXTRA_Z = {"p50": 0.0, "p95": 1.5}
+"""The largest of few values has a longer tail than a normal one."""
+
 SAMPLING = {"p50": 1.57, "p95": 4.5}
 """Variance of a log quantile of n requests, in units of sigma² / n (normal order statistics)."""
 
@@ -277,19 +281,20 @@ class _Chunk:
                 np.add.at(into, state.stage_of, part)
             residual, weight, n = sums
             level = state.pool[name]
-            shift = np.nan_to_num(level.expected(self.minute // 60 % 24))
+            # The routes' levels have said what is normal; only a little is left to the pool's own.
+            shift = np.clip(np.nan_to_num(level.expected(self.minute // 60 % 24)), -0.05, 0.05)
         else:
             level = state.level[name]
             shift = np.zeros(len(state.routes))
         spread = level.quiet_spread()
-        runs = [prefix(part) for part in (residual, weight, n)]
+        runs = [prefix(part) for part in (residual, weight, n, (weight > 0).astype(np.float64))]
         begin = residual.shape[1] - self.take
         out = {}
         for window, wider in WINDOWS:
-            r, w, count = (trailing(run, begin, self.take, window) for run in runs)
+            r, w, count, there = (trailing(run, begin, self.take, window) for run in runs)
             mean = np.where(w > 0, r / np.maximum(w, 1e-9), 0.0) - shift[:, None]
             error = np.sqrt(1.0 / np.maximum(w, 1e-9) + (wider * spread[:, None]) ** 2)
-            out[window] = (mean, mean / error, count)
+            out[window] = (mean, mean / error, np.where(there >= LEAST_MINUTES[name], count, 0.0))
         return out
 
     def _judge(self) -> None:
@@ -300,11 +305,11 @@ class _Chunk:
         window = np.full((stages, take), 3, dtype=np.int64)
         tail = np.zeros((stages, take), dtype=bool)
         warm = np.zeros((stages, take), dtype=bool)
-        size = self._size()
-        grown = self._grown_answers(size)
+        sizes = self._scores("size", pooled=False)
         self.hot_routes = np.zeros((len(state.routes), take), dtype=bool)
         self.rise: dict[str, Floats] = {}
         for name in QUANTILES:
+            fresh = hot.copy()
             for pooled in (True, False):
                 level = state.pool[name] if pooled else state.level[name]
                 age = level.age[:, 0]
@@ -314,17 +319,18 @@ class _Chunk:
                     self.rise[name] = scores[15][0]
                 ms = np.exp(np.nan_to_num(state.level[name].expected(self.minute // 60 % 24)))
                 for length, (mean, z, count) in scores.items():
+                    size = sizes[length][0]
                     enough = (count >= LEAST_REQUESTS) & (age >= AGE)[:, None]
                     least = np.where(age < 1440, 2.0, 1.0) * LEAST_RISE[name]
-                    fired = (z >= state.limit) & (mean >= least[:, None]) & enough
+                    fired = (z >= state.limit + EXTRA_Z[name]) & (mean >= least[:, None]) & enough
                     if not pooled:
                         fired &= (np.expm1(mean) * ms[:, None]) >= LEAST_MS
                         fired &= ~(size >= np.maximum(0.2, 0.4 * mean))
                         self.hot_routes |= fired
                     else:
-                        fired &= ~grown
+                        fired &= ~self._grown_answers(size)
                     if length == 15:
-                        lasting = (z >= 2.0) & (mean >= 0.5 * LEAST_RISE[name])
+                        lasting = (z >= (3.0 if pooled else 4.5)) & (mean >= 0.6 * LEAST_RISE[name])
                         np.logical_or.at(warm, stage, lasting)
                     if not fired.any():
                         continue
@@ -334,8 +340,10 @@ class _Chunk:
                         better = score[row] > best[to]
                         best[to] = np.where(better, score[row], best[to])
                         window[to] = np.where(better, length, window[to])
-                        tail[to] = np.where(better, name == "p95", tail[to])
-                        hot[to] |= fired[row]
+                        if name == "p95":
+                            tail[to] |= fired[row] & ~hot[to]
+                        fresh[to] |= fired[row]
+            hot = fresh
         held = np.zeros((stages, take), dtype=bool)
         for row in sorted(set(np.flatnonzero(hot.any(axis=1)).tolist()) | set(state.episodes)):
             self._stage(row, hot, best, window, tail, warm, held)
@@ -346,10 +354,6 @@ class _Chunk:
             us, n = self.frames.sums[name]
             state.sums[:, 2 * place] += np.where(kept, 0.0, us[:, cut]).sum(axis=1)
             state.sums[:, 2 * place + 1] += np.where(kept, 0.0, n[:, cut]).sum(axis=1)
-
-    def _size(self) -> Floats:
-        """How much larger answers are than usual (log), over a quarter of an hour: (routes, minutes)."""
-        return self._scores("size", pooled=False)[15][0]
 
     def _grown_answers(self, size: Floats) -> Bools:
         """Did the answers of any route grow? (stages, minutes)"""
@@ -408,6 +412,7 @@ class _Chunk:
             "p50": [0.0, 0.0],
             "p95": [0.0, 0.0],
             "new_level": False,
+            "early": [0.0, 0.0],
         }
         first = max(spot - back - 60, 0)
         usual = self._usual_ms(mine, name)
@@ -435,6 +440,8 @@ class _Chunk:
             spot = state.residual[name].shape[1] - self.take + at
             facts[name][0] += float(state.residual[name][mine, spot].sum())
             facts[name][1] += float(state.weight[name][mine, spot].sum())
+        if facts.get("minutes", 0) < 60:
+            facts["early"] = list(facts["p50"])
         name = "p95" if facts["tail"] else "p50"
         spot = state.residual[name].shape[1] - self.take + at
         residual, weight = state.residual[name][mine, spot], state.weight[name][mine, spot]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, cast
 
 from detect.episodes import Episode
 from detect.model import Block, Context, Step, detector
@@ -65,7 +65,7 @@ def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen
     # The episode keeps sums over its minutes; a finding shows their mean.
     shown = replace(episode, observed=episode.observed / minutes, expected=episode.expected / minutes)
     ratio = shown.observed / max(shown.expected, 0.1)
-    subtype = "tail_only" if tail else "creep" if facts["crept"] else "step"
+    subtype = "tail_only" if tail else "creep" if _creeps(facts) else "step"
     if layer in {"authorizer", "gateway"}:
         subtype = layer
     routes = _routes(slowness, facts)
@@ -110,6 +110,12 @@ def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen
     )
 
 
+def _creeps(facts: dict[str, Any]) -> bool:
+    """Halfway there an hour before it was noticed, and still rising after."""
+    growing = _ratio(facts["p50"]) >= 1.15 * _ratio(facts["early"]) or int(facts.get("minutes", 0)) < 90
+    return bool(facts["crept"]) and growing
+
+
 def _ratio(sums: list[float]) -> float:
     return sums[0] / sums[1] if sums[1] > 0 else 0.0
 
@@ -132,7 +138,7 @@ def _layer(now: list[float], usual: list[float], seen: frozenset[str]) -> tuple[
     return (best if shares[best] >= 0.5 else None), shares
 
 
-def _routes(slowness: Slowness, facts: dict[str, object]) -> list[str]:
+def _routes(slowness: Slowness, facts: dict[str, Any]) -> list[str]:
     """Routes that are slow: those that were out of line by themselves, else those with most of the rise."""
     rises = cast(dict[str, list[float]], facts["rise"])
     by = {row: _ratio(sums[:2]) for row, sums in rises.items()}
@@ -161,8 +167,10 @@ def _timeout(timeouts: Spikes, row: int, episode: Episode, context: Context) -> 
         cause=Cause.INTEGRATION,
         entities=Entities(),
         unit="requests over 28 s",
-        sentence=f"{number(episode.observed)} requests took 28 s or more in {span_words(length)}, {share:.1%} of all, where "
-        f"{number(episode.expected)} were expected.",
+        sentence=(
+            f"{number(episode.observed)} requests took 28 s or more in {span_words(length)}, {share:.1%} of all, "
+            f"where {number(episode.expected)} were expected."
+        ),
         facts={"share": round(share, 4), "peak_per_minute": episode.peak},
         remedy="Find what the back end waits for (a lock, a dead downstream), and give its calls a timeout below 29 s.",
         layer="integration",

@@ -14,7 +14,7 @@ import numpy as np
 from detect.grid import Floats
 
 HOURS = 24
-FORGET = 0.75
+FORGET = 0.85
 SLOW_HALF_LIFE = 2880.0
 QUICK_HALF_LIFE = 180.0
 PRIOR_WEIGHT = 200.0
@@ -22,7 +22,7 @@ PRIOR_WEIGHT = 200.0
 
 PRIOR_SPREAD = 0.10
 SPREAD_PARTS = 16.0
-CLIP = 0.35
+CLIP_LOW, CLIP_HIGH = -0.2, 0.25
 
 
 class Level:
@@ -62,7 +62,7 @@ class Level:
         level = self.expected(hour)
         known = np.isfinite(level) & (self.age[:, 0] >= 60)
         center = np.where(known, level, 0.0)[:, None]
-        tamed = np.where(known[:, None], center + np.clip(values - center, -CLIP, CLIP), values)
+        tamed = np.where(known[:, None], center + np.clip(values - center, CLIP_LOW, CLIP_HIGH), values)
         tamed = np.where(weights > 0, tamed, 0.0)
         total, weight = (tamed * weights).sum(axis=1), weights.sum(axis=1)
         some = weight > 0
@@ -73,6 +73,8 @@ class Level:
             old = getattr(self, name)
             fade = np.where(some, 0.5 ** (minutes / life), 1.0)[:, None]
             setattr(self, name, old * fade + np.stack([total, weight], axis=1))
+        # An outlier must not make the next one look normal.
+        most = 9.0 * self.quiet_spread() ** 2
         parts = max(values.shape[1] // 15, 1)
         size = values.shape[1] // parts
         fade = np.where(known & some, 0.5 ** (minutes / (4 * 1440.0)), 1.0)
@@ -84,6 +86,6 @@ class Level:
                 mean = (tamed[:, cut] * weights[:, cut]).sum(axis=1) / w
             told = known & (w > 0)
             square = np.where(told, (mean - center[:, 0]) ** 2 - np.where(w > 0, 1.0 / np.maximum(w, 1e-9), 0.0), 0.0)
-            self.spread[:, 0] += np.where(told, np.maximum(square, 0.0), 0.0)
+            self.spread[:, 0] += np.where(told, np.clip(square, 0.0, most), 0.0)
             self.spread[:, 1] += told
         self.age[:, 0] += np.where(some, minutes, 0.0)
