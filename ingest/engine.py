@@ -25,6 +25,7 @@ from ingest.combinations import combination_sql, place_sql
 from ingest.envelopes import glued_records
 from ingest.formats.infer import choose
 from ingest.formats.model import Format
+from ingest.hints import Hint
 from ingest.values import EARLIEST, LATEST
 
 SAMPLE = 300
@@ -60,11 +61,11 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What the user and the inventory say about formats; passed on to `choose`."""
+    """What the user, the inventory and the path say about formats, API and stage."""
 
     explicit: str | None = None
     stages: tuple[Format, ...] = ()
-    hint: str | None = None
+    hint: Hint = field(default_factory=Hint)
 
 
 class Engine:
@@ -140,9 +141,9 @@ class Engine:
         self._leftover(current, here, chosen, reading, tried)
 
     def _stages(self, chosen: Chosen) -> list[Format]:
-        if chosen.hint is None:
+        if not chosen.hint.sure:
             return list(chosen.stages)
-        return [found for found in chosen.stages if found.api in (None, chosen.hint)]
+        return [found for found in chosen.stages if found.api in (None, chosen.hint.api)]
 
     def _pass(self, block: Block, found: Format, chosen: Chosen, reading: Reading, here: Rows | None) -> Rows:
         """Read the block with one format; returns the rows (of this block) that it could not read."""
@@ -174,8 +175,8 @@ class Engine:
             for name, value in (
                 ("account", found.account),
                 ("region", found.region),
-                ("api", found.api or chosen.hint),
-                ("stage", found.stage),
+                ("api", found.api or chosen.hint.api),
+                ("stage", found.stage or chosen.hint.stage),
                 ("api_type", found.api_type.value if found.api_type else None),
             )
             if value is not None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import glob
 import os
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from gatewatch.errors import SourceError
+from ingest.hints import Hint, hint_of
 
 BLOCK_BYTES = 128 << 20
 """Bytes of text that one block holds: the unit of parsing, and what a batch's memory is made of."""
@@ -35,18 +36,19 @@ _MAGIC = (
     (b"\xfd7zXZ", "an xz file"),
     (b"7z\xbc\xaf", "a 7z archive"),
 )
+_NONE: Mapping[str, str] = MappingProxyType({})
 _TEXT = frozenset({"plain", "gzip", "zstd"})
 
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    """One input file. kind: plain, gzip or zstd. hint: the API id of the inventory that its path names, if any."""
+    """One input file. kind: plain, gzip or zstd. hint: what its path tells about its API."""
 
     path: str
     size: int
     mtime_ns: int
     kind: str
-    hint: str | None = None
+    hint: Hint = field(default_factory=Hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ def _walk(top: str, errors: list[SourceError]) -> Iterator[str]:
                 yield os.path.join(folder, name)
 
 
-def inspect(path: str, apis: frozenset[str] = frozenset()) -> LogFile:
+def inspect(path: str, apis: Mapping[str, str] = _NONE) -> LogFile:
     """Size, time and kind of a file by its first bytes, whatever its name; SourceError when it is no text."""
     try:
         status = os.stat(path)
@@ -113,16 +115,7 @@ def inspect(path: str, apis: frozenset[str] = frozenset()) -> LogFile:
         raise SourceError(f"{path}: not a log but {kind}")
     if kind == "plain" and b"\0" in head:
         raise SourceError(f"{path}: not a log but binary data")
-    return LogFile(path, status.st_size, status.st_mtime_ns, kind, _hint(path, apis))
-
-
-def _hint(path: str, apis: frozenset[str]) -> str | None:
-    if not apis:
-        return None
-    for part in reversed(re.split(r"[/\\=_.\-]+", path)):
-        if part in apis:
-            return part
-    return None
+    return LogFile(path, status.st_size, status.st_mtime_ns, kind, hint_of(path, apis))
 
 
 def split(file: LogFile, *, start: int = 0) -> Iterator[Piece]:
@@ -167,7 +160,7 @@ def group(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
         yield together
 
 
-def _place(piece: Piece) -> tuple[str, str | None]:
+def _place(piece: Piece) -> tuple[str, Hint]:
     return str(Path(piece.file.path).parent), piece.file.hint
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -51,7 +52,7 @@ def parse_paths(
                 try:
                     for piece in split(file):
                         for block in blocks([piece], lines, _never):
-                            yield from _block(engine, block, chosen, seen, told, guessed)
+                            yield from _block(engine, block, replace(chosen, hint=file.hint), seen, told, guessed)
                             lines[file.path] = lines.get(file.path, 1) + len(block)
                 except SourceError as error:
                     failed(str(error))

@@ -84,15 +84,24 @@ class ScanResult:
     guessed: list[str]
 
 
-def apis_of(inventory: Mapping[str, object] | None) -> frozenset[str]:
-    """The API ids that an inventory document names."""
-    found: set[str] = set()
-    for kind, key in (("restApis", "id"), ("httpApis", "ApiId"), ("webSocketApis", "ApiId")):
+def apis_of(inventory: Mapping[str, object] | None) -> dict[str, str]:
+    """Ids and names of the APIs that an inventory document names -> id; a name that two of them share is left out."""
+    found: dict[str, str] = {}
+    shared: set[str] = set()
+    for kind in ("restApis", "httpApis", "webSocketApis"):
         listed = (inventory or {}).get(kind)
         for api in listed if isinstance(listed, list) else []:
-            if isinstance(api, Mapping):
-                found.update(str(api[name]) for name in (key, key[0].lower() + key[1:]) if api.get(name))
-    return frozenset(found)
+            if not isinstance(api, Mapping):
+                continue
+            api_id = next((str(api[key]) for key in ("id", "apiId", "ApiId") if api.get(key)), None)
+            if api_id is None:
+                continue
+            found[api_id] = api_id
+            name = next((str(api[key]) for key in ("name", "Name") if api.get(key)), None)
+            if name is not None and len(name) > 3:
+                shared.update({name} if found.get(name, api_id) != api_id else ())
+                found[name] = api_id
+    return {name: api_id for name, api_id in found.items() if name not in shared}
 
 
 def chosen_formats(log_format: str | None, inventory: Mapping[str, object] | None) -> Chosen:

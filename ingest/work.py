@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import pairwise
 from typing import Protocol
@@ -196,7 +196,7 @@ def _one_block(
     ask: Ask,
     told: Callable[[int, int, int], None],
 ) -> None:
-    reading = engine.read(block, config.chosen)
+    reading = engine.read(block, replace(config.chosen, hint=task.pieces[0].file.hint))
     for found in reading.formats:
         text = describe(found)
         if text not in result.guessed:

@@ -40,13 +40,6 @@ def test_what_is_no_text_is_named(tmp_path: Path, head: bytes, word: str) -> Non
         inspect(str(tmp_path / "x"))
 
 
-def test_the_path_hints_at_an_api_of_the_inventory(tmp_path: Path) -> None:
-    path = tmp_path / "amazon-apigateway-abcdef0123-1-2026.log"
-    path.write_text("x\n")
-    assert inspect(str(path), frozenset({"abcdef0123"})).hint == "abcdef0123"
-    assert inspect(str(path), frozenset({"zzzzzzzzzz"})).hint is None
-
-
 def test_a_big_plain_file_is_cut_behind_newlines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "BLOCK_BYTES", 100)
     path = tmp_path / "big.log"

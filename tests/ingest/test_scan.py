@@ -121,6 +121,13 @@ def test_a_reused_request_id_is_no_repetition(tmp_path: Path) -> None:
     assert outcomes(scan(tmp_path, lines(texts)))["accepted"] == 100
 
 
+def test_the_folder_names_the_api_of_lines_that_do_not(tmp_path: Path) -> None:
+    (tmp_path / "orders" / "prod").mkdir(parents=True)
+    (tmp_path / "orders" / "prod" / "2026-06-09.log").write_text(a_clf_line(1) + "\n")
+    row = scan_paths([str(tmp_path)], workers=1).minutes.to_pylist()[0]
+    assert (row["api"], row["stage"]) == ("orders", "prod")
+
+
 def test_equal_lines_of_one_second_without_an_id_both_count(tmp_path: Path) -> None:
     line = '192.0.2.1 - - [09/Jun/2026:12:00:00 +0000] "GET /a HTTP/1.1" 200 5 "-" "curl/8.0"'
     assert outcomes(scan(tmp_path, lines([line, line, line])))["accepted"] == 3
