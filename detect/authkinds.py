@@ -32,7 +32,8 @@ _REFUSED = "refused credentials"
 
 def judge(group: str, over: Tally, *, changed: bool, base: float, base_expected: float) -> Verdict:
     """over: the excess by name. changed: a change is likely. base, base_expected: successes of the stage meanwhile."""
-    locked_out = base_expected >= 10 and base < LOCKED_OUT * base_expected
+    missing = base_expected - base
+    locked_out = base_expected >= 10 and base < LOCKED_OUT * base_expected and 0.3 * missing < over.total < 8 * missing
     if group == "authorizer":
         return _authorizer(changed)
     if group == "waf":

@@ -57,6 +57,7 @@ class Chunk:
     age: Floats
     prior_counts: Floats
     prior_mean: Floats
+    plain: Floats | None = None
     slow: Slow | None = None
 
     @property
@@ -176,6 +177,7 @@ class Counting:
         chunk = self._score(minute, all_counts, all_mean, alive, take)
         if minute + take == stop and stop % 60 == 0:
             chunk.slow = self._slow(all_counts, np.concatenate([self.plain, plain], axis=1))
+        chunk.plain = plain
         held = decide(chunk)
         self.counts = np.ascontiguousarray(all_counts[:, -TAIL:])
         self.mean = np.ascontiguousarray(all_mean[:, -TAIL:])

@@ -172,7 +172,9 @@ class _Work:
     def _safe(self, chunk: Chunk, trusted: Bools) -> Floats:
         """What was surely to be expected, in multiples of 1/GRAIN."""
         recent = self._recent(chunk)
-        known = np.where(trusted[:, None], chunk.mean, np.minimum(0.7 * chunk.mean, recent))
+        # A crowd that has left owes nothing: the recent level may lower what is expected, not raise it.
+        mean = chunk.mean if chunk.plain is None else np.minimum(chunk.mean, chunk.plain)
+        known = np.where(trusted[:, None], mean, np.minimum(0.7 * chunk.mean, recent))
         place = (np.arange(chunk.start, chunk.start + chunk.minutes) % 1440) // PART
         counts, time = self.silence.parts[:, :PARTS][:, place], self.silence.parts[:, PARTS:][:, place]
         usual = (counts + 5.0 * chunk.mean) / (time + 5.0)
@@ -242,6 +244,8 @@ class _Work:
                     episode = Episode(start, int(self.closes[row, block_at]), minute)
                     failed = float(since.failed[row, at]) - float(self.bad[row, block_at])
                     episode.facts = {"errors": failed, "kinds": [0.0, 0.0, 0.0]}
+                    episode.facts["gap"] = float(silence.gap[row])
+                    episode.facts["alone"] = self._alone(row, start)
                     for back in range(min(minute - start + 60, offset + at), -1, -1):
                         spot = offset + at - back
                         episode.chart(minute - back, float(running[spot]), float(due[spot]), None)
@@ -275,6 +279,12 @@ class _Work:
                 episode.chart(minute, y, mean, None)
                 held[row, at] = minute - episode.start < RELEARN
 
+    def _alone(self, row: int, start: int) -> bool:
+        """Was no other API there to tell a stop of delivery from an outage?"""
+        counting = self.silence.counting
+        here = counting.keys[row][:3]
+        return all(key[:3] == here or counting.born[other] > start for other, key in enumerate(counting.keys))
+
     def _delivery_stopped(self, row: int, minute: int, at: int, start: int, since: _Since) -> bool:
         """Did all other APIs fall silent with this one? Then it is the logs that do not come, not the requests.
 
@@ -283,7 +293,8 @@ class _Work:
         keys = self.silence.counting.keys
         if since.failed[row, at] > 0:
             return False
-        others = [other for other, key in enumerate(keys) if key[:3] != keys[row][:3]]
+        born = self.silence.counting.born
+        others = [other for other, key in enumerate(keys) if key[:3] != keys[row][:3] and born[other] <= start]
         if any(since.last[other, at] > start + 1 or since.failed[other, at] > 0 for other in others):
             return False
         awaited = sum(float(since.missed[other, at]) for other in others if since.last[other, at] > start - 30)

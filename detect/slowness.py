@@ -47,6 +47,9 @@ SAMPLING = {"p50": 1.57, "p95": 4.5}
 """Variance of a log quantile of n requests, in units of sigma² / n (normal order statistics)."""
 
 RELEARN = 1440
+STREAK = 3
+SURE = 1.8
+"""Minutes in a row that a stage is out of line before it is said, unless it is out by SURE times the limit."""
 PARTS: tuple[str, ...] = ("integration", "authorizer", "gateway")
 
 
@@ -82,6 +85,7 @@ class Slowness:
         self.sums: Floats = np.zeros((0, 2 * len(PARTS)))
         self.episodes: dict[int, Episode] = {}
         self.resets: list[int] = []
+        self.streak: dict[int, int] = {}
         self.done: list[tuple[int, Episode]] = []
         self.limit = float(np.sqrt(2.0 * threshold_nats(budget)))
 
@@ -95,6 +99,7 @@ class Slowness:
         self.stage_of = np.array([self.stage_rows[key[:4]] for key in self.routes], dtype=np.int64)
         self.first = cast(int, state["first"])
         self.resets = list(cast(list[int], state["resets"]))
+        self.streak = {int(row): run for row, run in cast(dict[str, int], state["streak"]).items()}
         arrays = {name: codec.unpack(value) for name, value in cast(dict[str, JSON], state["arrays"]).items()}
         for name, level in self._levels():
             for part in Level.fields:
@@ -118,6 +123,7 @@ class Slowness:
             "stages": [list(key) for key in self.stages],
             "first": self.first,
             "resets": cast(JSON, self.resets),
+            "streak": {str(row): self.streak[row] for row in sorted(self.streak) if self.streak[row]},
             "arrays": {name: codec.pack(array) for name, array in arrays.items()},
             "episodes": {str(row): self.episodes[row].to_json() for row in sorted(self.episodes)},
         }
@@ -345,7 +351,9 @@ class _Chunk:
                         fresh[to] |= fired[row]
             hot = fresh
         held = np.zeros((stages, take), dtype=bool)
-        for row in sorted(set(np.flatnonzero(hot.any(axis=1)).tolist()) | set(state.episodes)):
+        rows = set(np.flatnonzero(hot.any(axis=1)).tolist()) | set(state.episodes)
+        rows |= {row for row, run in state.streak.items() if run}
+        for row in sorted(rows):
             self._stage(row, hot, best, window, tail, warm, held)
         kept = held[state.stage_of]
         state.held = np.ascontiguousarray(np.concatenate([state.held, kept], axis=1)[:, -CHUNK:])
@@ -374,8 +382,11 @@ class _Chunk:
                 episode = None
             is_hot = bool(hot[row, at])
             if episode is None:
-                if not is_hot:
+                # One odd quarter of an hour leaves a single hot minute; what is slow stays hot.
+                state.streak[row] = state.streak.get(row, 0) + 1 if is_hot else 0
+                if state.streak[row] < STREAK and best[row, at] < SURE * state.limit:
                     continue
+                del state.streak[row]
                 episode = self._open(row, mine, at, int(window[row, at]), tail=bool(tail[row, at]))
                 state.episodes[row] = episode
             score = 0.5 * float(best[row, at]) ** 2 if is_hot else 0.0

@@ -66,7 +66,7 @@ def _outage(silence: Silence, row: int, episode: Episode, context: Context, cloc
     )
     subtype = "taken_offline" if offline else "live_outage"
     base = Severity.CRITICAL if episode.expected >= 100 or failing else Severity.HIGH
-    alone = len({other[:3] for other in silence.counting.keys}) == 1
+    alone = bool(episode.facts["alone"])
     return finding(
         Kind.DEAD_API,
         key,
@@ -84,7 +84,7 @@ def _outage(silence: Silence, row: int, episode: Episode, context: Context, cloc
             "expected_missed": round(episode.expected, 1),
             "server_errors": errors,
             "minutes": length,
-            "longest_gap_expected": round(float(silence.gap[row]), 2),
+            "longest_gap_expected": round(float(episode.facts["gap"]), 2),
         },
         remedy=(
             "Look at the integration's own logs and at the last deployment; roll back if they began together."
@@ -140,14 +140,18 @@ class Calls:
                     self.seen[key] = [old[0], int(times[-1]), gap, old[3] + total, at]
 
     def to_json(self) -> JSON:
-        rows: list[JSON] = [[list(key), cast(JSON, value)] for key, value in self.seen.items()]
+        rows: list[JSON] = [[list(key), cast(JSON, value)] for key, value in self._ordered()]
         return {"first": self.first, "seen": rows}
+
+    def _ordered(self) -> list[tuple[Key, list[int]]]:
+        """By first call, then key: the order does not tell how the input was cut."""
+        return sorted(self.seen.items(), key=lambda item: (item[1][0], tuple(part or "" for part in item[0])))
 
     def dead(self, context: Context, silent: set[Key]) -> list[Finding]:
         """Stages and routes without a call for the set time, beyond their longest gap."""
         days = context.settings.dead_after_days
         out = []
-        for key, (first, last, gap, total, _) in self.seen.items():
+        for key, (first, last, gap, total, _) in self._ordered():
             due = last + int(max(days * 1440, GAP_GUARD * gap)) + 1
             if due > self.clock or last - first < 1440 or key[:4] in silent:
                 continue

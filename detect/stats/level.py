@@ -53,7 +53,10 @@ class Level:
 
     def quiet_spread(self) -> Floats:
         """How far a 15-minute mean strays from the level by itself (standard deviation of the log)."""
-        square = (self.spread[:, 0] + SPREAD_PARTS * PRIOR_SPREAD**2) / (self.spread[:, 1] + SPREAD_PARTS)
+        # Sampling error is taken off, so a sum of few parts may be negative.
+        square = (np.maximum(self.spread[:, 0], 0.0) + SPREAD_PARTS * PRIOR_SPREAD**2) / (
+            self.spread[:, 1] + SPREAD_PARTS
+        )
         out: Floats = np.clip(np.sqrt(square), 0.02, 0.5)
         return out
 
@@ -74,7 +77,7 @@ class Level:
             fade = np.where(some, 0.5 ** (minutes / life), 1.0)[:, None]
             setattr(self, name, old * fade + np.stack([total, weight], axis=1))
         # An outlier must not make the next one look normal.
-        most = 9.0 * self.quiet_spread() ** 2
+        calm = self.quiet_spread() ** 2
         parts = max(values.shape[1] // 15, 1)
         size = values.shape[1] // parts
         fade = np.where(known & some, 0.5 ** (minutes / (4 * 1440.0)), 1.0)
@@ -85,7 +88,8 @@ class Level:
             with np.errstate(invalid="ignore", divide="ignore"):
                 mean = (tamed[:, cut] * weights[:, cut]).sum(axis=1) / w
             told = known & (w > 0)
-            square = np.where(told, (mean - center[:, 0]) ** 2 - np.where(w > 0, 1.0 / np.maximum(w, 1e-9), 0.0), 0.0)
-            self.spread[:, 0] += np.where(told, np.clip(square, 0.0, most), 0.0)
+            sampling = 1.0 / np.maximum(w, 1e-9)
+            square = np.minimum((mean - center[:, 0]) ** 2, 9.0 * (calm + sampling)) - sampling
+            self.spread[:, 0] += np.where(told, square, 0.0)
             self.spread[:, 1] += told
         self.age[:, 0] += np.where(some, minutes, 0.0)
