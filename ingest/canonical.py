@@ -19,6 +19,7 @@ from ingest.canonical_row import (
     LIMITS,
     MESSAGES,
     OWN,
+    PARTS,
     PRINCIPALS,
     ROUTES,
     TIMES,
@@ -185,6 +186,9 @@ class _Columns:
         values = [f"({number_sql(quoted(name), 12, 3)})::FLOAT" for name in self.has(*names)]
         if seconds in self.variables:
             values.append(milliseconds_of_seconds_sql(quoted(str(seconds))))
+        if seconds == "x.duration_s" and self.variables.issuperset(PARTS):
+            parts = " + ".join(f"({number_sql(quoted(name), 15, 6)})" for name in PARTS)
+            values.append(f"(({parts}) * 1000)::FLOAT")
         return _first(values)
 
     def at(self) -> str | None:

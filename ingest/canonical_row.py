@@ -52,6 +52,10 @@ EXTRA: Mapping[str, str] = MappingProxyType(
 )
 """Variables that `extra` keeps, each with the value that is not worth keeping."""
 
+PARTS = ("x.before_s", "x.integration_s", "x.after_s")
+"""Seconds that a load balancer tells apart; together the latency, when none of them is unknown (-1)."""
+
+
 EXTRA_LIMIT = 1024
 LIMITS: Mapping[str, int] = MappingProxyType(
     {
@@ -138,6 +142,8 @@ def given(variables: frozenset[str], constants: Mapping[str, str] = _NONE) -> fr
     found = {column for column, sources in _GIVEN.items() if variables.intersection(sources)}
     found |= constants.keys() & {"account", "region", "api", "stage"}
     found.add("api_type")
+    if variables.issuperset(PARTS):
+        found.add("latency_ms")
     if "status" in variables and not reject_cause.missing_for_cause(
         variables, kind_of_format(variables, constants), constants
     ):
@@ -244,7 +250,12 @@ class _Line:
         found = _first(number(self.variables.get(name), 12, 3) for name in names)
         if found is not None:
             return float(found)
-        return milliseconds_of_seconds(self.variables.get(seconds)) if seconds is not None else None
+        whole = milliseconds_of_seconds(self.variables.get(seconds)) if seconds is not None else None
+        if whole is not None or seconds != "x.duration_s":
+            return whole
+        parts = [number(self.variables.get(name), 15, 6) for name in PARTS]
+        known = [part for part in parts if part is not None]
+        return float(sum(known) * 1000) if len(known) == len(PARTS) else None
 
     def stage(self) -> str | None:
         return self.text("stage") or self.constants.get("stage")

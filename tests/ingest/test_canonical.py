@@ -429,3 +429,9 @@ def test_sql_and_reference_agree_on_any_line(batch: tuple[list[Line], dict[str, 
     lines, constants = batch
     for row, line in zip(by_sql(lines, constants), lines, strict=True):
         assert_same(row, line, constants)
+
+
+def test_the_parts_that_a_load_balancer_times_add_up_unless_one_is_unknown() -> None:
+    whole = {"x.before_s": "0.001", "x.integration_s": "0.020", "x.after_s": "0.000"}
+    assert canonical_row(whole)["latency_ms"] == pytest.approx(21)
+    assert canonical_row(whole | {"x.after_s": "-1"})["latency_ms"] is None
