@@ -35,13 +35,18 @@ _NEEDS_YOU = 8
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Of one scope and time. Shares are of n; p95_ms is NaN when no latency was logged."""
+    """Of one scope and time. p95_ms is NaN when no latency was logged.
+
+    auth: refused by the gateway for a credential or its rights. backend_refused: 4xx that the back end chose, among
+    them the failed logins that no gateway sees.
+    """
 
     n: int
     failed: int
     auth: int
     throttled: int
     p95_ms: float
+    backend_refused: int = 0
 
     @property
     def failed_share(self) -> float:
@@ -239,4 +244,5 @@ def _totals(sums: Sums, place: int) -> Totals:
         int(sums.auth[place]),
         int(sums.throttled[place]),
         float(sums.p95_ms[place]),
+        int(sums.backend_refused[place]),
     )

@@ -33,6 +33,7 @@ class Sums:
     failed: Numbers
     auth: Numbers
     throttled: Numbers
+    backend_refused: Numbers
     p95_ms: Numbers
 
 
@@ -51,6 +52,7 @@ def add_up(minutes: pa.Table, group: Places, groups: int) -> Sums:
         failed=total("s5xx"),
         auth=total(*(cause_column(cause) for cause in sorted(AUTH_CAUSES))),
         throttled=total(cause_column("throttle"), cause_column("quota")),
+        backend_refused=total(cause_column("backend_refused")),
         p95_ms=_p95(minutes, group, groups),
     )
 

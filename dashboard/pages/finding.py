@@ -128,7 +128,7 @@ def chart(one: Finding) -> Component:
     ]
     figure = band_figure(one)
     named: Any = {"role": "img", "aria-label": sentence}
-    observed, expected = words.quantity(one.evidence.observed, unit), words.quantity(one.evidence.expected, unit)
+    observed, expected = words.quantity(one.evidence.observed, unit), short(one.evidence.expected, unit)
     return card(
         "What was seen",
         html.Div(
@@ -147,8 +147,13 @@ def chart(one: Finding) -> Component:
         ),
         html.P(sentence, className="small"),
         twin(("Time", "Observed", "Expected", "Alarm limit"), rows, caption=sentence, numbers=(1, 2, 3)),
-        note=f"{observed} against {expected} expected",
+        note=f"{observed}, expected {expected}",
     )
+
+
+def short(value: float, unit: str) -> str:
+    """A number whose unit the reader has just read; short units stay."""
+    return words.quantity(value, unit) if unit in {"ms", "share", "ratio"} else words.count(value)
 
 
 def remedy(one: Finding) -> Component:

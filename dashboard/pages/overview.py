@@ -25,7 +25,7 @@ from dashboard.components import (
     twin,
     where,
 )
-from dashboard.data import ApiRow, Overview, Reader
+from dashboard.data import ApiRow, Overview, Reader, Totals
 from dashboard.figures import BLUE, ORANGE, PURPLE, SKY, VERMILLION, spark_sentence, sparkline, strip
 from dashboard.frame import add_page
 from dashboard.view import RANGES, View
@@ -109,7 +109,7 @@ def tiles(found: Overview) -> Component:
         (
             "Auth rejections",
             words.count(totals.auth),
-            share_of(totals.auth, totals.n),
+            auth_note(totals),
             buckets.auth,
             words.count,
             PURPLE,
@@ -154,6 +154,12 @@ def tiles(found: Overview) -> Component:
 def size_of(found: Overview) -> str:
     minutes = found.window.bucket_minutes
     return "minute" if minutes == 1 else f"{minutes} minutes" if minutes < 60 else f"{minutes // 60} h"
+
+
+def auth_note(totals: Totals) -> str:
+    if totals.backend_refused:
+        return f"+ {words.count(totals.backend_refused)} by back ends"
+    return share_of(totals.auth, totals.n)
 
 
 def share_of(part: int, whole: int) -> str:
