@@ -20,6 +20,7 @@ from detect.grid import Bools, Floats, Ints, Key
 from detect.model import Block
 from detect.policy import threshold_nats
 from detect.stats.level import Level
+from detect.stats.order import bias
 from detect.stats.windows import prefix, trailing
 from gatewatch.records import JSON
 
@@ -39,10 +40,14 @@ TAIL_REQUESTS = 20.0
 """Requests in a minute from which its p95 is not just its largest value."""
 
 AGE = 180.0
+FEW = 15.0
+"""Requests at which the limit is doubled: a mean of few is not normal yet."""
+
 LEAST_MINUTES = {"p50": 3, "p95": 5, "size": 1}
 EXTRA_Z = {"p50": 0.0, "p95": 1.5}
 """The largest of few values has a longer tail than a normal one."""
 
+SHARE = {"p50": 0.5, "p95": 0.95}
 SAMPLING = {"p50": 1.57, "p95": 4.5}
 """Variance of a log quantile of n requests, in units of sigma² / n (normal order statistics)."""
 
@@ -262,6 +267,7 @@ class _Chunk:
             else:
                 weight = n / (SAMPLING[name] * sigma[:, None] ** 2)
                 weight = np.where(n >= TAIL_REQUESTS, weight, 0.0) if name == "p95" else weight
+                values = values - sigma[:, None] * bias(n.astype(np.int64), SHARE[name])
             weight = np.rint(np.where(np.isfinite(values), weight, 0.0) * GRAIN) / GRAIN
             level = state.level[name].expected(hour)
             known = np.isfinite(level)
@@ -328,7 +334,8 @@ class _Chunk:
                     size = sizes[length][0]
                     enough = (count >= LEAST_REQUESTS) & (age >= AGE)[:, None]
                     least = np.where(age < 1440, 2.0, 1.0) * LEAST_RISE[name]
-                    fired = (z >= state.limit + EXTRA_Z[name]) & (mean >= least[:, None]) & enough
+                    limit = (state.limit + EXTRA_Z[name]) * (1.0 + FEW / np.maximum(count, 1.0))
+                    fired = (z >= limit) & (mean >= least[:, None]) & enough
                     if not pooled:
                         fired &= (np.expm1(mean) * ms[:, None]) >= LEAST_MS
                         fired &= ~(size >= np.maximum(0.2, 0.4 * mean))
