@@ -174,10 +174,10 @@ class _Work:
         recent = self._recent(chunk)
         # A crowd that has left owes nothing: the recent level may lower what is expected, not raise it.
         mean = chunk.mean if chunk.plain is None else np.minimum(chunk.mean, chunk.plain)
-        known = np.where(trusted[:, None], mean, np.minimum(0.7 * chunk.mean, recent))
+        known = np.where(trusted[:, None], mean, np.minimum(0.7 * mean, recent))
         place = (np.arange(chunk.start, chunk.start + chunk.minutes) % 1440) // PART
         counts, time = self.silence.parts[:, :PARTS][:, place], self.silence.parts[:, PARTS:][:, place]
-        usual = (counts + 5.0 * chunk.mean) / (time + 5.0)
+        usual = (counts + chunk.mean) / (time + 1.0)
         known = np.where(time >= PART - 1, np.minimum(known, 1.3 * usual), known)
         return np.where(chunk.use, np.rint(known * GRAIN) / GRAIN, 0.0)
 

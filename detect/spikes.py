@@ -306,10 +306,9 @@ class _Work:
         if source is not None:
             start = max(self._first_of(row, source, start, minute), start)
         else:
-            back = minute - start
-            while back > 0 and counts[-1 - back] <= mean[-1 - back] + np.sqrt(mean[-1 - back] + 0.25):
-                back -= 1
-            start = minute - back
+            # The onset is where the excess began to pile up (the last minimum of a CUSUM).
+            gain = (counts - 1.3 * mean - 0.05)[start - minute - 1 :][::-1]
+            start = minute - int(np.argmax(np.cumsum(gain)))
         waited = spikes.pending.setdefault(row, [start, minute])
         waited[0], waited[1] = min(waited[0], start), minute
         start = max(waited[0], minute - TAIL + BEFORE + 4)

@@ -21,6 +21,8 @@ from gatewatch.records import JSON, Cause, Entities, Finding, Kind, Severity
 
 TIMEOUTS: tuple[Group, ...] = (Group("timeout", (), least=5, ratio=3.0, young=20, columns=("over_28s",)),)
 
+BARELY = 1.08
+
 _REMEDY = {
     "integration": "Look at the back end of these routes: its last deployment, its own latency and its downstreams.",
     "authorizer": "Look at the authorizer's latency and cold starts, and raise its cache TTL.",
@@ -87,7 +89,7 @@ def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen
         shown,
         scope="latency",
         subtype=subtype,
-        severity=severity_of(Severity.HIGH if ratio >= 3 else Severity.MEDIUM, ratio=ratio, minutes=length),
+        severity=severity_of(_severity(ratio), ratio=ratio, minutes=length),
         confidence=0.9 if layer else 0.7,
         title=f"{where} is slow" + (" in its tail" if tail else ""),
         cause=cause,
@@ -108,6 +110,13 @@ def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen
         caveat=None if layer else "The logs do not split latency into its layers.",
         changes=changes,
     )
+
+
+def _severity(ratio: float) -> Severity:
+    """What was over before it mattered is kept for the timeline only."""
+    if ratio < BARELY:
+        return Severity.INFO
+    return Severity.HIGH if ratio >= 3 else Severity.MEDIUM
 
 
 def _creeps(facts: dict[str, Any]) -> bool:
