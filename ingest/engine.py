@@ -21,6 +21,7 @@ from ingest import slow
 from ingest.block import LINE_LIMIT, Block, Rows, block_of_records
 from ingest.book import Book, Work
 from ingest.canonical import canonical_columns, given, reason_sql
+from ingest.canonical_row import PRINCIPALS
 from ingest.combinations import combination_sql, place_sql
 from ingest.envelopes import glued_records
 from ingest.formats.infer import choose
@@ -184,30 +185,34 @@ class Engine:
         known = canonical_columns(variables, constants, self.key)
         columns = [name for name in self.columns if name not in _WORKED]
         lean = self.lean
-        inner = ", ".join(f"{known[name]} AS {_quoted(name)}" for name in columns)
+        refused = "\"status\" >= '4'" if "status" in variables else "false"
+        inner = ", ".join(
+            # `scan` keeps who it was for refused requests only.
+            f"CASE WHEN {refused} THEN {known[name]} END AS {name}"
+            if lean and name in _WHO
+            else f"{known[name]} AS {_quoted(name)}"
+            for name in columns
+        )
         places = {name: known[name] for name in PLACES}
         judged = {name: known[name] for name in JUDGED}
         telling_place = _occurring(variables, places.values())
         telling_cause = _occurring(variables, judged.values())
         # A whole record is an identity only when its time is precise and nothing was left out of it.
         precise = not lean and bool({"requestTimeEpoch", "x.time"} & variables)
-        kept = ", ".join(
-            f"CASE WHEN status >= 400 THEN {name} END AS {name}" if lean and name in _WHO else _quoted(name)
-            for name in columns
-            if name != _UNKEPT or not lean
-        )
+        kept = ", ".join(_quoted(name) for name in columns if name != _UNKEPT or not lean)  # `at` is a keyword
+        client = client_sql(variables)
         reason = f"CASE WHEN {_SANE} THEN NULL ELSE 'unread' END" if read is None else "reason"
         told = "" if read is None else f", {reason_sql(variables)} AS reason"
         outer = (
-            f'SELECT rn, {kept}, (epoch_us("at") // 60000000)::INTEGER AS minute, {CLIENT_SQL} AS client, '
+            f'SELECT rn, {kept}, (epoch_us("at") // 60000000)::INTEGER AS minute, client, '
             f"{_identity(RECORD if precise else [])} AS identity, "
             f"{visible_mask(given(variables, constants))}::UBIGINT AS visible, event_id, place, "
             f"CASE WHEN status >= 400 THEN cause END AS cause, {reason} AS reason "
-            f"FROM (SELECT rn, unmet, {inner}, {_event_id(variables)} AS event_id, "
+            f"FROM (SELECT rn, unmet, {inner}, {client} AS client, {_event_id(variables)} AS event_id, "
             f"hash({_text(found.name)}, {_text(repr(constants))}, {place_sql(telling_place)}) AS place, "
             f"hash({_text(found.name)}, {combination_sql(telling_cause)}) AS cause{told} "
         )
-        used = _occurring(variables, [inner, told]) | telling_place | telling_cause
+        used = _occurring(variables, [inner, client, told]) | telling_place | telling_cause
 
         def source(relation: str, *, careful: bool) -> str:
             if read is not None:
@@ -373,8 +378,26 @@ _SANE = (
 """An accepted row. The others go on to the slow reader, which tells the reason."""
 
 SERIES_SQL = "hash(account, region, api, api_type, stage, route)"
-CLIENT_SQL = "hash(coalesce('key:' || api_key_id, 'principal:' || principal, 'ip:' || client_ip)) & 4294967295"
-"""The best identity of the caller, hashed to 32 bits; NULL when there is none."""
+_CALLERS = (
+    ("identity.apiKeyId", "identity.apiKey"),
+    PRINCIPALS,
+    ("identity.sourceIp", "x.forwarded", "x.client_port"),
+)
+
+
+def client_sql(variables: frozenset[str]) -> str:
+    """The best identity of the caller (key, principal, address), hashed to 32 bits; NULL when there is none.
+
+    Over the raw values: telling callers apart needs no canonical text, and this is looked at for every request.
+    """
+    cases = [
+        f"WHEN {_quoted(name)} NOT IN ('-', '') THEN hash({_quoted(name)}, {rank})"
+        for rank, names in enumerate(_CALLERS)
+        for name in names
+        if name in variables
+    ]
+    return f"(CASE {' '.join(cases)} END) & 4294967295" if cases else "NULL::UBIGINT"
+
 
 IDENTITY_SQL = """
     CASE WHEN extended_request_id IS NOT NULL THEN hash(extended_request_id, "at")
