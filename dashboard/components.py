@@ -101,12 +101,15 @@ def table(
     )
 
 
-def twin(
-    heads: Sequence[str], rows: Sequence[Sequence[Children]], *, caption: str, numbers: Sequence[int]
-) -> Component:
-    """The table twin of a chart, folded away."""
+def twin(heads: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str) -> Component:
+    """The table twin of a chart, folded away. One component, however many rows: a component a cell takes seconds."""
+    data = {"head": list(heads), "body": [list(row) for row in rows], "caption": caption}
     return html.Details(
-        [html.Summary("Show as table"), table(heads, rows, caption=caption, numbers=numbers)], className="twin"
+        [
+            html.Summary("Show as table"),
+            html.Div(dmc.Table(data=data, captionSide="top", className="table"), className="table-frame"),
+        ],
+        className="twin",
     )
 
 
@@ -128,6 +131,14 @@ def where(stored: StoredFinding) -> str:
 
 def banner(text: str, *, kind: str = "warning") -> Component:
     return html.Div([icon("warning"), html.Span(text)], className=f"banner banner-{kind}", role="status")
+
+
+def was(group: str, **values: str | None) -> Component:
+    """What the controls of a group are rendered with: only a control that differs from it was touched by a person.
+
+    Without it, a control that the back button is about to replace would write its old value into the address again.
+    """
+    return dcc.Store(id={"type": "was", "group": group}, data=values)
 
 
 def skeleton(*heights: int) -> Component:

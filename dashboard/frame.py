@@ -30,7 +30,7 @@ from dash import page_container as pages
 from dash.development.base_component import Component
 
 from dashboard import words
-from dashboard.components import banner, icon, skeleton
+from dashboard.components import banner, icon, skeleton, was
 from dashboard.data import Reader
 from dashboard.figures import template
 from dashboard.view import RANGES, View, view_of
@@ -136,6 +136,7 @@ def add_frame(dash: Dash, reader: Reader) -> None:
         Output(LOCATION, "search"),
         Input({"type": "url", "key": ALL}, "value"),
         State({"type": "url", "key": ALL}, "id"),
+        State({"type": "was", "group": ALL}, "data"),
         State(LOCATION, "search"),
         prevent_initial_call=True,
     )
@@ -163,6 +164,7 @@ def scope_bar(view: View, names: list[str]) -> list[Component]:
     if view.api and view.api not in names:
         names = [view.api, *names]
     return [
+        was("scope", api=view.api, range=view.range),
         dmc.Select(
             id={"type": "url", "key": "api"},
             data=[{"value": name, "label": name[:80]} for name in names],

@@ -20,11 +20,14 @@
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
     gatewatch: {
       // The only writer of the address: every control with an id {type: "url"} stands for one key of the query.
-      write_address: function (values, ids, search) {
+      // Only what a person changed is written: a control whose value is the rendered one says nothing new.
+      write_address: function (values, ids, rendered, search) {
         var before = new URLSearchParams(search || "");
         var query = new URLSearchParams(search || "");
+        var was = Object.assign.apply(null, [{}].concat(rendered));
         ids.forEach(function (id, place) {
           var value = values[place];
+          if (!(id.key in was) || (value || "") === (was[id.key] || "")) return;
           if (value && value !== DEFAULTS[id.key]) query.set(id.key, value);
           else query.delete(id.key);
         });

@@ -146,7 +146,7 @@ def chart(one: Finding) -> Component:
             **named,
         ),
         html.P(sentence, className="small"),
-        twin(("Time", "Observed", "Expected", "Alarm limit"), rows, caption=sentence, numbers=(1, 2, 3)),
+        twin(("Time", "Observed", "Expected", "Alarm limit"), rows, caption=sentence),
         note=f"{observed}, expected {expected}",
     )
 

@@ -12,7 +12,18 @@ from dash.development.base_component import Component
 
 from alerts.render.text import plain
 from dashboard import words
-from dashboard.components import banner, card, empty, finding_href, finding_link, icon, severity_mark, state_mark, where
+from dashboard.components import (
+    banner,
+    card,
+    empty,
+    finding_href,
+    finding_link,
+    icon,
+    severity_mark,
+    state_mark,
+    was,
+    where,
+)
 from dashboard.data import PAGE_ROWS, Reader
 from dashboard.frame import add_page
 from dashboard.view import RANGES, View
@@ -70,6 +81,7 @@ def filters(view: View) -> Component:
     worst_first = list(reversed(Severity))
     return html.Div(
         [
+            was("filters", q=view.q, kind=view.kind, severity=view.severity, state=view.state),
             dmc.TextInput(
                 id={"type": "url", "key": "q"},
                 value=view.q or "",

@@ -146,9 +146,7 @@ def tiles(found: Overview) -> Component:
         [at.strftime("%Y-%m-%d %H:%M"), *(row[4](row[3][place]) for row in rows)] for place, at in enumerate(buckets.at)
     ]
     caption = f"The lines above, per {size_of(found)}"
-    return html.Div(
-        [html.Div(shown, className="tiles"), twin(heads, lines, caption=caption, numbers=range(1, len(heads)))]
-    )
+    return html.Div([html.Div(shown, className="tiles"), twin(heads, lines, caption=caption)])
 
 
 def size_of(found: Overview) -> str:

@@ -47,6 +47,12 @@ def test_every_page_opens_without_a_complaint_and_fits(watch: Opener, site: Site
         watched.check()
 
 
+def test_something_is_painted_within_two_seconds(watch: Opener) -> None:
+    page = watch().open("/")
+    painted_ms = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    assert painted_ms <= 2000
+
+
 def test_attackers_text_stays_text(watch: Opener, site: Site) -> None:
     watched = watch()
     attacked = f"/findings/{site.findings[Kind.AUTH_FAILURE_SPIKE.value]}"

@@ -20,7 +20,9 @@ def test_each_line_has_a_sentence_and_all_have_a_table(reader: Reader) -> None:
     images = find(page, "Img")
     assert len(images) > 6
     assert all(getattr(image, "alt", "").endswith(".") for image in images)
-    assert "The lines above, per 15 minutes" in texts(page)
+    (twin,) = (table for table in find(page, "Table") if getattr(table, "data", None))
+    assert twin.data["caption"] == "The lines above, per 15 minutes"
+    assert len(twin.data["body"]) == 97
 
 
 def test_a_gap_is_unknown_and_not_zero(reader: Reader) -> None:
