@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from detect.correlate import correlate
 from detect.model import Context, epoch_minute
 from detect.run import cut, fold, frames_of
-from gatewatch import __version__
+from detect.version import code_version
 from gatewatch.records import (
     JSON,
     Blind,
@@ -160,7 +160,8 @@ def _look(state: State, settings: Settings, horizon: datetime) -> Seen:
         parts.setdefault(hour, []).append(f"{segment.path} {segment.sha256}")
     hours = {hour: _digest("\n".join(sorted(paths))) for hour, paths in parts.items()}
     intervals = {f"{_digest(source)} {start.isoformat()}": end.isoformat() for source, start, end in spans}
-    key = _digest(f"{__version__} {settings.false_alarms_per_week} {settings.dead_after_days} {settings.late_hours}")
+    budget = f"{settings.false_alarms_per_week} {settings.dead_after_days} {settings.late_hours}"
+    key = _digest(f"{code_version()} {budget}")
     return Seen(key, until, hours, intervals)
 
 
