@@ -35,6 +35,7 @@ GONE = 0.06
 RELEARN = 7 * 1440
 TOLD = 8.0
 WAIT_MINUTES = 15
+LONGEST_WAIT = 120
 
 PART = 10
 PARTS = 1440 // PART
@@ -108,11 +109,12 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class _Since:
-    """For each (series, minute): expected since the last good answer, its minute, failures since then."""
+    """For each (series, minute): expected since the last good answer, its minute, failures since then, rate expected at it."""
 
     missed: Floats
     last: Ints
     failed: Floats
+    rate: Floats
 
 
 class _Work:
@@ -159,7 +161,7 @@ class _Work:
             silence.gap_now = np.maximum(silence.gap_now, seen)
         candidates = set(np.flatnonzero((hot | trickle).any(axis=1)).tolist()) | set(silence.episodes)
         for row in sorted(candidates):
-            self._row(row, chunk, hot, trickle, _Since(missed, last, failed), held)
+            self._row(row, chunk, hot, trickle, _Since(missed, last, failed, at_last), held)
         silence.missed, silence.last = missed[:, -1].copy(), last[:, -1].copy()
         silence.rate, silence.errors = at_last[:, -1].copy(), failed[:, -1].copy()
         silence.level = self.level
@@ -176,9 +178,11 @@ class _Work:
         mean = chunk.mean if chunk.plain is None else np.minimum(chunk.mean, chunk.plain)
         known = np.where(trusted[:, None], mean, np.minimum(0.7 * mean, recent))
         place = (np.arange(chunk.start, chunk.start + chunk.minutes) % 1440) // PART
-        counts, time = self.silence.parts[:, :PARTS][:, place], self.silence.parts[:, PARTS:][:, place]
-        usual = (counts + chunk.mean) / (time + 1.0)
-        known = np.where(time >= PART - 1, np.minimum(known, 1.3 * usual), known)
+        # The part and its neighbours: a batch that ends within a part is not owed for the rest of it.
+        for near in (place, (place - 1) % PARTS, (place + 1) % PARTS):
+            counts, time = self.silence.parts[:, near], self.silence.parts[:, PARTS + near]
+            usual = (counts + chunk.mean) / (time + 1.0)
+            known = np.where(time >= PART - 1, np.minimum(known, 1.3 * usual), known)
         return np.where(chunk.use, np.rint(known * GRAIN) / GRAIN, 0.0)
 
     def _learn_parts(self, chunk: Chunk, use: Bools) -> None:
@@ -288,7 +292,8 @@ class _Work:
     def _delivery_stopped(self, row: int, minute: int, at: int, start: int, since: _Since) -> bool:
         """Did all other APIs fall silent with this one? Then it is the logs that do not come, not the requests.
 
-        As long as the others had too few to expect, the answer waits, WAIT_MINUTES at most.
+        As long as the others had too few to expect, the answer waits: they soon call if they live. Where they hardly
+        ever do, not for long.
         """
         keys = self.silence.counting.keys
         if since.failed[row, at] > 0:
@@ -298,4 +303,6 @@ class _Work:
         if any(since.last[other, at] > start + 1 or since.failed[other, at] > 0 for other in others):
             return False
         awaited = sum(float(since.missed[other, at]) for other in others if since.last[other, at] > start - 30)
-        return bool(others) and (awaited >= TOLD or minute - start < WAIT_MINUTES)
+        pace = sum(float(since.rate[other, at]) for other in others)
+        patience = WAIT_MINUTES if pace * WAIT_MINUTES < 2.0 else LONGEST_WAIT
+        return bool(others) and (awaited >= TOLD or minute - start < patience)
