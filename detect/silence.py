@@ -109,7 +109,7 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class _Since:
-    """For each (series, minute): expected since the last good answer, its minute, failures since then, rate expected at it."""
+    """For each (series, minute): expected since the last good answer, its minute, failures since, rate due at it."""
 
     missed: Floats
     last: Ints
@@ -145,6 +145,8 @@ class _Work:
         phi = season.dispersion()
         stretch = np.where(phi > 1.01, (phi - 1.0) / np.log(np.maximum(phi, 1.01)), 1.0)
         need = np.maximum(np.maximum(LEAST_MISSED, 14.0 * stretch), 1.5 * silence.gap)[:, None]
+        # On the first day nobody knows what a batch is and what the rule.
+        need = np.where((chunk.age < 1440)[:, None] & ~trusted[:, None], 2.0 * need, need)
         length = np.maximum(minutes - last, 1)
         sudden = at_last >= 0.25 * missed / length
         old = (chunk.age >= LEAST_AGE)[:, None]

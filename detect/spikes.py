@@ -334,6 +334,9 @@ class _Work:
             base_expected,
             source,
         )
+        # Hours of a little more must still be going on, else the onset is only the last stray minute.
+        if source is None and observed - expected < 0.5 * group.least:
+            return None
         if not self.opens(candidate):
             return None
         del spikes.pending[row]

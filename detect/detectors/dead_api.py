@@ -21,6 +21,7 @@ from detect.silence import Silence
 from gatewatch.records import JSON, Cause, Change, Entities, Finding, Kind, Severity
 
 OFFLINE_MINUTES = 12 * 60
+OFFLINE_MISSED = 100.0
 UNUSED_MINUTES = 7 * 1440
 SHADOW_CALLS = 20
 GAP_GUARD = 1.5
@@ -56,7 +57,7 @@ def _outage(silence: Silence, row: int, episode: Episode, context: Context, cloc
     errors = float(episode.facts["errors"])
     failing = errors > 0 and errors >= 0.5 * (errors + episode.observed)
     removed = bool(changes) and any(word in changes[0].what.replace(" ", "").lower() for word in _REMOVAL)
-    offline = removed or (length >= OFFLINE_MINUTES and not failing)
+    offline = removed or (length >= OFFLINE_MINUTES and episode.expected >= OFFLINE_MISSED and not failing)
     cause = Cause.CONFIG_CHANGE if likely else _cause(failing, cast(list[float], episode.facts["kinds"]))
     what = "answers only with server errors" if failing else "gets no requests that succeed"
     rate = episode.expected / max(length, 1)

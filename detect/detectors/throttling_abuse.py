@@ -48,11 +48,11 @@ def opens(candidate: Candidate) -> bool:
     if len(recent) < WAIT_MINUTES:
         return False
     peak = max(recent)
-    last = sum(recent[-3:]) / 3.0
+    last = sum(recent[-2:]) / 2.0
     if len(recent) >= 10:
         first, second = sum(recent[: len(recent) // 2]), sum(recent[len(recent) // 2 :])
         return second >= 0.25 * first
-    return last >= 0.45 * peak
+    return last >= 0.5 * peak
 
 
 def _finding(spikes: Spikes, row: int, episode: Episode, context: Context) -> Finding:
