@@ -149,8 +149,15 @@ def line_starts(text: Text) -> tuple[Rows, bool]:
         ends = np.flatnonzero(step == 10)
         ends += at + 1
         found.append(ends)
-        ascii_only = ascii_only and int(step.max()) < 128
+        ascii_only = ascii_only and _ascii(step)
     return np.concatenate(found), ascii_only
+
+
+def _ascii(step: npt.NDArray[np.uint8]) -> bool:
+    """No byte has its high bit set; looked at eight bytes at a time."""
+    words = len(step) // 8 * 8
+    high = np.bitwise_or.reduce(step[:words].view(np.uint64)) & np.uint64(0x8080808080808080)
+    return not high and not (step[words:] > 127).any()
 
 
 def lines_of(text: Text, starts: Rows, *, ascii_only: bool) -> pa.Array:

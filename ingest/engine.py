@@ -29,7 +29,7 @@ from ingest.formats.model import Format
 from ingest.hints import Hint
 from ingest.values import EARLIEST, LATEST
 
-SAMPLE = 300
+SAMPLE = 200
 _FEW = 64  # leftovers that are not worth a further pass of the engine
 _PASSES = 12
 _BARE_DASH = re.compile(rb'(":\s*)-(\s*[,}\]])')

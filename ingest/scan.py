@@ -22,8 +22,9 @@ from ingest.formats.template import stage_formats
 from ingest.pool import Repetitions, run
 from ingest.work import Config, FileCount, Result, Task
 
-MERGE_ROWS = 400_000
-"""MINUTES rows that wait unmerged; more are merged, so that memory is bounded by what differs."""
+MERGE_ROWS = 500_000
+"""Rows that wait unmerged. Beyond it, and beyond twice what the last merge left, they are merged: memory is bounded by
+what differs, and the work by a constant share."""
 
 
 class Progress(Protocol):
@@ -182,6 +183,7 @@ class _Sink:
         self.minutes: list[pa.Table] = []
         self.clients: list[pa.Table] = []
         self.waiting = 0
+        self.merged = 0
         self.files: dict[str, FileCount] = {}
         self.errors = errors
         self.guessed: list[str] = []
@@ -196,9 +198,10 @@ class _Sink:
         self.minutes += result.minutes
         self.clients += result.clients
         self.waiting += sum(table.num_rows for table in (*result.minutes, *result.clients))
-        if self.waiting > MERGE_ROWS:
+        if self.waiting > max(MERGE_ROWS, 2 * self.merged):
             self._merge()
-            self.waiting = 0
+            self.merged = len(self.minutes[0]) + len(self.clients[0])
+            self.waiting = self.merged
 
     def _merge(self) -> None:
         self.minutes = [merge_minutes(pa.concat_tables(self.minutes or [MINUTES.empty_table()]))]
