@@ -149,6 +149,12 @@ class Counting:
             if self.clock == stop:
                 self._learn(begin, stop)
 
+    def hold(self, row: int, first: int, before: int) -> None:
+        """Do not learn from the minutes first … before - 1 of a series; before: where the chunk at hand begins."""
+        back = min(before - first, TAIL)
+        if back > 0:
+            self.use[row, TAIL - back :] = False
+
     def _minutes(
         self,
         minute: int,

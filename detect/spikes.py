@@ -284,6 +284,9 @@ class _Work:
                     episode = self._open(row, chunk, at, is_hot, source if single and not is_hot else None)
                     if episode is not None:
                         spikes.episodes[row] = episode
+                        # Nor are the minutes between onset and alarm learned from, where that is not done yet.
+                        spikes.counting.hold(row, episode.start, chunk.start)
+                        held[row, max(episode.start - chunk.start, 0) : at + 1] = True
                 elif row in spikes.pending and minute - spikes.pending[row][1] > PENDING_GAP:
                     del spikes.pending[row]
             if episode is None:

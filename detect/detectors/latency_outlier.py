@@ -15,7 +15,8 @@ from detect.model import Block, Context, Step, detector
 from detect.policy import severity_of
 from detect.report import changes_for, finding, number, place, span_words
 from detect.sight import latency_blind, remember, stages
-from detect.slowness import PARTS, QUANTILES, Slowness
+from detect.slowness import step as look
+from detect.slowstate import PARTS, QUANTILES, Slowness
 from detect.spikes import Group, Spikes
 from gatewatch.records import JSON, Cause, Entities, Finding, Kind, Severity
 
@@ -48,7 +49,7 @@ class LatencyOutlier:
         seen = dict(stages(sight))
         findings = [
             _slow(slowness, row, episode, context, seen.get(slowness.stages[row], frozenset()))
-            for row, episode in slowness.step(block)
+            for row, episode in look(slowness, block)
         ]
         findings += [_timeout(timeouts, row, episode, context) for row, episode in timeouts.step(block, lambda _: True)]
         after: JSON = {"slowness": slowness.dump(), "timeouts": timeouts.dump(), "sight": sight}
