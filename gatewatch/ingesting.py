@@ -40,10 +40,10 @@ from gatewatch.store.batches import (
 from gatewatch.store.lake import Lake
 from gatewatch.store.packed import SHAPES, column_sql, pack
 from gatewatch.store.state import State
-from ingest.engine import IDENTITY_SQL, RECORD
 from ingest.files import LogFile, Piece, group, split
 from ingest.identity import Identities
 from ingest.pool import Repetitions, run
+from ingest.queries import IDENTITY_SQL, RECORD
 from ingest.scan import Accounting, Progress, chosen_formats, log_files, spooled, workers_for
 from ingest.work import Config, FileCount, Result, Task
 

@@ -8,7 +8,7 @@ did not show, and last the slow reader, line by line. Every row ends in exactly 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
@@ -21,13 +21,29 @@ from ingest import slow
 from ingest.block import LINE_LIMIT, Block, Rows, block_of_records
 from ingest.book import Book, Work
 from ingest.canonical import canonical_columns, given, reason_sql
-from ingest.canonical_row import PRINCIPALS
 from ingest.combinations import combination_sql, place_sql
 from ingest.envelopes import glued_records
 from ingest.formats.infer import choose
 from ingest.formats.model import Format
 from ingest.hints import Hint
-from ingest.values import EARLIEST, LATEST
+from ingest.queries import (
+    JUDGED,
+    PLACES,
+    RECORD,
+    SANE,
+    SERIES_SQL,
+    UNKEPT,
+    WHO,
+    WORKED,
+    aliases,
+    client_sql,
+    event_id_sql,
+    identity_sql,
+    occurring,
+    quoted_name,
+    quoted_text,
+    raw_sql,
+)
 
 SAMPLE = 200
 _FEW = 64  # leftovers that are not worth a further pass of the engine
@@ -170,7 +186,7 @@ class Engine:
 
     def _run(self, found: Format, side: frozenset[str], chosen: Chosen, read: frozenset[str] | None = None) -> pa.Table:
         """Run a format over `lines`; read: over `slow_rows`, which has these variables already."""
-        variables = read if read is not None else frozenset(found.fields) | side | _aliases(side)
+        variables = read if read is not None else frozenset(found.fields) | side | aliases(side)
         constants = {
             name: value
             for name, value in (
@@ -183,36 +199,36 @@ class Engine:
             if value is not None
         }
         known = canonical_columns(variables, constants, self.key)
-        columns = [name for name in self.columns if name not in _WORKED]
+        columns = [name for name in self.columns if name not in WORKED]
         lean = self.lean
         refused = "\"status\" >= '4'" if "status" in variables else "false"
         inner = ", ".join(
             # `scan` keeps who it was for refused requests only.
             f"CASE WHEN {refused} THEN {known[name]} END AS {name}"
-            if lean and name in _WHO
-            else f"{known[name]} AS {_quoted(name)}"
+            if lean and name in WHO
+            else f"{known[name]} AS {quoted_name(name)}"
             for name in columns
         )
         places = {name: known[name] for name in PLACES}
         judged = {name: known[name] for name in JUDGED}
-        telling_place = _occurring(variables, places.values())
-        telling_cause = _occurring(variables, judged.values())
+        telling_place = occurring(variables, places.values())
+        telling_cause = occurring(variables, judged.values())
         # A whole record is an identity only when its time is precise and nothing was left out of it.
         precise = not lean and bool({"requestTimeEpoch", "x.time"} & variables)
-        kept = ", ".join(_quoted(name) for name in columns if name != _UNKEPT or not lean)  # `at` is a keyword
+        kept = ", ".join(quoted_name(name) for name in columns if name != UNKEPT or not lean)  # `at` is a keyword
         client = client_sql(variables)
-        reason = f"CASE WHEN {_SANE} THEN NULL ELSE 'unread' END" if read is None else "reason"
+        reason = f"CASE WHEN {SANE} THEN NULL ELSE 'unread' END" if read is None else "reason"
         told = "" if read is None else f", {reason_sql(variables)} AS reason"
         outer = (
             f'SELECT rn, {kept}, (epoch_us("at") // 60000000)::INTEGER AS minute, client, '
-            f"{_identity(RECORD if precise else [])} AS identity, "
+            f"{identity_sql(RECORD if precise else [])} AS identity, "
             f"{visible_mask(given(variables, constants))}::UBIGINT AS visible, event_id, place, "
             f"CASE WHEN status >= 400 THEN cause END AS cause, {reason} AS reason "
-            f"FROM (SELECT rn, unmet, {inner}, {client} AS client, {_event_id(variables)} AS event_id, "
-            f"hash({_text(found.name)}, {_text(repr(constants))}, {place_sql(telling_place)}) AS place, "
-            f"hash({_text(found.name)}, {combination_sql(telling_cause)}) AS cause{told} "
+            f"FROM (SELECT rn, unmet, {inner}, {client} AS client, {event_id_sql(variables)} AS event_id, "
+            f"hash({quoted_text(found.name)}, {quoted_text(repr(constants))}, {place_sql(telling_place)}) AS place, "
+            f"hash({quoted_text(found.name)}, {combination_sql(telling_cause)}) AS cause{told} "
         )
-        used = _occurring(variables, [inner, client, told]) | telling_place | telling_cause
+        used = occurring(variables, [inner, client, told]) | telling_place | telling_cause
 
         def source(relation: str, *, careful: bool) -> str:
             if read is not None:
@@ -255,9 +271,9 @@ class Engine:
     def schema(self) -> pa.Schema:
         """Of Reading.accepted."""
         kept = [
-            pa.field(name, pa.dictionary(pa.int32(), pa.string())) if name in _WORKED else REQUESTS.field(name)
+            pa.field(name, pa.dictionary(pa.int32(), pa.string())) if name in WORKED else REQUESTS.field(name)
             for name in self.columns
-            if name != _UNKEPT or not self.lean
+            if name != UNKEPT or not self.lean
         ]
         return pa.schema([pa.field("rn", pa.int32()), *kept, *MEASURES])
 
@@ -358,55 +374,6 @@ class Engine:
                     reading.rejected[number] = reason
 
 
-PLACES: tuple[str, ...] = ("account", "region", "api", "api_type", "stage", "route")
-JUDGED: tuple[str, ...] = ("reject_cause", "throttle_scope")
-"""Columns that books fill (see book.py); dictionary-encoded."""
-
-RECORD: tuple[str, ...] = tuple(
-    name for name in REQUESTS.names if name not in {*PLACES, *JUDGED, "source", "batch", "delivered_at"}
-)
-"""The columns that make a whole record's identity."""
-
-_WORKED = frozenset({*PLACES, *JUDGED})
-_UNKEPT = "extended_request_id"
-_WHO = frozenset({"client_ip", "principal", "api_key_id", "user_agent"})
-_SANE = (
-    "NOT unmet AND status BETWEEN 100 AND 599 AND "
-    f"\"at\" >= '{EARLIEST:%Y-%m-%d} 00:00:00+00'::TIMESTAMPTZ AND "
-    f"\"at\" < '{LATEST:%Y-%m-%d} 00:00:00+00'::TIMESTAMPTZ"
-)
-"""An accepted row. The others go on to the slow reader, which tells the reason."""
-
-SERIES_SQL = "hash(account, region, api, api_type, stage, route)"
-_CALLERS = (
-    ("identity.apiKeyId", "identity.apiKey"),
-    PRINCIPALS,
-    ("identity.sourceIp", "x.forwarded", "x.client_port"),
-)
-
-
-def client_sql(variables: frozenset[str]) -> str:
-    """The best identity of the caller (key, principal, address), hashed to 32 bits; NULL when there is none.
-
-    Over the raw values: telling callers apart needs no canonical text, and this is looked at for every request.
-    """
-    cases = [
-        f"WHEN {_quoted(name)} NOT IN ('-', '') THEN hash({_quoted(name)}, {rank})"
-        for rank, names in enumerate(_CALLERS)
-        for name in names
-        if name in variables
-    ]
-    return f"(CASE {' '.join(cases)} END) & 4294967295" if cases else "NULL::UBIGINT"
-
-
-IDENTITY_SQL = """
-    CASE WHEN extended_request_id IS NOT NULL THEN hash(extended_request_id, "at")
-         WHEN event_id IS NOT NULL THEN hash('event:' || event_id, "at")
-         {otherwise}
-    END
-"""
-"""Identity of a request (reliability.md 3): never the requestId alone, which a client can choose."""
-
 _RECORD_ROWS = 1 << 28
 """Row numbers from here on are records that were split out of one line."""
 
@@ -433,61 +400,3 @@ def _sample(block: Block) -> list[str]:
         rows = np.unique(np.linspace(0, count - 1, SAMPLE).astype(np.int64)).tolist()
     lines = (block.raw(row)[:LINE_LIMIT].decode("utf-8", "replace") for row in rows)
     return [line for line in lines if line.strip()]
-
-
-def raw_sql(found: Format, side: frozenset[str], used: frozenset[str], *, careful: bool, lines: str = "lines") -> str:
-    """The query that turns the relation `lines` into one VARCHAR column for each variable in `used`.
-
-    careful: a malformed JSON line gives NULLs; without it the query fails, and is a third faster.
-    """
-    names = sorted(found.fields.keys() & used)
-    sides = [name for name in sorted(side) if name not in names]
-    outer = "".join(f", {_quoted(name)}" for name in sides)
-    if found.family == "json":
-        paths = sorted({path for name in names for path in found.fields[name]} | found.needs)
-        place = {path: f"x[{index + 1}]" for index, path in enumerate(paths)}
-        values = {name: _first([place[path] for path in found.fields[name]]) for name in names}
-        for name in found.inside.keys() & used:
-            values[name] = f"nullif(regexp_extract({values[name]}, {_text(found.inside[name])}, 1), '')"
-        unmet = " OR ".join(f"{place[path]} IS NULL" for path in sorted(found.needs)) or "x IS NULL"
-        line = "try_cast(line AS JSON)" if careful else "line"
-        inner = f"json_extract_string({line}, [{', '.join(_text(path) for path in paths)}])"
-    else:
-        values = {name: f"x[{_text(found.fields[name][0])}]" for name in names}
-        unmet = "x IS NULL"
-        listed = ", ".join(_text(group) for group in found.groups)
-        inner = f"regexp_extract(rtrim(line, e'\\r\\n'), {_text(found.pattern or '')}, [{listed}])"
-    if "x.owner" in side:
-        values["accountId"] = _first([*([values["accountId"]] if "accountId" in values else []), '"x.owner"'])
-    columns = "".join(f", {value} AS {_quoted(name)}" for name, value in values.items())
-    return f"SELECT rn{outer}, {unmet} AS unmet{columns} FROM (SELECT rn{outer}, {inner} AS x FROM {lines})"
-
-
-def _identity(record: Sequence[str]) -> str:
-    return IDENTITY_SQL.format(otherwise=f"ELSE hash({', '.join(map(_quoted, record))})" if record else "")
-
-
-def _occurring(variables: frozenset[str], expressions: Iterable[str]) -> frozenset[str]:
-    """The variables that occur in the expressions."""
-    text = " ".join(expressions)
-    return frozenset(name for name in variables if _quoted(name) in text)
-
-
-def _event_id(variables: frozenset[str]) -> str:
-    return '"x.event_id"' if "x.event_id" in variables else "NULL::VARCHAR"
-
-
-def _aliases(side: frozenset[str]) -> frozenset[str]:
-    return frozenset({"accountId"} if "x.owner" in side else ())
-
-
-def _first(values: Sequence[str]) -> str:
-    return values[0] if len(values) == 1 else f"coalesce({', '.join(values)})"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

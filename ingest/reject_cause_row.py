@@ -140,7 +140,7 @@ def reject_cause(variables: Mapping[str, str | None], constants: Mapping[str, st
 def no_route(variables: Mapping[str, str | None]) -> bool:
     """Whether the line was refused because nothing answers to what it asked for."""
     line = _Refusal(variables, _NONE)
-    return line.status == 404 or line.type == "MISSING_AUTHENTICATION_TOKEN"
+    return line.status >= 400 and (line.status == 404 or line.type == "MISSING_AUTHENTICATION_TOKEN")
 
 
 class _Refusal:

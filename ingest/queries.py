@@ -1,0 +1,117 @@
+"""The SQL of one pass: from lines to the raw variables of a format, and what identifies a row and its caller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from gatewatch.frames import REQUESTS
+from ingest.canonical_row import PRINCIPALS
+from ingest.formats.model import Format
+from ingest.values import EARLIEST, LATEST
+
+PLACES: tuple[str, ...] = ("account", "region", "api", "api_type", "stage", "route")
+JUDGED: tuple[str, ...] = ("reject_cause", "throttle_scope")
+"""Columns that books fill (see book.py); dictionary-encoded."""
+
+RECORD: tuple[str, ...] = tuple(
+    name for name in REQUESTS.names if name not in {*PLACES, *JUDGED, "source", "batch", "delivered_at"}
+)
+"""The columns that make a whole record's identity."""
+
+WORKED = frozenset({*PLACES, *JUDGED})
+UNKEPT = "extended_request_id"
+WHO = frozenset({"client_ip", "principal", "api_key_id", "user_agent"})
+SANE = (
+    "NOT unmet AND status BETWEEN 100 AND 599 AND "
+    f"\"at\" >= '{EARLIEST:%Y-%m-%d} 00:00:00+00'::TIMESTAMPTZ AND "
+    f"\"at\" < '{LATEST:%Y-%m-%d} 00:00:00+00'::TIMESTAMPTZ"
+)
+"""An accepted row. The others go on to the slow reader, which tells the reason."""
+
+SERIES_SQL = "hash(account, region, api, api_type, stage, route)"
+_CALLERS = (
+    ("identity.apiKeyId", "identity.apiKey"),
+    PRINCIPALS,
+    ("identity.sourceIp", "x.forwarded", "x.client_port"),
+)
+
+
+def client_sql(variables: frozenset[str]) -> str:
+    """The best identity of the caller (key, principal, address), hashed to 32 bits; NULL when there is none.
+
+    Over the raw values: telling callers apart needs no canonical text, and this is looked at for every request.
+    """
+    cases = [
+        f"WHEN {quoted_name(name)} NOT IN ('-', '') THEN hash({quoted_name(name)}, {rank})"
+        for rank, names in enumerate(_CALLERS)
+        for name in names
+        if name in variables
+    ]
+    return f"(CASE {' '.join(cases)} END) & 4294967295" if cases else "NULL::UBIGINT"
+
+
+IDENTITY_SQL = """
+    CASE WHEN extended_request_id IS NOT NULL THEN hash(extended_request_id, "at")
+         WHEN event_id IS NOT NULL THEN hash('event:' || event_id, "at")
+         {otherwise}
+    END
+"""
+"""Identity of a request (reliability.md 3): never the requestId alone, which a client can choose."""
+
+
+def raw_sql(found: Format, side: frozenset[str], used: frozenset[str], *, careful: bool, lines: str = "lines") -> str:
+    """The query that turns the relation `lines` into one VARCHAR column for each variable in `used`.
+
+    careful: a malformed JSON line gives NULLs; without it the query fails, and is a third faster.
+    """
+    names = sorted(found.fields.keys() & used)
+    sides = [name for name in sorted(side) if name not in names]
+    outer = "".join(f", {quoted_name(name)}" for name in sides)
+    if found.family == "json":
+        paths = sorted({path for name in names for path in found.fields[name]} | found.needs)
+        place = {path: f"x[{index + 1}]" for index, path in enumerate(paths)}
+        values = {name: _first([place[path] for path in found.fields[name]]) for name in names}
+        for name in found.inside.keys() & used:
+            values[name] = f"nullif(regexp_extract({values[name]}, {quoted_text(found.inside[name])}, 1), '')"
+        unmet = " OR ".join(f"{place[path]} IS NULL" for path in sorted(found.needs)) or "x IS NULL"
+        line = "try_cast(line AS JSON)" if careful else "line"
+        inner = f"json_extract_string({line}, [{', '.join(quoted_text(path) for path in paths)}])"
+    else:
+        values = {name: f"x[{quoted_text(found.fields[name][0])}]" for name in names}
+        unmet = "x IS NULL"
+        listed = ", ".join(quoted_text(group) for group in found.groups)
+        inner = f"regexp_extract(rtrim(line, e'\\r\\n'), {quoted_text(found.pattern or '')}, [{listed}])"
+    if "x.owner" in side:
+        values["accountId"] = _first([*([values["accountId"]] if "accountId" in values else []), '"x.owner"'])
+    columns = "".join(f", {value} AS {quoted_name(name)}" for name, value in values.items())
+    return f"SELECT rn{outer}, {unmet} AS unmet{columns} FROM (SELECT rn{outer}, {inner} AS x FROM {lines})"
+
+
+def identity_sql(record: Sequence[str]) -> str:
+    return IDENTITY_SQL.format(otherwise=f"ELSE hash({', '.join(map(quoted_name, record))})" if record else "")
+
+
+def occurring(variables: frozenset[str], expressions: Iterable[str]) -> frozenset[str]:
+    """The variables that occur in the expressions."""
+    text = " ".join(expressions)
+    return frozenset(name for name in variables if quoted_name(name) in text)
+
+
+def event_id_sql(variables: frozenset[str]) -> str:
+    return '"x.event_id"' if "x.event_id" in variables else "NULL::VARCHAR"
+
+
+def aliases(side: frozenset[str]) -> frozenset[str]:
+    return frozenset({"accountId"} if "x.owner" in side else ())
+
+
+def _first(values: Sequence[str]) -> str:
+    return values[0] if len(values) == 1 else f"coalesce({', '.join(values)})"
+
+
+def quoted_name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quoted_text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
