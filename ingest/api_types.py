@@ -13,7 +13,7 @@ from gatewatch.records import ApiType
 from ingest.values import literal, present, present_sql, quoted
 
 _WEBSOCKET = ("eventType", "connectionId")
-_UUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|UUID_REPLACED_INVALID_REQUEST_ID"
+UUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|UUID_REPLACED_INVALID_REQUEST_ID"
 _GATEWAY = frozenset(
     {
         "accountId",
@@ -73,7 +73,7 @@ def kind_of_line(variables: Mapping[str, str | None], constants: Mapping[str, st
         return ApiType.WEBSOCKET.value
     if present(variables.get("routeKey")):
         return ApiType.HTTP.value
-    if present(variables.get("resourcePath")) or re.fullmatch(_UUID, variables.get("requestId") or ""):
+    if present(variables.get("resourcePath")) or re.fullmatch(UUID, variables.get("requestId") or ""):
         return ApiType.REST.value
     return ApiType.OTHER.value
 
@@ -93,5 +93,5 @@ def kind_sql(variables: frozenset[str], constants: Mapping[str, str]) -> str:
     if "resourcePath" in variables:
         cases.append(f"WHEN {present_sql(quoted('resourcePath'))} THEN 'rest'")
     if "requestId" in variables:
-        cases.append(f"WHEN regexp_full_match({quoted('requestId')}, '{_UUID}') THEN 'rest'")
+        cases.append(f"WHEN regexp_full_match({quoted('requestId')}, '{UUID}') THEN 'rest'")
     return f"CASE {' '.join(cases)} ELSE 'other' END" if cases else "'other'"

@@ -35,20 +35,30 @@ def place_sql(variables: Iterable[str]) -> str:
 def combination_sql(variables: Iterable[str]) -> str:
     """The combination that a reject cause follows from.
 
-    Latencies count by tenths of a second (all limits are multiples), identities by being there at all.
+    Latencies count by seconds (all limits are whole ones), identities by being there at all, and a resource by being
+    declared, the root, or greedy.
     """
-    return f"hash({', '.join(map(_told, sorted(variables))) or 'NULL'})"
+    return f"hash({', '.join(map(_asked, sorted(variables))) or 'NULL'})"
+
+
+def _asked(name: str) -> str:
+    if name != "resourcePath":
+        return _told(name)
+    column = _quoted(name)
+    return (
+        f"CASE {column} WHEN '-' THEN 0 WHEN '' THEN 0 WHEN '/' THEN 1 ELSE 2 + contains({column}, '+}}')::INTEGER END"
+    )
 
 
 def _told(name: str) -> str:
     column = _quoted(name)
     if name.endswith(("atency", "_s")):
-        tenths = f"try_cast({column} AS DOUBLE) {'// 100' if name.endswith('atency') else '* 10 // 1'}"
-        return f"CASE WHEN try_cast({column} AS DOUBLE) > 0 THEN {tenths} ELSE -1 END"
+        seconds = f"try_cast({column} AS DOUBLE) {'// 1000' if name.endswith('atency') else '// 1'}"
+        return f"CASE WHEN try_cast({column} AS DOUBLE) > 0 THEN {seconds} ELSE -1 END"
     if name in _PRESENT:
         return f"coalesce({column}, '-') IN ('-', '')"
     if name == "requestId":
-        return f"regexp_full_match({column}, '{api_types._UUID}')"
+        return f"regexp_full_match({column}, '{api_types.UUID}')"
     return column
 
 

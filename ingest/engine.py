@@ -48,6 +48,8 @@ from ingest.queries import (
 SAMPLE = 200
 _FEW = 64  # leftovers that are not worth a further pass of the engine
 _PASSES = 12
+_CHOSEN = 256
+_JSON_KEY = re.compile(r'"([^"\\]{1,64})"\s*:')
 _BARE_DASH = re.compile(rb'(":\s*)-(\s*[,}\]])')
 _BARE_NAN = re.compile(rb'(":\s*)(?:NaN|-?Infinity)(\s*[,}\]])')
 
@@ -94,6 +96,7 @@ class Engine:
         """lean: leave out what only the raw request needs (ids and paths) where the format gives something better."""
         self.lean = lean
         self._broken = False
+        self._chosen: dict[tuple[frozenset[tuple[str, ...]], str | None, Hint], list[Format]] = {}
         self._places = Book([*PLACES, "series"])
         self._causes = Book(JUDGED)
         self.columns = tuple(name for name in REQUESTS.names if name in set(columns))
@@ -139,9 +142,7 @@ class Engine:
         for _ in range(_PASSES):
             if len(current) == 0:
                 return
-            fresh = [
-                found for found in choose(_sample(current), chosen.explicit, self._stages(chosen)) if found not in tried
-            ]
+            fresh = [found for found in self._choose(_sample(current), chosen) if found not in tried]
             if not fresh:
                 break
             failed = self._pass(current, fresh[0], chosen, reading, here)
@@ -156,6 +157,18 @@ class Engine:
             if len(failed) <= _FEW:
                 break
         self._leftover(current, here, chosen, reading, tried)
+
+    def _choose(self, lines: list[str], chosen: Chosen) -> list[Format]:
+        """`choose`, asked once for lines of JSON objects with the same sets of keys."""
+        if not all(line.startswith("{") for line in lines):
+            return choose(lines, chosen.explicit, self._stages(chosen))
+        shapes = frozenset(tuple(_JSON_KEY.findall(line)) for line in lines)
+        key = (shapes, chosen.explicit, chosen.hint)
+        if key not in self._chosen:
+            if len(self._chosen) >= _CHOSEN:
+                self._chosen.clear()
+            self._chosen[key] = choose(lines, chosen.explicit, self._stages(chosen))
+        return self._chosen[key]
 
     def _stages(self, chosen: Chosen) -> list[Format]:
         if not chosen.hint.sure:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from gatewatch.errors import SourceError
 from ingest.hints import Hint, hint_of
 
-BLOCK_BYTES = 80 << 20
+BLOCK_BYTES = 96 << 20
 """Bytes of text that one block holds: the unit of parsing, and what a batch's memory is made of."""
 
 MAPPED_BYTES = 12 << 20

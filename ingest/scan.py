@@ -20,9 +20,9 @@ from ingest.engine import Chosen
 from ingest.files import BLOCK_BYTES, LogFile, Piece, expand, group, inspect, split
 from ingest.formats.template import stage_formats
 from ingest.pool import Repetitions, run
-from ingest.work import Config, FileCount, Result, Task
+from ingest.work import Config, FileCount, Packed, Result, Task
 
-MERGE_ROWS = 500_000
+MERGE_ROWS = 1_000_000
 """Rows that wait unmerged. Beyond it, and beyond twice what the last merge left, they are merged: memory is bounded by
 what differs, and the work by a constant share."""
 
@@ -180,8 +180,8 @@ class _Sink:
     """Gathers results, merging when they grow."""
 
     def __init__(self, errors: list[str]) -> None:
-        self.minutes: list[pa.Table] = []
-        self.clients: list[pa.Table] = []
+        self.minutes: list[Packed] = []
+        self.clients: list[Packed] = []
         self.waiting = 0
         self.merged = 0
         self.files: dict[str, FileCount] = {}
@@ -197,18 +197,22 @@ class _Sink:
         self.covered += result.covered
         self.minutes += result.minutes
         self.clients += result.clients
-        self.waiting += sum(table.num_rows for table in (*result.minutes, *result.clients))
+        self.waiting += sum(table.rows for table in (*result.minutes, *result.clients))
         if self.waiting > max(MERGE_ROWS, 2 * self.merged):
-            self._merge()
-            self.merged = len(self.minutes[0]) + len(self.clients[0])
-            self.waiting = self.merged
+            minutes, clients = self._merge()
+            self.minutes, self.clients = [Packed.of(minutes)], [Packed.of(clients)]
+            self.merged = self.waiting = len(minutes) + len(clients)
 
-    def _merge(self) -> None:
-        self.minutes = [merge_minutes(pa.concat_tables(self.minutes or [MINUTES.empty_table()]))]
-        self.clients = [merge_clients(pa.concat_tables(self.clients or [CLIENTS.empty_table()]))]
+    def _merge(self) -> tuple[pa.Table, pa.Table]:
+        minutes = pa.concat_tables([MINUTES.empty_table(), *(part.table() for part in self.minutes)])
+        self.minutes = []
+        merged = merge_minutes(minutes)
+        clients = pa.concat_tables([CLIENTS.empty_table(), *(part.table() for part in self.clients)])
+        self.clients = []
+        return merged, merge_clients(clients)
 
     def result(self) -> ScanResult:
-        self._merge()
+        minutes, clients = self._merge()
         accounting = Accounting()
         accounting.add(self.files.values())
         self.errors += [text for file, count in self.files.items() if (text := count.unreadable(file))]
@@ -220,4 +224,4 @@ class _Sink:
             },
             schema=COVERAGE,
         )
-        return ScanResult(self.minutes[0], self.clients[0], coverage, accounting, self.errors, self.guessed)
+        return ScanResult(minutes, clients, coverage, accounting, self.errors, self.guessed)

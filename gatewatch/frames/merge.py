@@ -84,32 +84,32 @@ def merge_minutes(minutes: pa.Table) -> pa.Table:
 
     Only keys with several rows are summed; the others, most of them when files follow each other in time, pass by.
     """
-    order = ", ".join(f"{key} NULLS FIRST" for key in MINUTE_KEYS)
-    same = " AND ".join(f"minutes_in.{key} IS NOT DISTINCT FROM keyed.{key}" for key in MINUTE_KEYS)
+    names = ", ".join(MINUTE_KEYS)
+    same = " AND ".join(f"numbered.{key} IS NOT DISTINCT FROM several.{key}" for key in MINUTE_KEYS)
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        connection.register("minutes_in", minutes)
-        names = ", ".join(MINUTE_KEYS)
-        connection.execute(
-            f"CREATE TEMP TABLE keyed AS SELECT {names} FROM minutes_in GROUP BY {names} HAVING count(*) > 1"
-        )
-        ((several,),) = connection.execute("SELECT count(*) FROM keyed").fetchall()
-        if not several:
-            numbered = pa.table({**{key: minutes.column(key) for key in MINUTE_KEYS}, "row": np.arange(len(minutes))})
-            connection.register("numbered", numbered)
-            # Sorting only the keys and taking the rows is several times faster than sorting rows with lists.
-            sorted_rows = connection.execute(f"SELECT row FROM numbered ORDER BY {order}").fetchnumpy()["row"]
-            return minutes.take(pa.array(np.asarray(sorted_rows))).cast(MINUTES)
-        connection.execute(f"CREATE TEMP TABLE doubled AS SELECT minutes_in.* FROM minutes_in JOIN keyed ON {same}")
-        return (
-            connection.sql(
-                f"SELECT * FROM ((SELECT minutes_in.* FROM minutes_in ANTI JOIN keyed ON {same}) "
-                f"UNION ALL BY NAME ({merge_sql(MINUTE_KEYS, 'doubled')})) ORDER BY {order}"
-            )
-            .to_arrow_table()
-            .select(MINUTES.names)
-            .cast(MINUTES)
-        )
+        connection.register("numbered", _numbered(minutes))
+        found = connection.execute(
+            f"WITH several AS (SELECT {names} FROM numbered GROUP BY {names} HAVING count(*) > 1) "
+            f"SELECT row FROM numbered JOIN several ON {same}"
+        ).fetchnumpy()["row"]
+        doubled = np.asarray(found, dtype=np.int64)
+        if len(doubled):
+            single = np.ones(len(minutes), dtype=bool)
+            single[doubled] = False
+            connection.register("doubled", minutes.take(pa.array(np.sort(doubled))))
+            merged = connection.sql(merge_sql(MINUTE_KEYS, "doubled")).to_arrow_table()
+            merged = merged.select(MINUTES.names).cast(MINUTES)
+            minutes = pa.concat_tables([minutes.filter(pa.array(single)).cast(MINUTES), merged])
+            connection.register("numbered", _numbered(minutes))
+        # Sorting only the keys and taking the rows is several times faster than sorting rows with lists.
+        order = ", ".join(f"{key} NULLS FIRST" for key in MINUTE_KEYS)
+        rows = connection.execute(f"SELECT row FROM numbered ORDER BY {order}").fetchnumpy()["row"]
+    return minutes.take(pa.array(np.asarray(rows))).cast(MINUTES)
+
+
+def _numbered(minutes: pa.Table) -> pa.Table:
+    return pa.table({**{key: minutes.column(key) for key in MINUTE_KEYS}, "row": np.arange(len(minutes))})
 
 
 def merge_clients(clients: pa.Table) -> pa.Table:
