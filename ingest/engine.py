@@ -22,7 +22,7 @@ from ingest.block import LINE_LIMIT, Block, Rows, block_of_records
 from ingest.book import Book, Work
 from ingest.canonical import canonical_columns, given, reason_sql
 from ingest.combinations import combination_sql, place_sql
-from ingest.envelopes import glued_records
+from ingest.envelopes import GLUED, glued_records
 from ingest.formats.infer import choose
 from ingest.formats.model import Format
 from ingest.hints import Hint
@@ -123,7 +123,7 @@ class Engine:
     def _too_long(self, block: Block, rows: Rows, reading: Reading, chosen: Chosen) -> None:
         for row in rows.tolist():
             text = block.whole(row)
-            if b"}{" in text and text.lstrip()[:1] == b"{":
+            if GLUED.search(text) and text.lstrip()[:1] == b"{":
                 self._records([(row, list(glued_records(text)))], chosen, reading, tried=[])
             else:
                 reading.rejected[row] = "too_long"
@@ -300,7 +300,7 @@ class Engine:
             number = row if here is None else int(here[row])
             if not text.strip():
                 reading.blank.append(number)
-            elif text.lstrip()[:1] == b"{" and b"}{" in text and len(records := list(glued_records(text))) > 1:
+            elif text.lstrip()[:1] == b"{" and GLUED.search(text) and len(records := list(glued_records(text))) > 1:
                 glued.append((number, records))
             elif (
                 text.lstrip()[:1] == b"{"
@@ -344,6 +344,7 @@ class Engine:
         """Line by line; a format that only these lines show is inferred from them."""
         formats = (
             tried
+            + [found for found in self._stages(chosen) if found not in tried]
             + [
                 found
                 for found in choose(
@@ -360,8 +361,9 @@ class Engine:
         for row in rows:
             number = row if here is None else int(here[row])
             result = slow.read_line(formats, block.raw(row).decode("utf-8", "replace"))
-            if result.format is None or result.reason is not None:
-                reading.rejected[number] = result.reason or "no_format"
+            if result.format is None or result.reason is not None or result.rest is not None:
+                # What is left behind a record would have been split off had it been one: nothing is dropped in silence.
+                reading.rejected[number] = result.reason or ("trailing_text" if result.rest else "no_format")
                 continue
             entry = read.setdefault(result.format.name, (result.format, [], [], []))
             entry[1].append(number)

@@ -154,30 +154,26 @@ def _resume(text: str, at: int) -> int:
     return min(ends, default=len(text))
 
 
+GLUED = re.compile(rb'\}[\s,]*(?=\{\s*"[^"]+"\s*:)')
+"""Where one record may end and the next begin: with nothing, white space or a comma between them."""
+
+
 def glued_records(line: bytes) -> Iterator[bytes]:
-    """JSON objects that stand in one line without a newline between them; the rest behind a broken one in one piece.
+    """JSON objects that stand in one line; the rest behind a broken one in one piece.
 
-    A cut at `}{` is tried first, since a record is far longer than the check; a cut inside a string is healed by
-    joining the pieces until they read as an object.
+    A cut between braces is tried first, since a record is far longer than the check; a cut inside a string is healed
+    by joining the pieces until they read as an object.
     """
-    held = b""
-    tries = 0
-    for piece in _pieces(line):
-        held += piece
-        tries += 1
-        if tries > _TRIES or _whole(held):  # the bound: an attacker can write many `}{` into one string
-            yield held.strip()
-            held, tries = b"", 0
-    if held.strip():
-        yield held.strip()
-
-
-def _pieces(line: bytes) -> Iterator[bytes]:
     begin = 0
-    while (cut := line.find(b"}{", begin)) >= 0:
-        yield line[begin : cut + 1]
-        begin = cut + 1
-    yield line[begin:]
+    tries = 0
+    for cut in [*(found.span() for found in GLUED.finditer(line)), (len(line) - 1, len(line))]:
+        piece = line[begin : cut[0] + 1]
+        tries += 1
+        if tries > _TRIES or _whole(piece):  # the bound: an attacker can write many `}{` into one string
+            yield piece.strip()
+            begin, tries = cut[1], 0
+    if line[begin:].strip():
+        yield line[begin:].strip()
 
 
 def _whole(piece: bytes) -> bool:

@@ -69,6 +69,19 @@ def redacted(text: str, key: str) -> str:
     return _SECRET.sub(replaced, text)
 
 
+_QUOTED = re.compile(rf"""(?ix)("(?:[\w.\-]*(?:{_ENDINGS})|{_NAMES})"\s*:\s*")((?:[^"\\]|\\.)+)""")
+
+
+def redacted_line(line: str, key: str) -> str:
+    """A whole log line, read or not, with the secrets in it replaced, also where a JSON key names one."""
+
+    def replaced(found: re.Match[str]) -> str:
+        value = found.group(2)
+        return found.group() if value == "-" else f"{found.group(1)}redacted:{hashed(value, key)}"
+
+    return redacted(_QUOTED.sub(replaced, line), key)
+
+
 def clean_sql(text: str) -> str:
     """True for nearly every text without a secret, for none with one: rare pairs of letters are cheap to find."""
     return " AND ".join(f"NOT contains({text}, '{word}')" for word in ("yJ", "IA", "earer", "="))

@@ -97,11 +97,21 @@ def _read_json(formats: Sequence[Format], text: str) -> SlowLine:
         return found or SlowLine(None, reason="truncated")
     record, rest = _first_record(text)
     tree = _scan(record)
+    if found is not None and found.reason == "trailing_text" and not _says_more(tree, text):
+        return found
     for plan in [_plan(one) for one in formats if one.family == "json"]:
         variables = plan.read(tree)
         if variables is not None:
             return SlowLine(plan.format, variables, rest=rest)
     return found or SlowLine(None, reason="not_json", rest=rest)
+
+
+def _says_more(tree: Tree, text: str) -> bool:
+    """Whether a quote in a value ended the first object early: a quote or further keys stand behind its end."""
+    if text.endswith('"}'):
+        return True
+    first, _ = decode(mended(text))
+    return isinstance(tree, dict) and isinstance(first, dict) and len(tree) > len(first)
 
 
 def _read_strictly(formats: Sequence[Format], text: str) -> SlowLine:

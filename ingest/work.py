@@ -23,6 +23,7 @@ from ingest.files import Piece
 from ingest.formats.infer import describe
 from ingest.reading import texts
 from ingest.rollup import ROLLUP_COLUMNS, Question, question, roll, without
+from ingest.secrets import redacted_line
 
 LETTERS = 500
 """Rejected lines whose text one unit of work keeps; the counts are exact beyond it."""
@@ -225,7 +226,7 @@ def _one_block(
     for file, count in counts.items():
         result.files.setdefault(file, FileCount()).add(count)
     room = LETTERS - len(result.letters)
-    result.letters += list(letters(reading, room))
+    result.letters += list(letters(reading, room, engine.key))
     # The counts by file and the table must tell the same story: no line may vanish between them.
     told_of = sum(count.accepted for count in counts.values())
     assert told_of == len(accepted), (told_of, len(accepted))
@@ -282,12 +283,19 @@ def _home(reading: Reading) -> Callable[[Rows], Rows]:
     return lambda rows: np.array([reading.split_from.get(row, row) for row in rows.tolist()], dtype=np.int64)
 
 
-def letters(reading: Reading, room: int) -> Iterable[Letter]:
-    """The first rejected lines of a reading, in order."""
+def letters(reading: Reading, room: int, key: str) -> Iterable[Letter]:
+    """The first rejected lines of a reading, in order, their secrets replaced by a hash with `key`."""
     for row in sorted(reading.rejected)[: max(room, 0)]:
         held_in = reading.split_from.get(row, row)
         file, line, offset, length = reading.block.origin(held_in)
         body = reading.block.raw(held_in)
+        shown = redacted_line(body[:LETTER_BYTES].decode("utf-8", "replace"), key)
         yield Letter(
-            file, line, offset, length, reading.rejected[row], hashlib.sha256(body).hexdigest(), body[:LETTER_BYTES]
+            file,
+            line,
+            offset,
+            length,
+            reading.rejected[row],
+            hashlib.sha256(body).hexdigest(),
+            shown.encode()[:LETTER_BYTES],
         )

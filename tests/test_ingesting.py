@@ -147,3 +147,22 @@ def test_an_interrupt_gives_the_leases_back(state: State, tmp_path: Path) -> Non
     assert not list((tmp_path / "data" / "lake").rglob("*.parquet"))
     assert ingest(state, path).accounting.accepted == 10
     assert stored(state) == 10
+
+
+def test_dead_letters_hold_no_secrets(state: State, tmp_path: Path) -> None:
+    path = tmp_path / "in" / "a.log"
+    path.parent.mkdir()
+    canary = "S3CRETcanary0123456789"
+    broken = [
+        f"junk ?access_token={canary}",
+        f'{{"apiKey": "{canary}", "status": "x", "requestTime": "never"}}',
+        f'{{"identity": {{"apiKey":"{canary}"}}, "authorization":"Bearer {canary}", "cut',
+        f"GET /x Authorization: Bearer {canary}",
+    ]
+    path.write_text("\n".join([*broken, a_line(1)]) + "\n")
+    assert ingest(state, path).accounting.rejected == 4
+    with state.read() as session:
+        bodies = [kept.letter.body for kept in dead_letters(session, limit=10)]
+    assert len(bodies) == 4
+    assert not [body for body in bodies if canary.encode() in body]
+    assert canary.encode() not in (tmp_path / "data" / "state.db").read_bytes()
