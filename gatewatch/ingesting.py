@@ -144,13 +144,17 @@ def ingest_paths(
     with spooled(paths) as named:
         files, result.errors = log_files(named, inventory, exclude)
         known = checkpoints(state, source)
-        starts = {file.path: _start(file, known.get(os.path.abspath(file.path))) for file in files}
+        seen = _Seen(known)
+        starts = {file.path: seen.start(file) for file in files}
         todo = [file for file in files if starts[file.path] is not None]
         result.passed_over = len(files) - len(todo)
+        places = {path: start for path, start in starts.items() if start is not None}
         if progress is not None:
-            progress.total(sum(file.size - (starts[file.path] or 0) for file in todo))
-        run_ = _Run(state, source, result, progress, known)
-        pieces: Iterator[Piece] = (piece for file in todo for piece in split(file, start=starts[file.path] or 0))
+            progress.total(sum(file.size - places[file.path].offset for file in todo))
+        run_ = _Run(state, source, result, progress, {path: place.lines for path, place in places.items()})
+        pieces: Iterator[Piece] = (
+            piece for file in todo for piece in split(file, start=places[file.path].offset, growing=True)
+        )
         config = Config(hash_key(state.settings), chosen_formats(log_format, inventory), LakeWriter(state.lake.root))
         count = workers_for(todo, workers or state.settings.workers)
         try:
@@ -169,19 +173,60 @@ def ingest_paths(
     return result
 
 
-def _start(file: LogFile, position: Position | None) -> int | None:
-    """Byte to go on from, or None when the file is done."""
-    if position is None:
-        return 0
-    if position.size == file.size and position.mtime_ns == file.mtime_ns and position.done:
-        return None
-    same = _fingerprint(file.path, min(position.size, _HEAD)) == position.fingerprint
-    if file.kind == "plain" and same and file.size >= position.offset:
-        return position.offset if file.size > position.offset or not position.done else None
-    return 0
+@dataclass(frozen=True, slots=True)
+class _Place:
+    offset: int = 0
+    lines: int = 0
 
 
-def _fingerprint(path: str, length: int) -> str:
+class _Seen:
+    """What was read of files, found again by path or, when a file was moved or copied, by its content."""
+
+    def __init__(self, known: Mapping[str, Position]) -> None:
+        self._known = known
+        self._by_head: dict[str, list[Position]] = {}
+        for position in known.values():
+            self._by_head.setdefault(position.fingerprint.rpartition(":")[0], []).append(position)
+        self._lengths = sorted({int(head.partition(":")[0]) for head in self._by_head if head}, reverse=True)
+
+    def start(self, file: LogFile) -> _Place | None:
+        """Where to go on, or None when the file is done."""
+        position = self._known.get(os.path.abspath(file.path))
+        if position is not None:
+            if position.size == file.size and position.mtime_ns == file.mtime_ns and position.done:
+                return None
+            return self._after(file, [position]) if _holds(file, position) else _Place()
+        moved = [
+            position
+            for length in self._lengths
+            if length <= file.size
+            for position in self._by_head.get(_head(file.path, length), ())
+            if _holds(file, position)
+        ]
+        return self._after(file, moved) if moved else _Place()
+
+    def _after(self, file: LogFile, positions: Sequence[Position]) -> _Place | None:
+        furthest = max(positions, key=lambda position: position.offset)
+        if file.size == furthest.offset and furthest.done:
+            return None
+        return _Place(furthest.offset, furthest.lines) if file.kind == "plain" else _Place()
+
+
+def _holds(file: LogFile, position: Position) -> bool:
+    """Whether the file begins with all that was read then."""
+    long_enough = file.size >= position.offset if file.kind == "plain" else file.size == position.offset
+    return long_enough and _fingerprint(file.path, position.offset) == position.fingerprint
+
+
+def _fingerprint(path: str, offset: int) -> str:
+    """The first and the last bytes before `offset`: log lines have times and ids, so these tell contents apart."""
+    with open(path, "rb") as handle:
+        handle.seek(max(offset - _HEAD, 0))
+        last = handle.read(min(offset, _HEAD))
+    return f"{_head(path, min(offset, _HEAD))}:{hashlib.sha256(last).hexdigest()[:24]}"
+
+
+def _head(path: str, length: int) -> str:
     with open(path, "rb") as handle:
         return f"{length}:{hashlib.sha256(handle.read(length)).hexdigest()[:24]}"
 
@@ -195,7 +240,7 @@ class _Run:
         source: str,
         result: IngestResult,
         progress: Progress | None,
-        known: Mapping[str, Position],
+        lines: Mapping[str, int],
     ) -> None:
         self.state = state
         self.source = source
@@ -204,7 +249,7 @@ class _Run:
         self.holder = f"{socket.gethostname()}:{os.getpid()}"
         self.open: dict[int, str] = {}
         self.files: dict[str, FileCount] = {}
-        self.lines = {path: position.lines for path, position in known.items()}
+        self.lines = {os.path.abspath(path): count for path, count in lines.items()}
         self._renewed = time.monotonic()
 
     def tasks(self, groups: Iterable[list[Piece]]) -> Iterator[Task]:
@@ -280,8 +325,7 @@ class _Run:
         if piece.offset:
             lines += self.lines.get(os.path.abspath(file.path), 0)
         end = file.size if piece.end is None else piece.end
-        mark = _fingerprint(file.path, min(file.size, _HEAD))
-        return Position(end, lines, file.size, file.mtime_ns, piece.last, mark)
+        return Position(end, lines, file.size, file.mtime_ns, piece.last, _fingerprint(file.path, end))
 
     def abandon(self) -> None:
         """Give back what was leased and not committed (interrupt, error): its files go now instead of by expiry."""

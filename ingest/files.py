@@ -118,19 +118,37 @@ def inspect(path: str, apis: Mapping[str, str] = _NONE) -> LogFile:
     return LogFile(path, status.st_size, status.st_mtime_ns, kind, hint_of(path, apis))
 
 
-def split(file: LogFile, *, start: int = 0) -> Iterator[Piece]:
-    """A plain file as ranges of about BLOCK_BYTES that end behind a newline; any other file as one piece."""
-    if file.kind != "plain" or file.size - start <= BLOCK_BYTES * 5 // 4:
-        yield Piece(file, start)
+def split(file: LogFile, *, start: int = 0, growing: bool = False) -> Iterator[Piece]:
+    """A plain file as ranges of about BLOCK_BYTES that end behind a newline; any other file as one piece.
+
+    growing: leave a JSON object at the end that is not closed yet to a later time.
+    """
+    end = _whole_end(file) if growing and file.kind == "plain" else None
+    size = file.size if end is None else end
+    if file.kind != "plain" or size - start <= BLOCK_BYTES * 5 // 4:
+        if size > start or not file.size:
+            yield Piece(file, start, end)
         return
     with open(file.path, "rb") as handle:
-        while file.size - start > BLOCK_BYTES * 5 // 4:
-            end = _behind_newline(handle.fileno(), start + BLOCK_BYTES, file.size)
-            if end >= file.size:
+        while size - start > BLOCK_BYTES * 5 // 4:
+            cut = _behind_newline(handle.fileno(), start + BLOCK_BYTES, size)
+            if cut >= size:
                 break
-            yield Piece(file, start, end, last=False)
-            start = end
-    yield Piece(file, start)
+            yield Piece(file, start, cut, last=False)
+            start = cut
+    yield Piece(file, start, end)
+
+
+def _whole_end(file: LogFile) -> int | None:
+    """Where the last whole line ends, when an unfinished object stands behind it; None: read to the end."""
+    with open(file.path, "rb") as handle:
+        begin = max(file.size - (1 << 20), 0)
+        handle.seek(begin)
+        text = handle.read(file.size - begin)
+    tail = text[text.rfind(b"\n") + 1 :].strip()
+    if not tail.startswith(b"{") or tail.endswith(b"}"):
+        return None
+    return begin + text.rfind(b"\n") + 1
 
 
 def _behind_newline(descriptor: int, position: int, size: int) -> int:

@@ -166,3 +166,32 @@ def test_dead_letters_hold_no_secrets(state: State, tmp_path: Path) -> None:
     assert len(bodies) == 4
     assert not [body for body in bodies if canary.encode() in body]
     assert canary.encode() not in (tmp_path / "data" / "state.db").read_bytes()
+
+
+def test_a_half_written_last_line_waits_for_its_end(state: State, tmp_path: Path) -> None:
+    path = write(tmp_path / "in" / "a.log", range(3))
+    half = a_line(3)
+    with path.open("a") as handle:
+        handle.write(half[:60])
+    assert ingest(state, path).accounting.accepted == 3
+    with path.open("a") as handle:
+        handle.write(half[60:] + "\n" + a_line(4) + "\n")
+    again = ingest(state, path).accounting
+    assert (again.accepted, again.rejected) == (2, 0)
+    assert stored(state) == 5
+
+
+def test_a_rotated_file_without_precise_ids_goes_on_under_its_new_name(state: State, tmp_path: Path) -> None:
+    line = '192.0.2.1 - - [09/Jun/2026:12:00:0{} +0000] "GET /a HTTP/1.1" 200 5 "-" "curl/8.0"\n'
+    path = tmp_path / "in" / "access.log"
+    path.parent.mkdir()
+    path.write_text("".join(line.format(number) for number in range(3)))
+    assert ingest(state, path).accounting.accepted == 3
+    with path.open("a") as handle:
+        handle.write(line.format(3))
+    rotated = path.rename(path.with_name("access.log.1"))
+    path.write_text("".join(line.format(number) for number in range(4, 6)))
+    assert ingest(state, rotated, path).accounting.accepted == 3
+    copied = path.with_name("copy.log")
+    copied.write_bytes(rotated.read_bytes())
+    assert ingest(state, copied, rotated, path).accounting.lines == 0
