@@ -200,6 +200,7 @@ class Engine:
     def _run(self, found: Format, side: frozenset[str], chosen: Chosen, read: frozenset[str] | None = None) -> pa.Table:
         """Run a format over `lines`; read: over `slow_rows`, which has these variables already."""
         variables = read if read is not None else frozenset(found.fields) | side | aliases(side)
+        kind = found.api_type or chosen.hint.api_type
         constants = {
             name: value
             for name, value in (
@@ -207,7 +208,7 @@ class Engine:
                 ("region", found.region),
                 ("api", found.api or chosen.hint.api),
                 ("stage", found.stage or chosen.hint.stage),
-                ("api_type", found.api_type.value if found.api_type else None),
+                ("api_type", kind.value if kind else None),
             )
             if value is not None
         }

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from gatewatch.errors import SourceError
-from ingest.hints import Hint, hint_of
+from ingest.hints import Hint, Known, hint_of
 
 BLOCK_BYTES = 96 << 20
 """Bytes of text that one block holds: the unit of parsing, and what a batch's memory is made of."""
@@ -36,7 +36,7 @@ _MAGIC = (
     (b"\xfd7zXZ", "an xz file"),
     (b"7z\xbc\xaf", "a 7z archive"),
 )
-_NONE: Mapping[str, str] = MappingProxyType({})
+_NONE: Mapping[str, Known] = MappingProxyType({})
 _TEXT = frozenset({"plain", "gzip", "zstd"})
 
 
@@ -100,7 +100,7 @@ def _walk(top: str, errors: list[SourceError]) -> Iterator[str]:
                 yield os.path.join(folder, name)
 
 
-def inspect(path: str, apis: Mapping[str, str] = _NONE) -> LogFile:
+def inspect(path: str, apis: Mapping[str, Known] = _NONE) -> LogFile:
     """Size, time and kind of a file by its first bytes, whatever its name; SourceError when it is no text."""
     try:
         status = os.stat(path)

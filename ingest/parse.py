@@ -32,6 +32,7 @@ def parse_paths(
     log_format: str | None = None,
     inventory: Mapping[str, object] | None = None,
     hash_key: bytes = b"scan",
+    exclude: Sequence[str] = (),
     guessed: Callable[[str], None],
     failed: Callable[[str], None],
 ) -> Iterator[dict[str, JSON]]:
@@ -44,7 +45,7 @@ def parse_paths(
     told: set[str] = set()
     try:
         with spooled(paths) as named:
-            files, errors = log_files(named, inventory, ())
+            files, errors = log_files(named, inventory, exclude)
             for error in errors:
                 failed(error)
             for file in files:

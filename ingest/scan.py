@@ -15,10 +15,11 @@ import pyarrow as pa
 
 from gatewatch.errors import SourceError
 from gatewatch.frames import CLIENTS, COVERAGE, MINUTES, merge_clients, merge_minutes
-from gatewatch.records import JSON
+from gatewatch.records import JSON, ApiType
 from ingest.engine import Chosen
 from ingest.files import BLOCK_BYTES, LogFile, Piece, expand, group, inspect, split
 from ingest.formats.template import stage_formats
+from ingest.hints import Known
 from ingest.pool import Repetitions, run
 from ingest.work import Config, FileCount, Packed, Result, Task
 
@@ -85,24 +86,28 @@ class ScanResult:
     guessed: list[str]
 
 
-def apis_of(inventory: Mapping[str, object] | None) -> dict[str, str]:
-    """Ids and names of the APIs that an inventory document names -> id; a name that two of them share is left out."""
-    found: dict[str, str] = {}
+_API_TYPES = {"restApis": ApiType.REST, "httpApis": ApiType.HTTP, "webSocketApis": ApiType.WEBSOCKET}
+
+
+def apis_of(inventory: Mapping[str, object] | None) -> dict[str, Known]:
+    """Ids and names of the APIs that an inventory document names; a name that two of them share is left out."""
+    found: dict[str, Known] = {}
     shared: set[str] = set()
-    for kind in ("restApis", "httpApis", "webSocketApis"):
-        listed = (inventory or {}).get(kind)
+    for key, kind in _API_TYPES.items():
+        listed = (inventory or {}).get(key)
         for api in listed if isinstance(listed, list) else []:
             if not isinstance(api, Mapping):
                 continue
             api_id = next((str(api[key]) for key in ("id", "apiId", "ApiId") if api.get(key)), None)
             if api_id is None:
                 continue
-            found[api_id] = api_id
+            known = Known(api_id, kind)
+            found[api_id] = known
             name = next((str(api[key]) for key in ("name", "Name") if api.get(key)), None)
             if name is not None and len(name) > 3:
-                shared.update({name} if found.get(name, api_id) != api_id else ())
-                found[name] = api_id
-    return {name: api_id for name, api_id in found.items() if name not in shared}
+                shared.update({name} if found.get(name, known) != known else ())
+                found[name] = known
+    return {name: known for name, known in found.items() if name not in shared}
 
 
 def chosen_formats(log_format: str | None, inventory: Mapping[str, object] | None) -> Chosen:

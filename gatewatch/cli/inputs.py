@@ -18,13 +18,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What the documents beside the logs say. counts: records read of each kind of document."""
+    """What the documents beside the logs say. counts: records of each kind. files: where the documents stand."""
 
     inventory: Mapping[str, JSON] | None = None
     changes: Sequence[Change] = ()
     networks: Sequence[Network] = ()
     counts: dict[str, JSON] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 def document_options(function: F) -> F:
@@ -64,4 +65,6 @@ def read_beside(options: Mapping[str, Any]) -> Beside:
             records = sum(count(path) for path in options[name])
             counts[name] = records
             notes.append(f"{name}: {records:,} records are in order; no detector uses them yet")
-    return Beside(inventory, changes, networks, counts, tuple(notes))
+    single = [options[name] for name in ("inventory", "asn") if options[name]]
+    files = (*single, *options["changes"], *options["metrics"], *options["traces"])
+    return Beside(inventory, changes, networks, counts, tuple(notes), files)

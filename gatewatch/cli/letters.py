@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -100,7 +101,10 @@ def _retry(state: State, source: str, held: list[StoredLetter], log_format: str 
     if not good:
         return
     content = _text(good)
-    path = folder / f"{hashlib.sha256(content).hexdigest()[:24]}.log"
+    # Under the folders that the lines came from: they may tell the API.
+    home = folder.joinpath(*Path(good[0].letter.file).absolute().parent.parts[1:])
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = home / f"{hashlib.sha256(content).hexdigest()[:24]}.log"
     path.write_bytes(content)
     done = ingest_paths(state, [str(path)], source=source, log_format=log_format, workers=1)
     result.errors += done.errors

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -25,8 +25,10 @@ def format_of(path: Path) -> str:
         raise UsageError(f"{path}: the suffix says no format; use one of {', '.join(SUFFIXES)}") from None
 
 
-def check_target(path: Path) -> None:
-    """UsageError before any work when a result could not be written there."""
+def check_target(path: Path, *, inputs: Sequence[str] = ()) -> None:
+    """UsageError before any work when a result could not be written there, or would overwrite an input."""
+    if path.exists() and any(os.path.exists(name) and os.path.samefile(path, name) for name in inputs):
+        raise UsageError(f"{path}: is an input; write the result somewhere else")
     if path.is_dir():
         raise UsageError(f"{path}: is a folder")
     if not path.absolute().parent.is_dir():

@@ -16,6 +16,7 @@ import pytest
 from gatewatch.cli import main
 from gatewatch.demo import World, write_world
 from tests.cli.test_store_commands import some_lines
+from tests.ingest.lines import a_line
 
 END = datetime(2026, 6, 9, 12, 0, tzinfo=UTC)
 COUNTS = ("accepted", "rejected", "blank", "duplicate")
@@ -201,3 +202,18 @@ def test_hostile_text_reaches_no_terminal(tmp_path: Path, capsys: pytest.Capture
     assert main(["parse", "a.log"]) == 0
     out, err = capsys.readouterr()
     assert not {"\x1b", "\u202e", "\x9b", "\x07"} & set(out + err)
+
+
+def test_an_input_is_never_overwritten_and_own_files_in_the_tree_are_no_logs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "logs").mkdir()
+    text = "".join(a_line(number) + "\n" for number in range(5))
+    (tmp_path / "logs" / "a.log").write_text(text)
+    (tmp_path / "logs" / "inventory.json").write_text('{"restApis": []}')
+    assert main(["scan", "logs/a.log", "-o", "logs/a.log"]) == 2
+    assert (tmp_path / "logs" / "a.log").read_text() == text
+    for _ in range(2):
+        assert main(["scan", "logs", "--inventory", "logs/inventory.json", "-o", "logs/out.json"]) == 0
+    capsys.readouterr()

@@ -67,6 +67,7 @@ def command(
                 inventory=document,
                 workers=workers,
                 progress=progress,
+                exclude=[inventory] if inventory else [],
             )
     accounting = result.accounting.to_json()
     for text in result.guessed:

@@ -45,6 +45,7 @@ def command(ui: Ui, paths: tuple[str, ...], inventory: str | None, log_format: s
         paths,
         log_format=log_format,
         inventory=document,
+        exclude=[inventory] if inventory else [],
         hash_key=settings.hash_key.get_secret_value().encode() if settings.hash_key else secrets.token_bytes(16),
         guessed=lambda text: ui.say(f"format: {text}"),
         failed=failed,

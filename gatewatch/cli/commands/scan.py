@@ -76,12 +76,12 @@ def command(
 
     targets: list[tuple[str, Path | None]] = [(format_of(path), path) for path in output]
     for file in output:
-        check_target(file)
+        check_target(file, inputs=paths)
     if form is not None or not output:
         targets.insert(0, (form or "table", None))
     wish = wanted(options, min_confidence)
     beside = read_beside(options)
-    scanned, detection = _run(ui, paths, beside, log_format, workers)
+    scanned, detection = _run(ui, paths, beside, log_format, workers, [str(file) for file in output])
     report = _report(scanned, detection, beside, [f for f in detection.findings if wish.keeps(f)])
     for name, path in targets:
         write_report(report, name, path, colour=ui.colour)
@@ -100,7 +100,7 @@ def command(
 
 
 def _run(
-    ui: Ui, paths: tuple[str, ...], beside: Beside, log_format: str | None, workers: int
+    ui: Ui, paths: tuple[str, ...], beside: Beside, log_format: str | None, workers: int, outputs: list[str]
 ) -> tuple[ScanResult, Detection]:
     from detect.model import Context
     from detect.run import detect
@@ -116,7 +116,7 @@ def _run(
             workers=workers or settings.workers,
             hash_key=key,
             progress=progress,
-            exclude=[],
+            exclude=[*beside.files, *outputs],
         )
     context = Context(inventory=beside.inventory, changes=beside.changes, asn=beside.networks, settings=settings)
     return scanned, detect(scanned.minutes, scanned.clients, scanned.coverage, context)
