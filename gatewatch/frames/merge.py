@@ -94,14 +94,14 @@ def merge_minutes(minutes: pa.Table) -> pa.Table:
             f"SELECT row FROM numbered JOIN several ON {same}"
         ).fetchnumpy()["row"]
         doubled = np.asarray(found, dtype=np.int64)
+        kept = np.ones(len(minutes), dtype=bool)
         if len(doubled):
-            single = np.ones(len(minutes), dtype=bool)
-            single[doubled] = False
+            kept[doubled] = False
             connection.register("doubled", minutes.take(pa.array(np.sort(doubled))))
             merged = connection.sql(merge_sql(MINUTE_KEYS, "doubled")).to_arrow_table()
-            merged = merged.select(MINUTES.names).cast(MINUTES)
-            minutes = pa.concat_tables([minutes.filter(pa.array(single)).cast(MINUTES), merged])
-            connection.register("numbered", _numbered(minutes))
+            minutes = pa.concat_tables([minutes, merged.select(MINUTES.names).cast(MINUTES)])
+            kept = np.concatenate([kept, np.ones(len(merged), dtype=bool)])
+            connection.register("numbered", _numbered(minutes).filter(pa.array(kept)))
         # Sorting only the keys and taking the rows is several times faster than sorting rows with lists.
         order = ", ".join(f"{key} NULLS FIRST" for key in MINUTE_KEYS)
         rows = connection.execute(f"SELECT row FROM numbered ORDER BY {order}").fetchnumpy()["row"]
