@@ -141,7 +141,7 @@ def main() -> None:
     whole_plain = corpus.files("json", count * corpus.LINES_A_FILE)
     whole_zipped = corpus.files("json.gz", count * corpus.LINES_A_FILE)
     plain, zipped = whole_plain[0::2], whole_zipped[1::2]  # the same day, each file once
-    files = [path for pair in zip(plain, zipped, strict=False) for path in pair]
+    files = sorted([*plain, *zipped], key=lambda path: path.name)
     folder = Path(tempfile.mkdtemp(prefix="kill-", dir=corpus.DATA))
     kills, good = 0, True
     chance = random.Random(options.seed)
