@@ -1,0 +1,1 @@
+"""A labelled world of gateways, written as AWS would deliver it."""
