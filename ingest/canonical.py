@@ -7,13 +7,14 @@ CASE, which DuckDB evaluates for the rows that reach it only.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from gatewatch.frames import REQUESTS
 from ingest import reject_cause
 from ingest.api_types import kind_sql
 from ingest.canonical_row import (
+    ADDRESSES,
     EXTRA,
     EXTRA_LIMIT,
     LIMITS,
@@ -45,33 +46,10 @@ from ingest.values import (
     text_sql,
 )
 
-__all__ = ["canonical_columns", "canonical_row", "given", "reason", "reason_sql", "select_sql"]
+__all__ = ["canonical_columns", "canonical_row", "given", "reason", "reason_sql"]
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 _TYPES = {"timestamp[us, tz=UTC]": "TIMESTAMPTZ", "string": "VARCHAR", "int16": "SMALLINT", "float": "FLOAT"}
-
-
-def select_sql(
-    variables: frozenset[str],
-    constants: Mapping[str, str],
-    key: str,
-    columns: Sequence[str],
-    refused_only: Collection[str] = (),
-) -> str:
-    """The SELECT list over `raw` (a VARCHAR column a variable) that gives these REQUESTS columns, and `reason`.
-
-    constants: what the format's origin tells (account, region, api, stage, api_type). key: of the hash that replaces
-    secrets. reason: NULL for an accepted row, else see `reason_sql`; the columns of the others mean nothing.
-    refused_only: columns that are only wanted where status >= 400, and are NULL elsewhere.
-    """
-    known = canonical_columns(variables, constants, key)
-    listed = []
-    for name in columns:
-        value = known.get(name, "NULL::VARCHAR")
-        if name in refused_only and not value.startswith("NULL"):
-            value = f"CASE WHEN {_refused_sql(variables)} THEN {value} END"
-        listed.append(f"{value} AS {quoted(name)}")
-    return ", ".join([*listed, f"{reason_sql(variables)} AS reason"])
 
 
 def canonical_columns(variables: frozenset[str], constants: Mapping[str, str] = _NONE, key: str = "") -> dict[str, str]:
@@ -97,9 +75,9 @@ def canonical_columns(variables: frozenset[str], constants: Mapping[str, str] = 
         "principal": build.free_text(*PRINCIPALS, limit=LIMITS["principal"]),
         "api_key_id": build.api_key_id(),
         "user_agent": build.free_text("identity.userAgent", limit=LIMITS["user_agent"]),
-        "request_id": build.text("requestId"),
+        "request_id": build.free_text("requestId", limit=LIMITS["text"]),
         "extended_request_id": build.text("extendedRequestId"),
-        "trace_id": build.text("xrayTraceId", "x.trace"),
+        "trace_id": build.free_text("xrayTraceId", "x.trace", limit=LIMITS["text"]),
         "error_type": build.text("error.responseType"),
         "error_message": build.free_text(*MESSAGES, limit=LIMITS["error_message"]),
         "authorizer_error": build.free_text("authorizer.error", limit=LIMITS["authorizer_error"]),
@@ -322,9 +300,7 @@ class _Columns:
         return _first([f"({number_sql(quoted(name), 4, 0)})::SMALLINT" for name in names])
 
     def client_ip(self) -> str | None:
-        values = [_text(name, LIMITS["client_ip"]) for name in self.has("identity.sourceIp")]
-        values += [address_sql(quoted(name)) for name in self.has("x.forwarded", "x.client_port")]
-        return _first(values)
+        return _first([address_sql(quoted(name)) for name in self.has(*ADDRESSES)])
 
     def api_key_id(self) -> str | None:
         values = [_text(name, LIMITS["text"]) for name in self.has("identity.apiKeyId")]

@@ -36,6 +36,7 @@ PRINCIPALS = (
     "identity.cognitoIdentityId",
 )
 ROUTES = ("routeKey", "resourcePath", "path", "x.request", "x.url")
+ADDRESSES = ("identity.sourceIp", "x.forwarded", "x.client_port")
 MESSAGES = ("error.message", "error.messageString", "integration.error", "integrationErrorMessage")
 EXTRA: Mapping[str, str] = MappingProxyType(
     {
@@ -63,7 +64,6 @@ LIMITS: Mapping[str, int] = MappingProxyType(
         "method": 32,
         "route": 256,
         "path": 1024,
-        "client_ip": 64,
         "principal": 256,
         "user_agent": 512,
         "error_message": 512,
@@ -84,7 +84,6 @@ OWN = frozenset(
         "extendedRequestId",
         "error.responseType",
         "identity.apiKeyId",
-        "identity.sourceIp",
         "wafResponseCode",
         "tlsVersion",
         "cipherSuite",
@@ -110,7 +109,7 @@ _GIVEN: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "authorizer_latency_ms": ("authorizer.latency", "authorizer.integrationLatency"),
         "integration_status": ("integration.status", "integrationStatus", "integration.integrationStatus"),
         "response_bytes": ("responseLength",),
-        "client_ip": ("identity.sourceIp", "x.forwarded", "x.client_port"),
+        "client_ip": ADDRESSES,
         "principal": PRINCIPALS,
         "api_key_id": ("identity.apiKeyId", "identity.apiKey"),
         "user_agent": ("identity.userAgent",),
@@ -201,9 +200,9 @@ def canonical_row(
         "principal": line.free_text(*PRINCIPALS, limit=LIMITS["principal"]),
         "api_key_id": line.api_key_id(),
         "user_agent": line.free_text("identity.userAgent", limit=LIMITS["user_agent"]),
-        "request_id": line.text("requestId"),
+        "request_id": line.free_text("requestId", limit=LIMITS["text"]),
         "extended_request_id": line.text("extendedRequestId"),
-        "trace_id": line.text("xrayTraceId", "x.trace"),
+        "trace_id": line.free_text("xrayTraceId", "x.trace", limit=LIMITS["text"]),
         "error_type": line.text("error.responseType"),
         "error_message": line.free_text(*MESSAGES, limit=LIMITS["error_message"]),
         "authorizer_error": line.free_text("authorizer.error", limit=LIMITS["authorizer_error"]),
@@ -334,8 +333,8 @@ class _Line:
         return path if method is None else f"{method_of(method)} {path}"
 
     def client_ip(self) -> str | None:
-        told = self.text("identity.sourceIp", limit=LIMITS["client_ip"])
-        return told or address(self.variables.get("x.forwarded")) or address(self.variables.get("x.client_port"))
+        """An address and nothing else: no port, no list, no name, whatever a client wrote into a header."""
+        return _first(address(self.variables.get(name)) for name in ADDRESSES)
 
     def api_key_id(self) -> str | None:
         told = self.text("identity.apiKeyId")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gatewatch.frames import REQUESTS
-from ingest.canonical_row import PRINCIPALS
+from ingest.canonical_row import ADDRESSES, PRINCIPALS
 from ingest.formats.model import Format
-from ingest.values import EARLIEST, LATEST
+from ingest.values import EARLIEST, LATEST, caller_sql
 
 PLACES: tuple[str, ...] = ("account", "region", "api", "api_type", "stage", "route")
 JUDGED: tuple[str, ...] = ("reject_cause", "throttle_scope")
@@ -32,7 +32,7 @@ SERIES_SQL = "hash(account, region, api, api_type, stage, route)"
 _CALLERS = (
     ("identity.apiKeyId", "identity.apiKey"),
     PRINCIPALS,
-    ("identity.sourceIp", "x.forwarded", "x.client_port"),
+    ADDRESSES,
 )
 
 
@@ -42,7 +42,8 @@ def client_sql(variables: frozenset[str]) -> str:
     Over the raw values: telling callers apart needs no canonical text, and this is looked at for every request.
     """
     cases = [
-        f"WHEN {quoted_name(name)} NOT IN ('-', '') THEN hash({quoted_name(name)}, {rank})"
+        f"WHEN {quoted_name(name)} NOT IN ('-', '') THEN "
+        f"hash({caller_sql(quoted_name(name)) if name in ADDRESSES else quoted_name(name)}, {rank})"
         for rank, names in enumerate(_CALLERS)
         for name in names
         if name in variables

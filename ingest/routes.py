@@ -10,8 +10,9 @@ NO_ROUTE = "(no route)"
 SEGMENTS = 4
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "PROPFIND", "REPORT")
 
-# Between two slashes: digits, 8 or more hexadecimal digits, more than 24 characters (UUIDs too), or an odd character.
-_CHANGING = r"/(?:[0-9]+|[0-9A-Fa-f]{8,}|[^/]{25,}|[^/]*[^A-Za-z0-9_./-][^/]*)/"
+# Between two slashes: digits, 8 or more hexadecimal digits, more than 24 characters (UUIDs too), AWS access key ids, or
+# an odd character.
+_CHANGING = r"/(?:[0-9]+|[0-9A-Fa-f]{8,}|A[KS]IA[A-Z0-9]{16}|[^/]{25,}|[^/]*[^A-Za-z0-9_./-][^/]*)/"
 _CHANGING_SEGMENT = re.compile(_CHANGING)
 
 

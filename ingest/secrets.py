@@ -17,23 +17,33 @@ _DIGITS = 12
 _ENDINGS = "token|secret|passw(?:or)?d|signature|credentials?|api[-_]?key|accesskeyid|jwt|session(?:[-_]?id)?"
 # … or is one of these.
 _NAMES = "key|pwd|pass|sig|code|auth|authorization|sid|otp|assertion|samlresponse"
+# In a URL within a URL the signs are percent-encoded, perhaps more than once: `?next=%2Flogin%3Ftoken%3D…`.
+_ENCODED = "%(?:25)*"
 # A letter, digit, - or _ that is percent-encoded in a name: nobody does so but to slip past a filter.
-_HIDDEN = "%(?:2d|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f)"
-_NAME = r"[^=&;#?\s]*"
+_HIDDEN = f"{_ENCODED}(?:2d|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f)"
+# White space is spelled out, since RE2 and Python mean different characters by their class of it.
+_SPACE = r" \t\n\v\f\r"
+_NAME = rf"[^=&;#?{_SPACE}]*?"
+_BEFORE = (
+    rf"(?i:(?:[?&;#]|{_ENCODED}(?:3f|26|3b|23))(?:{_NAME}(?:{_ENDINGS}|{_HIDDEN}{_NAME})|{_NAMES})"
+    rf"(?:(?:\[|{_ENCODED}5b){_NAME})?(?:=|{_ENCODED}3d))"
+)
+"""A sensitive name with what separates it from the parameter before, and the sign behind it."""
 
-PARAMETER = rf"(?i:[?&;#](?:{_NAME}(?:{_ENDINGS}|{_HIDDEN}{_NAME})|{_NAMES})(?:(?:\[|%5b){_NAME})?=[^&#\s\"']+)"
-"""A sensitive parameter with what separates it from the one before: RE2 and Python read it alike."""
+PARAMETER = rf"{_BEFORE}[^&#{_SPACE}\"']+"
+"""A sensitive parameter: RE2 and Python read it alike. The value of an encoded one goes on to the end of the text that
+holds it."""
 
 BEARER = (
     r"eyJ[A-Za-z0-9_-]{16,}(?:\.[A-Za-z0-9_-]*){0,4}"
-    r"|[Bb]earer(?: |%20|\+)+[A-Za-z0-9._~+/=-]{16,}"
+    r"|(?i:bearer)(?: |%20|\+)+[A-Za-z0-9._~+/=-]{16,}"
     r"|(?:AKIA|ASIA)[A-Z0-9]{16}"
 )
 """A credential by its looks. 16 characters, so that words such as `Bearer authentication` are left alone."""
 
 SECRET = f"{PARAMETER}|{BEARER}"
 _SECRET = re.compile(SECRET)
-_SEPARATORS = "?&;#"
+_NAMED = re.compile(_BEFORE)
 
 
 def hashed(value: str, key: str) -> str:
@@ -61,10 +71,9 @@ def redacted(text: str, key: str) -> str:
 
     def replaced(found: re.Match[str]) -> str:
         secret = found.group()
-        if secret[0] not in _SEPARATORS:
-            return f"redacted:{hashed(secret, key)}"
-        name, _, value = secret.partition("=")
-        return f"{name}=redacted:{hashed(value, key)}"
+        named = _NAMED.match(secret)
+        kept = named.end() if named is not None else 0
+        return f"{secret[:kept]}redacted:{hashed(secret[kept:], key)}"
 
     return _SECRET.sub(replaced, text)
 
@@ -84,7 +93,8 @@ def redacted_line(line: str, key: str) -> str:
 
 def clean_sql(text: str) -> str:
     """True for nearly every text without a secret, for none with one: rare pairs of letters are cheap to find."""
-    return " AND ".join(f"NOT contains({text}, '{word}')" for word in ("yJ", "IA", "earer", "="))
+    rare = " AND ".join(f"NOT contains({text}, '{word}')" for word in ("yJ", "IA", "=", "%"))
+    return f"{rare} AND NOT contains(lower({text}), 'earer')"
 
 
 def suspicious_sql(text: str) -> str:
@@ -98,11 +108,10 @@ def redacted_sql(text: str, key: str) -> str:
     regexp_replace cannot call a function, so the text is cut into what matches, z[2], and what stands before it, z[1].
     """
     secret = _text(SECRET)
-    at = "strpos(z[2], '=')"
+    kept = f"regexp_extract(z[2], {_text(f'^{_BEFORE}')})"
     replacement = (
-        f"CASE WHEN z[2] IS NULL THEN '' WHEN contains('{_SEPARATORS}', left(z[2], 1)) "
-        f"THEN left(z[2], {at}) || 'redacted:' || {hashed_sql(f'substr(z[2], {at} + 1)', key)} "
-        f"ELSE 'redacted:' || {hashed_sql('z[2]', key)} END"
+        f"CASE WHEN z[2] IS NULL THEN '' "
+        f"ELSE {kept} || 'redacted:' || {hashed_sql(f'substr(z[2], length({kept}) + 1)', key)} END"
     )
     return (
         f"array_to_string(list_transform(list_zip(string_split_regex({text}, {secret}), "

@@ -7,7 +7,7 @@ It knows what API Gateway does to lines: values are pasted into the template as 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from json import JSONDecodeError
 
@@ -41,15 +41,6 @@ class SlowLine:
     variables: dict[str, str | None] = field(default_factory=dict)
     reason: str | None = None
     rest: str | None = None
-
-
-def read_lines(formats: Sequence[Format], line: str) -> Iterator[SlowLine]:
-    """All records of a line, in order: one, unless records were glued together."""
-    text: str | None = line
-    while text is not None:
-        found = read_line(formats, text)
-        yield found
-        text = found.rest
 
 
 def read_line(formats: Sequence[Format], line: str) -> SlowLine:

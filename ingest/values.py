@@ -25,7 +25,9 @@ _NUMBER = re.compile(r"[0-9]+(?:_[0-9]+)*(?:\.[0-9]*(?:_[0-9]+)*)?(?:[eE][+-]?[0
 _DIGITS = r"[0-9]{1,20}(?:\.[0-9]{1,12})?"
 _CLF = r"[0-9]{1,2}/[A-Za-z]{3}/[0-9]{4}:[0-9]{2}:[0-9]{2}:[0-9]{2} [+-][0-9]{2}:?[0-9]{2}"
 _ISO = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.][0-9]{1,9})?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
-_ADDRESS = r"^ *\[?((?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{1,40})"
+_PLAIN_ADDRESS = r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}"
+# `for=` is the Forwarded header's.
+_ADDRESS = rf"^ *(?:[Ff]or=)?\"?\[?({_PLAIN_ADDRESS}|[0-9A-Fa-f]{{0,4}}:[0-9A-Fa-f:.]{{1,40}})"
 _CLF_PARTS = re.compile(
     r"([0-9]{1,2})/([A-Za-z]{3})/([0-9]{4}):([0-9]{2}):([0-9]{2}):([0-9]{2}) ([+-])([0-9]{2}):?([0-9]{2})"
 )
@@ -209,4 +211,11 @@ def address(value: str | None) -> str | None:
 
 
 def address_sql(column: str) -> str:
-    return f"nullif(regexp_extract({column}, '{_ADDRESS}', 1), '')"
+    plain = f"regexp_full_match({column}, '{_PLAIN_ADDRESS}')"  # a third of the time, for nearly all there is
+    return f"CASE WHEN {plain} THEN {column} ELSE nullif(regexp_extract({column}, '{_ADDRESS}', 1), '') END"
+
+
+def caller_sql(column: str) -> str:
+    """What tells addresses apart: the text as it is, unless it may hold a port or a list."""
+    several = f"contains({column}, ':') OR contains({column}, ',')"
+    return f"CASE WHEN {several} THEN coalesce({address_sql(column)}, {column}) ELSE {column} END"

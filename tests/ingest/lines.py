@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+
+from ingest.formats.model import Format
+from ingest.slow import SlowLine, read_line
 
 START = datetime(2026, 6, 9, 12, tzinfo=UTC)
 
@@ -40,3 +44,12 @@ def a_clf_line(number: int = 0, status: int = 200) -> str:
         f'198.51.100.{number % 5 + 1} - - [{at:%d/%b/%Y:%H:%M:%S +0000}]"GET /pets HTTP/1.1" {status} 31 '
         f"00000000-0000-4000-9000-{number:012d} Cl{number:013d}="
     )
+
+
+def read_lines(formats: Sequence[Format], line: str) -> Iterator[SlowLine]:
+    """All records of a line, in order: one, unless records were glued together."""
+    text: str | None = line
+    while text is not None:
+        found = read_line(formats, text)
+        yield found
+        text = found.rest

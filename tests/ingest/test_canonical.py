@@ -14,7 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from gatewatch.frames import REQUESTS
-from ingest.canonical import canonical_columns, canonical_row, given, reason, select_sql
+from ingest.canonical import canonical_columns, canonical_row, given, reason, reason_sql
 from ingest.canonical_row import EXTRA, PRINCIPALS
 
 KEY = "0a1b"
@@ -32,7 +32,8 @@ def by_sql(lines: list[Line], constants: Mapping[str, str] | None = None) -> lis
     variables = frozenset(lines[0])
     table = pa.table({name: pa.array([line[name] for line in lines], pa.string()) for name in variables})
     _connection.register("lines", table)
-    selected = select_sql(variables, constants or {}, KEY, COLUMNS)
+    known = canonical_columns(variables, constants or {}, KEY)
+    selected = ", ".join([*(f'{known[name]} AS "{name}"' for name in COLUMNS), f"{reason_sql(variables)} AS reason"])
     rows = _connection.execute(f"SELECT {selected} FROM lines").fetchall()
     _connection.unregister("lines")
     return [dict(zip((*COLUMNS, "reason"), row, strict=True)) for row in rows]
@@ -271,11 +272,17 @@ def test_seconds_become_milliseconds_and_tries_add_up() -> None:
         ("[2001:db8::1]:443", "2001:db8::1"),
         ("2001:db8::1", "2001:db8::1"),
         ("::ffff:192.0.2.1", "::ffff:192.0.2.1"),
+        ("for=192.0.2.60;proto=http", "192.0.2.60"),
+        ('For="[2001:db8::1]:4711"', "2001:db8::1"),
         ("unknown, 203.0.113.7", None),
+        ("test-invoke-source-ip", None),
+        ("' OR 1=1 --", None),
+        ("9" * 4000, None),
         ("-", None),
     ],
 )
 def test_the_first_forwarded_address_is_the_client(text: str, address: str | None) -> None:
+    assert read(identity__sourceIp=text)["client_ip"] == address
     assert read(x__forwarded=text)["client_ip"] == address
     assert read(x__client_port=text)["client_ip"] == address
     assert read(identity__sourceIp="192.0.2.9", x__forwarded=text)["client_ip"] == "192.0.2.9"
@@ -301,6 +308,8 @@ def test_secrets_leave_path_agent_and_messages_before_they_are_cut() -> None:
         identity__userAgent=f"{'a' * 500} Bearer {token}",
         error__messageString=f'"bad token {token}"',
         authorizer__principalId=token,
+        requestId=token,
+        xrayTraceId=f"Root=1-5;Self=Bearer {token}",
     )
     for secret in ("hunter2secret", token, token[:20]):
         assert secret not in str(row)
@@ -323,15 +332,6 @@ def test_extra_holds_what_is_worth_it() -> None:
         "responseOverride.status": "418",
         "error.validationErrorString": '["a"\n]',
     }
-
-
-def test_columns_for_refused_requests_only_are_null_elsewhere() -> None:
-    lines: list[Line] = [
-        {"requestTimeEpoch": EPOCH, "status": status, "identity.userAgent": "curl"} for status in ("200", "500")
-    ]
-    _connection.register("lines", pa.Table.from_pylist([dict(line) for line in lines]))
-    selected = select_sql(frozenset(lines[0]), {}, KEY, ("user_agent",), refused_only=("user_agent",))
-    assert _connection.execute(f"SELECT {selected} FROM lines").fetchall() == [(None, None), ("curl", None)]
 
 
 def test_given_names_exactly_the_columns_that_have_an_expression() -> None:
@@ -395,7 +395,7 @@ VALUES: dict[str, st.SearchStrategy[str]] = {
     "routeKey": st.sampled_from(["GET /a", "$default", "-", "r" * 300]),
     "domainName": _HOSTS,
     "webaclArn": st.sampled_from(["-", "arn:aws:wafv2:eu-west-1:1:x", "nonsense"]),
-    "identity.sourceIp": st.sampled_from(["192.0.2.1", "-", "::1"]),
+    "identity.sourceIp": st.sampled_from(["192.0.2.1", "-", "::1", "192.0.2.1:80", "[::1]:80", "1.2.3.4, 5.6.7.8"]),
     "identity.apiKeyId": st.sampled_from(["k1", "-"]),
     "identity.apiKey": st.sampled_from(["secret", "-"]),
     "x.forwarded": st.sampled_from(["192.0.2.1, 10.0.0.1", "unknown", "[::1]:80", "-"]),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingest.formats.infer import infer
-from ingest.slow import read_lines
+from tests.ingest.lines import read_lines
 
 SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "datasets" / "samples"
 

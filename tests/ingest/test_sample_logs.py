@@ -14,7 +14,8 @@ import pytest
 from gatewatch.resources import resource
 from ingest.formats.infer import choose
 from ingest.formats.model import FORMATS
-from ingest.slow import REASONS, read_lines
+from ingest.slow import REASONS
+from tests.ingest.lines import read_lines
 
 LOGS = sorted(resource("sample_logs").rglob("*.expected.json"))
 SAMPLES = {path.name.removesuffix(".expected.json"): path for path in LOGS}

@@ -121,6 +121,20 @@ def test_a_reused_request_id_is_no_repetition(tmp_path: Path) -> None:
     assert outcomes(scan(tmp_path, lines(texts)))["accepted"] == 100
 
 
+def test_a_caller_is_the_same_from_any_port(tmp_path: Path) -> None:
+    callers = (
+        "192.0.2.1:50000",
+        "192.0.2.1:50001",
+        "192.0.2.1",
+        "192.0.2.1, 198.51.100.2",
+        "[2001:db8::1]:9",
+        "2001:db8::1",
+    )
+    result = scan(tmp_path, lines([a_line(number, ip=ip, status=403) for number, ip in enumerate(callers)]))
+    assert {row["client_ip"] for row in result.clients.to_pylist()} == {"192.0.2.1", "2001:db8::1"}
+    assert len(result.minutes.to_pylist()[0]["clients_k"]) == 2
+
+
 def test_the_folder_names_the_api_of_lines_that_do_not(tmp_path: Path) -> None:
     (tmp_path / "orders" / "prod").mkdir(parents=True)
     (tmp_path / "orders" / "prod" / "2026-06-09.log").write_text(a_clf_line(1) + "\n")

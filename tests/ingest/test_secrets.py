@@ -63,6 +63,13 @@ def by_sql(texts: list[str], key: str = KEY) -> list[tuple[str, str, bool, bool]
         ("/x?token[]=hunter2", "hunter2"),
         ("/x#access_token=hunter2", "hunter2"),
         ("/x?id_token=a=b=hunter2", "hunter2"),
+        ("/x?next=https%3A%2F%2Fa.example%2Fcb%3Ftoken%3Dhunter2&lang=en", "hunter2"),
+        ("/x?next=%2Fcb%3Fpage%3D2%26id_token%3Dhunter2", "hunter2"),
+        ("/x?next=%2Fcb%253Fa%253Db%2526API_KEY%253Dhunter2", "hunter2"),
+        ("/proxy/https%3a%2f%2fa.example%2f%3fcode%3dhunter2", "hunter2"),
+        ("/x?next=%2Fcb%23access_token%3Dhunter2", "hunter2"),
+        ("tool/1 BEARER 0123456789abcdef0123", "0123456789abcdef0123"),
+        ("tool/1 bEaReR 0123456789abcdef0123", "0123456789abcdef0123"),
         (f"/reset/{JWT}/now", JWT),
         (f"/reset/{JWT}", JWT[-20:]),
         (f"curl/8 Bearer {JWT}", JWT[:30]),
@@ -87,6 +94,8 @@ def test_a_secret_is_replaced(text: str, secret: str) -> None:
         "",
         "/pets?page=2&sort=name&token=",
         "/pets?filter%5Bname%5D=rex",
+        "/x?next=%2Fpets%3Fpage%3D2%26sort%3Dname",
+        "/100%25/%3D/a%20b",
         "/key=value/session",
         "/monkey?turkey=1&encode=2&discode=3",
         "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36",
@@ -113,12 +122,41 @@ def test_equal_secrets_stay_equal_and_another_key_tells_nothing() -> None:
     assert redacted("/x?token=abd", KEY) != one
 
 
+def test_a_token_in_a_nested_address_is_cut_out_of_it() -> None:
+    found = redacted("/x?next=%2Fcb%3Fpage%3D2%26token%3Dabc&lang=en", KEY)
+    assert re.fullmatch(r"/x\?next=%2Fcb%3Fpage%3D2%26token%3Dredacted:[0-9a-f]{12}&lang=en", found)
+
+
 def test_the_mark_of_a_token_is_no_token() -> None:
     once = redacted(f"/a/{JWT}", KEY)
     assert redacted(once, KEY) == once
 
 
-_SIGNS = ["?", "&", "=", ";", "#", "[", "%5b", ".", " ", "\n", "'", '"', "\\", "é", "\x00", "/", "%2d"]
+_SIGNS = [
+    "?",
+    "&",
+    "=",
+    ";",
+    "#",
+    "[",
+    "%5b",
+    ".",
+    " ",
+    "\n",
+    "'",
+    '"',
+    "\\",
+    "é",
+    "\x00",
+    "/",
+    "%2d",
+    "%3D",
+    "%253f",
+    "%26",
+    "\x1f",
+    "\v",
+    "\xa0",
+]
 _WORDS = [
     "token",
     "KEY",
@@ -132,6 +170,7 @@ _WORDS = [
     "bearer%20",
     "AKIA",
     "ASIA",
+    "BEARER ",
 ]
 _PIECES = st.sampled_from([*_SIGNS, *_WORDS, "IOSFODNN7EXAMPLE"])
 _TEXTS = st.lists(_PIECES | st.text(max_size=3), max_size=14).map("".join)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ingest.formats.infer import infer
 from ingest.formats.model import FORMATS, Format
-from ingest.slow import REASONS, read_line, read_lines
+from ingest.slow import REASONS, read_line
+from tests.ingest.lines import read_lines
 from tests.ingest.test_sample_logs import SAMPLES
 
 GOOD = '{"ts":"1781008496000","id":"i","in":{"status":"200","latency":12},"ip":"203.0.113.7","status":"403","ua":"%s"}'
