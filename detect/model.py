@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, Protocol, TypeAlias
 
 import pandas as pd
+import pyarrow as pa
 
 from detect.grid import Grid, covered_minutes
 from gatewatch.records import JSON, Blind, Change, Finding
@@ -59,11 +60,13 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What is known beside the traffic. asn: rows with `network`, `asn`, `name`, or None."""
+    """What is known beside the traffic. asn: rows with `network`, `asn`, `name`. metrics: METRICS. spans: SPANS."""
 
     inventory: Mapping[str, Any] | None = None
     changes: Sequence[Change] = ()
     asn: Sequence[Any] | None = None
+    metrics: pa.Table | None = None
+    spans: pa.Table | None = None
     settings: Settings = field(default_factory=Settings)
 
 

@@ -1,4 +1,4 @@
-"""Files that people bring beside the logs: inventory, metrics, traces, networks. Errors name file and line."""
+"""Files that people bring beside the logs and that are read whole: inventory, networks. Errors name file and line."""
 
 from __future__ import annotations
 
@@ -152,30 +152,3 @@ def read_networks(path: str) -> list[Network]:
     except csv.Error as error:
         raise UsageError(f"{path}: line {reader.line_num}: {error}") from None
     return rows
-
-
-def count_metrics(path: str) -> int:
-    """Records of a metrics file (GetMetricData-like series or Metric-Stream records); each must name its metric."""
-    count = 0
-    for line, record in json_records(path, "MetricDataResults"):
-        series = isinstance(record.get("Timestamps"), list) and isinstance(record.get("Values"), list)
-        named = any(isinstance(record.get(key), str) for key in ("MetricName", "Label", "Id"))
-        streamed = isinstance(record.get("metric_name"), str) and "value" in record
-        if not (streamed or (series and named)):
-            raise UsageError(f"{path}: line {line}: no metric (MetricName with Timestamps and Values, or metric_name)")
-        if series and len(cast(list[JSON], record["Timestamps"])) != len(cast(list[JSON], record["Values"])):
-            raise UsageError(f"{path}: line {line}: Timestamps and Values differ in length")
-        count += 1
-    return count
-
-
-def count_traces(path: str) -> int:
-    """Records of a traces file (BatchGetTraces items or OTel spans)."""
-    count = 0
-    for line, record in json_records(path, "Traces"):
-        segments = record.get("Segments")
-        span = any(isinstance(record.get(key), str) for key in ("traceId", "trace_id"))
-        if not span and not (isinstance(record.get("Id"), str) and isinstance(segments, list)):
-            raise UsageError(f"{path}: line {line}: no trace (Id with Segments, or a span with traceId)")
-        count += 1
-    return count

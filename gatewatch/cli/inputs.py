@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from gatewatch.cli.choose import MAX_REJECTED_SHARE
 from gatewatch.records import JSON, Change
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from ingest.documents import Network
+    from ingest.jsonstream import Rejects
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What the documents beside the logs say. counts: records of each kind. files: where the documents stand."""
+    """What the documents beside the logs say. counts: records of each kind. files: where the documents stand.
+
+    errors: of metrics or traces more was no record than may be passed over (MAX_REJECTED_SHARE).
+    """
 
     inventory: Mapping[str, JSON] | None = None
     changes: Sequence[Change] = ()
@@ -26,6 +33,9 @@ class Beside:
     counts: dict[str, JSON] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+    metrics: pa.Table | None = None
+    spans: pa.Table | None = None
 
 
 def document_options(function: F) -> F:
@@ -47,10 +57,9 @@ def document_options(function: F) -> F:
 def read_beside(options: Mapping[str, Any]) -> Beside:
     """Read and check every document; UsageError names file, line and what is wrong, before any log is read."""
     from ingest.changes import read_changes
-    from ingest.documents import count_metrics, count_traces, read_inventory, read_networks
+    from ingest.documents import read_inventory, read_networks
 
     counts: dict[str, JSON] = {}
-    notes = []
     inventory = read_inventory(options["inventory"]) if options["inventory"] else None
     changes = sorted(
         (change for path in options["changes"] for change in read_changes(path)), key=lambda change: change.at
@@ -60,11 +69,45 @@ def read_beside(options: Mapping[str, Any]) -> Beside:
         counts["changes"] = len(changes)
     if options["asn"]:
         counts["networks"] = len(networks)
-    for name, count in (("metrics", count_metrics), ("traces", count_traces)):
-        if options[name]:
-            records = sum(count(path) for path in options[name])
-            counts[name] = records
-            notes.append(f"{name}: {records:,} records are in order; no detector uses them yet")
     single = [options[name] for name in ("inventory", "asn") if options[name]]
     files = (*single, *options["changes"], *options["metrics"], *options["traces"])
-    return Beside(inventory, changes, networks, counts, tuple(notes), files)
+    beside = Beside(inventory, changes, networks, counts, (), files)
+    if options["metrics"]:
+        beside = _with_metrics(beside, options["metrics"])
+    if options["traces"]:
+        beside = _with_traces(beside, options["traces"])
+    return beside
+
+
+def _with_metrics(beside: Beside, paths: Sequence[str]) -> Beside:
+    from ingest.metrics import read_metrics
+
+    found = read_metrics(paths)
+    note = f"metrics: {found.records:,} records, {found.kept:,} of them Count of an API or stage"
+    return replace(_with(beside, "metrics", found.records, found.rejects, note), metrics=found.table)
+
+
+def _with_traces(beside: Beside, paths: Sequence[str]) -> Beside:
+    from ingest.traces import read_traces
+
+    found = read_traces(paths)
+    note = f"traces: {found.records:,} records, {found.traced:,} requests through a stage"
+    if found.elsewhere:
+        note += f", {found.elsewhere:,} traces without one (HTTP APIs are not traced)"
+    if found.thinned > 1:
+        note += f"; one trace in {found.thinned} was kept"
+    return replace(_with(beside, "traces", found.records, found.rejects, note), spans=found.table)
+
+
+def _with(beside: Beside, name: str, records: int, rejects: Rejects, note: str) -> Beside:
+    """The counts and what to say of one kind of document; see Beside.errors."""
+    counts: dict[str, JSON] = {**beside.counts, name: records}
+    if not rejects.count:
+        return replace(beside, counts=counts, notes=(*beside.notes, note))
+    counts[f"{name}_rejected"] = rejects.count
+    named = [f"{name}: {text}" for text in rejects.named]
+    if rejects.count > len(rejects.named):
+        named.append(f"{name}: ... and {rejects.count - len(rejects.named):,} more that are no record")
+    if rejects.count > MAX_REJECTED_SHARE * (records + rejects.count):
+        return replace(beside, counts=counts, notes=(*beside.notes, note), errors=(*beside.errors, *named))
+    return replace(beside, counts=counts, notes=(*beside.notes, note, *named))

@@ -135,6 +135,52 @@ CLIENTS = pa.schema(
 COVERAGE = pa.schema([("source", pa.string()), ("start", TIME), ("end", TIME)])
 """Intervals [start, end) in which a source delivered. Outside of them a missing minute is NaN, inside it is 0."""
 
+_NAME = pa.dictionary(pa.int32(), pa.string())
+
+METRICS = pa.schema(
+    [
+        ("at", TIME),
+        ("period_s", pa.int32()),
+        ("account", _NAME),
+        ("region", _NAME),
+        ("api", _NAME),
+        ("api_name", _NAME),
+        ("stage", _NAME),
+        ("metric", _NAME),
+        ("value", pa.float64()),
+    ]
+)
+"""Sums of a CloudWatch metric of `AWS/ApiGateway` over [at, at + period_s), one row a series and period.
+
+HTTP APIs are named by `api` (their id), REST APIs by `api_name`, which several APIs may share; stage NULL: the copy of
+the series that sums all stages. Without a row between its first and its last a series was 0 (no traffic, no point).
+"""
+
+PARTS: tuple[str, ...] = ("gateway", "authorizer", "integration", "init", "handler", "downstream")
+
+SPANS = pa.schema(
+    [
+        ("at", TIME),
+        ("account", _NAME),
+        ("region", _NAME),
+        ("api", _NAME),
+        ("stage", _NAME),
+        ("route", _NAME),
+        ("trace_id", pa.string()),
+        ("part", _NAME),
+        ("name", _NAME),
+        ("ms", pa.float32()),
+        ("total_ms", pa.float32()),
+        ("status", pa.int16()),
+    ]
+)
+"""Where a traced request spent its time: a row for each part (PARTS) and whose it was; the ms add up to total_ms.
+
+part: gateway (itself), authorizer, integration (the call of the back end and its queue), init (Lambda cold start),
+handler (the function or service itself), downstream (what that called). name: of the function, service or downstream;
+NULL for the gateway. Traces are a sample: they tell shares and times, never counts.
+"""
+
 ROLLUP_STATS: tuple[str, ...] = (
     "latency_n",
     "latency_p50_ms",

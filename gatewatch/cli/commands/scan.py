@@ -118,7 +118,14 @@ def _run(
             progress=progress,
             exclude=[*beside.files, *outputs],
         )
-    context = Context(inventory=beside.inventory, changes=beside.changes, asn=beside.networks, settings=settings)
+    context = Context(
+        inventory=beside.inventory,
+        changes=beside.changes,
+        asn=beside.networks,
+        metrics=beside.metrics,
+        spans=beside.spans,
+        settings=settings,
+    )
     return scanned, detect(scanned.minutes, scanned.clients, scanned.coverage, context)
 
 
@@ -126,7 +133,7 @@ def _report(scanned: ScanResult, detection: Detection, beside: Beside, findings:
     from gatewatch.cli.documents import Report
 
     accounting: dict[str, JSON] = {**scanned.accounting.to_json(), **beside.counts}
-    errors = list(scanned.errors)
+    errors = [*scanned.errors, *beside.errors]
     if accounting.get("files") == 0 and not errors:
         errors.append("no log files were found")
     return Report(findings, accounting, detection.blind, errors)
