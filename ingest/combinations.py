@@ -53,7 +53,8 @@ def _asked(name: str) -> str:
 def _told(name: str) -> str:
     column = _quoted(name)
     if name.endswith(("atency", "_s")):
-        seconds = f"try_cast({column} AS DOUBLE) {'// 1000' if name.endswith('atency') else '// 1'}"
+        # floor, not //, which divides doubles without cutting anything off
+        seconds = f"floor(try_cast({column} AS DOUBLE){' / 1000' if name.endswith('atency') else ''})"
         return f"CASE WHEN try_cast({column} AS DOUBLE) > 0 THEN {seconds} ELSE -1 END"
     if name in _PRESENT:
         return f"coalesce({column}, '-') IN ('-', '')"

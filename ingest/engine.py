@@ -8,13 +8,13 @@ did not show, and last the slow reader, line by line. Every row ends in exactly 
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from gatewatch.frames import REQUESTS, visible_mask
 from ingest import slow
@@ -48,6 +48,7 @@ from ingest.queries import (
 SAMPLE = 200
 _FEW = 64  # leftovers that are not worth a further pass of the engine
 _PASSES = 12
+_ALL_ROWS = 1 << 24  # a batch of a result: more rows than a block has
 _CHOSEN = 256
 _JSON_KEY = re.compile(r'"([^"\\]{1,64})"\s*:')
 _BARE_DASH = re.compile(rb'(":\s*)-(\s*[,}\]])')
@@ -184,18 +185,16 @@ class Engine:
             table = self._run(found, frozenset(block.side), chosen)
         finally:
             self.connection.unregister("lines")
-        failed = self._keep(table, reading)
+        good = self._keep(table, reading)
+        failed = np.setdiff1d(numbers, good, assume_unique=True) if len(good) < len(numbers) else _NO_ROWS
         return failed if here is None else np.flatnonzero(np.isin(here, failed))
 
     def _keep(self, table: pa.Table, reading: Reading) -> Rows:
-        """Add the rows that were read to the reading; returns the others' row numbers."""
+        """Add the rows that were read to the reading; returns their row numbers."""
         reason = table.column("reason")
-        if reason.null_count == len(table):
-            reading.tables.append(table.drop_columns("reason"))
-            return np.zeros(0, dtype=np.int64)
-        good = reason.is_null()
-        reading.tables.append(table.filter(good).drop_columns("reason"))
-        return np.sort(np.asarray(table.filter(pc.invert(good)).column("rn").to_numpy(), dtype=np.int64))
+        good = table if reason.null_count == len(table) else table.filter(reason.is_null())
+        reading.tables.append(good.drop_columns("reason"))
+        return np.asarray(good.column("rn").to_numpy(), dtype=np.int64)
 
     def _run(self, found: Format, side: frozenset[str], chosen: Chosen, read: frozenset[str] | None = None) -> pa.Table:
         """Run a format over `lines`; read: over `slow_rows`, which has these variables already."""
@@ -240,7 +239,8 @@ class Engine:
             f"CASE WHEN status >= 400 THEN cause END AS cause, {reason} AS reason "
             f"FROM (SELECT rn, unmet, {inner}, {client} AS client, {event_id_sql(variables)} AS event_id, "
             f"hash({quoted_text(found.name)}, {quoted_text(repr(constants))}, {place_sql(telling_place)}) AS place, "
-            f"hash({quoted_text(found.name)}, {combination_sql(telling_cause)}) AS cause{told} "
+            f"CASE WHEN {refused} THEN hash({quoted_text(found.name)}, {combination_sql(telling_cause)}) END AS cause"
+            f"{told} "
         )
         used = occurring(variables, [inner, client, told]) | telling_place | telling_cause
 
@@ -273,13 +273,18 @@ class Engine:
             try:
                 return self._table(query(False))
             except duckdb.InvalidInputException:
-                # Where there is one malformed line, more will follow.
-                self._broken = True
+                self._broken = True  # where there is one malformed line, more will follow
         return self._table(query(True))
 
     def _table(self, query: str) -> pa.Table:
-        """Straight to Arrow: a temporary table would cost a third more, for statistics that nobody reads."""
-        return self.connection.sql(query).to_arrow_table()
+        """Straight to Arrow: a temporary table would cost a third more, for statistics that nobody reads.
+
+        A reader, because a relation (`connection.sql`) binds the query twice and reads its text in Python.
+        """
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Arrow output on a DB-API result")  # the copy is cheaper than binding
+            reader: pa.RecordBatchReader = self.connection.execute(query).to_arrow_reader(_ALL_ROWS)
+            return reader.read_all()
 
     @property
     def schema(self) -> pa.Schema:
@@ -390,6 +395,7 @@ class Engine:
                     reading.rejected[number] = reason
 
 
+_NO_ROWS = np.zeros(0, dtype=np.int64)
 _RECORD_ROWS = 1 << 28
 """Row numbers from here on are records that were split out of one line."""
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from gatewatch.frames import CLIENT_KEYS, CLIENTS, HISTOGRAMS, MINUTES
 from gatewatch.frames.histogram import buckets_of
 from gatewatch.frames.merge import SKETCH_SIZE
-from gatewatch.frames.schema import cause_column, scope_column
+from gatewatch.frames.schema import TIME, cause_column, scope_column
 from gatewatch.records import REJECT_CAUSES, THROTTLE_SCOPES
 
 ROLLUP_COLUMNS: tuple[str, ...] = (
@@ -51,15 +51,16 @@ _CLIENT_COLUMNS = {
     "user_agent": "left(user_agent, 256)",
 }
 
+_IN_ORDER = ", ".join(f"{key} NULLS FIRST" for key in CLIENT_KEYS)
 _CLIENTS_SQL = f"""
     SELECT {", ".join(f"{_CLIENT_COLUMNS.get(key, key)} AS {key}" for key in CLIENT_KEYS)}, count(*) AS n
-    FROM accepted WHERE reject_cause IS NOT NULL GROUP BY ALL
+    FROM accepted WHERE reject_cause IS NOT NULL GROUP BY ALL ORDER BY {_IN_ORDER}
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Rolled:
-    """MINUTES and CLIENTS rows of one block."""
+    """MINUTES and CLIENTS rows of one block, each in the order of its keys (NULL first)."""
 
     minutes: pa.Table
     clients: pa.Table
@@ -103,8 +104,12 @@ def roll(accepted: pa.Table, connection: duckdb.DuckDBPyConnection) -> Rolled:
     """
     accepted = _bounded(accepted, connection)
     rows = {name: _numpy(accepted.column(name)) for name in _MEASURED}
-    groups = _Groups(rows["minute"], rows["series"])
-    columns: dict[str, pa.Array] = _keys(accepted, rows, groups)
+    texts, series = _series(accepted)
+    groups = _Groups(rows["minute"], series, len(texts))
+    columns: dict[str, pa.Array] = {
+        "minute": pa.array(rows["minute"][groups.first].astype(np.int64) * 60_000_000).cast(TIME),
+        **{name: texts.column(name).combine_chunks().take(pa.array(series[groups.first])) for name in _DIMENSIONS},
+    }
     status = rows["status"]
     columns["n"] = pa.array(groups.sizes)
     for name, low, high in _CLASSES:
@@ -190,7 +195,7 @@ def _joined(clients: pa.Table, connection: duckdb.DuckDBPyConnection, replaced: 
         SELECT {names}, sum(n)::BIGINT AS n FROM (
             SELECT * REPLACE ({replaced}) FROM ranked WHERE {where}
             UNION ALL SELECT * FROM ranked WHERE NOT ({where})
-        ) GROUP BY {names}
+        ) GROUP BY {names} ORDER BY {_IN_ORDER}
         """
     ).to_arrow_table()
     connection.unregister("clients")
@@ -243,15 +248,18 @@ def _floats(values: Array) -> npt.NDArray[np.float64]:
 
 
 class _Groups:
-    """Rows grouped by minute and series. order: row places sorted by group; starts: where each group begins in it."""
+    """Rows grouped by minute and series, in their order.
 
-    def __init__(self, minute: Array, series: Array) -> None:
-        keys = _group_key(np.asarray(minute), np.asarray(series))
+    order: row places sorted by group; starts: where each group begins in it; owner: the group of each row.
+    """
+
+    def __init__(self, minute: Array, series: Array, count: int) -> None:
+        since = minute.astype(np.int64) - int(minute.min())
+        keys = _small(since * count + series)
         self.order = np.argsort(keys)
         ordered = keys[self.order]
         first = _first_of_run(ordered)
         self.starts = np.flatnonzero(first)
-        self.keys = ordered[self.starts]
         self.sizes = np.diff(np.append(self.starts, len(keys)))
         self.first = self.order[self.starts]
         self.owner = np.empty(len(keys), dtype=np.int64)
@@ -264,28 +272,37 @@ class _Groups:
         return pa.array(np.bincount(self.owner[np.ma.filled(chosen, False)], minlength=len(self.starts)))
 
 
-def _keys(accepted: pa.Table, rows: dict[str, Array], groups: _Groups) -> dict[str, pa.Array]:
-    """The key columns of each group, the texts taken from one row of each series."""
-    _, first, place = np.unique(rows["series"][groups.first], return_index=True, return_inverse=True)
-    some = accepted.select(list(_DIMENSIONS)).take(pa.array(groups.first[first]))
-    out = {name: some.column(name).cast(pa.string()).combine_chunks().take(pa.array(place)) for name in _DIMENSIONS}
-    minute = rows["minute"][groups.first].astype(np.int64) * 60_000_000
-    return {"minute": pa.array(minute).cast(pa.timestamp("us", tz="UTC")), **out}
+def _small(codes: npt.NDArray[np.int64]) -> Array:
+    """The codes (none negative) in 32 bits where they fit, which sorts twice as fast."""
+    return codes.astype(np.int32) if len(codes) and int(codes.max()) < 1 << 31 else codes
+
+
+def _series(accepted: pa.Table) -> tuple[pa.Table, npt.NDArray[np.int64]]:
+    """The text keys of the different series, sorted (NULL first), and the place of each row's series among them."""
+    encoded = accepted.column("series").combine_chunks().dictionary_encode()
+    codes = np.asarray(encoded.indices.to_numpy(), dtype=np.int64)
+    first = np.flatnonzero(_first_of_run(np.maximum.accumulate(codes)))  # codes are given in order of appearance
+    some = accepted.select(list(_DIMENSIONS)).take(pa.array(first))
+    texts = pa.table({name: some.column(name).cast(pa.string()) for name in _DIMENSIONS})
+    order = pc.sort_indices(texts, [(name, "ascending", "at_start") for name in _DIMENSIONS]).to_numpy()
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    return texts.take(pa.array(order)), place[codes]
 
 
 def _latest(delivered: pa.ChunkedArray, groups: _Groups) -> pa.Array:
     rows = len(groups.starts)
     if delivered.null_count == len(delivered):
-        return pa.nulls(rows, pa.timestamp("us", tz="UTC"))
+        return pa.nulls(rows, TIME)
     lowest = np.iinfo(np.int64).min
     values = _numpy(delivered.cast(pa.int64()))
     latest = np.maximum.reduceat(np.ma.filled(values, lowest)[groups.order], groups.starts)
-    return pa.array(latest, mask=latest == lowest).cast(pa.timestamp("us", tz="UTC"))
+    return pa.array(latest, mask=latest == lowest).cast(TIME)
 
 
 def _causes(accepted: pa.Table, groups: _Groups) -> dict[str, pa.Array]:
     """One count column for each reject cause and throttle scope, a row a group."""
-    rows = len(groups.keys)
+    rows = len(groups.starts)
     out: dict[str, pa.Array] = {}
     for field, names, column in (
         ("reject_cause", REJECT_CAUSES, cause_column),
@@ -304,15 +321,9 @@ def _causes(accepted: pa.Table, groups: _Groups) -> dict[str, pa.Array]:
     return out
 
 
-def _group_key(minute: Array, series: Array) -> npt.NDArray[np.uint64]:
-    """One number for a minute and series: both are well spread, so that different pairs do not meet."""
-    mixed: npt.NDArray[np.uint64] = series ^ (minute.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
-    return mixed
-
-
 def _histogram(owner: Array, buckets: Array, rows: int) -> tuple[pa.ListArray, pa.ListArray]:
     """Run lengths of the sorted buckets of each group."""
-    codes = np.sort(owner * 2048 + (buckets.astype(np.int64) + 1))
+    codes = np.sort(_small(owner * 2048 + (buckets.astype(np.int64) + 1))).astype(np.int64)
     first = np.flatnonzero(_first_of_run(codes))
     counts = np.diff(np.append(first, len(codes)))
     codes = codes[first]

@@ -14,7 +14,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from gatewatch.errors import SourceError
-from gatewatch.frames import CLIENTS, COVERAGE, MINUTES, merge_clients, merge_minutes
+from gatewatch.frames import COVERAGE, MINUTES, merge_client_parts, merge_minutes
 from gatewatch.records import JSON, ApiType
 from ingest.engine import Chosen
 from ingest.files import BLOCK_BYTES, LogFile, Piece, expand, group, inspect, split
@@ -212,9 +212,9 @@ class _Sink:
         minutes = pa.concat_tables([MINUTES.empty_table(), *(part.table() for part in self.minutes)])
         self.minutes = []
         merged = merge_minutes(minutes)
-        clients = pa.concat_tables([CLIENTS.empty_table(), *(part.table() for part in self.clients)])
+        clients = [part.table() for part in self.clients]
         self.clients = []
-        return merged, merge_clients(clients)
+        return merged, merge_client_parts(clients)
 
     def result(self) -> ScanResult:
         minutes, clients = self._merge()

@@ -7,6 +7,7 @@ of the rows or on how they were cut into batches.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import duckdb
 import numpy as np
@@ -15,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from gatewatch.frames.histogram import quantiles_ms
+from gatewatch.frames.interleave import interleaved, order_codes
 from gatewatch.frames.schema import CLIENT_KEYS, CLIENTS, HISTOGRAMS, MINUTE_COUNTS, MINUTE_KEYS, MINUTES
 
 SKETCH_SIZE = 64
@@ -84,42 +86,36 @@ def merge_minutes(minutes: pa.Table) -> pa.Table:
 
     Only keys with several rows are summed; the others, most of them when files follow each other in time, pass by.
     """
-    names = ", ".join(MINUTE_KEYS)
-    same = " AND ".join(f"numbered.{key} IS NOT DISTINCT FROM several.{key}" for key in MINUTE_KEYS)
+    return interleaved(minutes, np.arange(len(minutes)), _summed).cast(MINUTES)
+
+
+def _summed(doubled: pa.Table) -> pa.Table:
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        connection.register("numbered", _numbered(minutes))
-        found = connection.execute(
-            f"WITH several AS (SELECT {names} FROM numbered GROUP BY {names} HAVING count(*) > 1) "
-            f"SELECT row FROM numbered JOIN several ON {same}"
-        ).fetchnumpy()["row"]
-        doubled = np.asarray(found, dtype=np.int64)
-        kept = np.ones(len(minutes), dtype=bool)
-        if len(doubled):
-            kept[doubled] = False
-            connection.register("doubled", minutes.take(pa.array(np.sort(doubled))))
-            merged = connection.sql(merge_sql(MINUTE_KEYS, "doubled")).to_arrow_table()
-            minutes = pa.concat_tables([minutes, merged.select(MINUTES.names).cast(MINUTES)])
-            kept = np.concatenate([kept, np.ones(len(merged), dtype=bool)])
-            connection.register("numbered", _numbered(minutes).filter(pa.array(kept)))
-        # Sorting only the keys and taking the rows is several times faster than sorting rows with lists.
-        order = ", ".join(f"{key} NULLS FIRST" for key in MINUTE_KEYS)
-        rows = connection.execute(f"SELECT row FROM numbered ORDER BY {order}").fetchnumpy()["row"]
-    return minutes.take(pa.array(np.asarray(rows))).cast(MINUTES)
-
-
-def _numbered(minutes: pa.Table) -> pa.Table:
-    return pa.table({**{key: minutes.column(key) for key in MINUTE_KEYS}, "row": np.arange(len(minutes))})
+        connection.register("doubled", doubled)
+        merged = connection.sql(merge_sql(MINUTE_KEYS, "doubled")).to_arrow_table()
+    return merged.select(MINUTES.names).cast(MINUTES)
 
 
 def merge_clients(clients: pa.Table) -> pa.Table:
-    """CLIENTS rows of any number of batches -> one row per CLIENT_KEYS, sorted by them."""
+    """CLIENTS rows of any number of batches -> one row per CLIENT_KEYS, sorted by them (NULL first)."""
     names = ", ".join(CLIENT_KEYS)
+    order = ", ".join(f"{key} NULLS FIRST" for key in CLIENT_KEYS)
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.register("clients_in", clients)
-        query = f"SELECT {names}, sum(n)::BIGINT AS n FROM clients_in GROUP BY {names} ORDER BY {names}"
+        query = f"SELECT {names}, sum(n)::BIGINT AS n FROM clients_in GROUP BY {names} ORDER BY {order}"
         return connection.sql(query).to_arrow_table().cast(CLIENTS)
+
+
+def merge_client_parts(parts: Sequence[pa.Table]) -> pa.Table:
+    """`merge_clients` of tables that are merged and in order already: only what several of them have is summed."""
+    whole = pa.concat_tables([CLIENTS.empty_table(), *parts])
+    begins = np.cumsum([0, *(len(part) for part in parts)])
+    codes = order_codes(whole)
+    first = np.append(True, codes[1:] != codes[:-1])[: len(codes)]
+    first[begins[begins < len(codes)]] = True
+    return interleaved(whole, np.flatnonzero(first), merge_clients)
 
 
 def rollup(minutes: pa.Table, *, by_route: bool) -> pd.DataFrame:
