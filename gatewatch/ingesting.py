@@ -42,9 +42,10 @@ from gatewatch.store.packed import SHAPES, column_sql, pack
 from gatewatch.store.state import State
 from ingest.files import LogFile, Piece, group, split
 from ingest.identity import Identities
+from ingest.inputs import STDIN, inputs
 from ingest.pool import Repetitions, run
 from ingest.queries import IDENTITY_SQL, RECORD
-from ingest.scan import Accounting, Progress, chosen_formats, log_files, spooled, workers_for
+from ingest.scan import Accounting, Progress, chosen_formats, workers_for
 from ingest.work import Config, FileCount, Result, Task
 
 _HEAD = 1024  # bytes that recognise a file which was appended to
@@ -52,11 +53,12 @@ _HEAD = 1024  # bytes that recognise a file which was appended to
 
 @dataclass(slots=True)
 class IngestResult:
-    """What one run did. passed_over: files that were done already. batches: committed."""
+    """What one run did. passed_over: files that were done already. batches: committed. no_logs: see ScanResult."""
 
     accounting: Accounting = field(default_factory=Accounting)
     errors: list[str] = field(default_factory=list)
     guessed: list[str] = field(default_factory=list)
+    no_logs: list[str] = field(default_factory=list)
     passed_over: int = 0
     batches: int = 0
 
@@ -141,19 +143,19 @@ def ingest_paths(
     """Read all paths into the store. What cannot be read stands in `errors`; the others go on."""
     sweep_expired(state)
     result = IngestResult()
-    with spooled(paths) as named:
-        files, result.errors = log_files(named, inventory, exclude)
+    with inputs(paths, inventory, exclude, all_logs=log_format is not None) as found:
+        result.errors, result.no_logs = found.errors, found.no_logs
         known = checkpoints(state, source)
         seen = _Seen(known)
-        starts = {file.path: seen.start(file) for file in files}
-        todo = [file for file in files if starts[file.path] is not None]
-        result.passed_over = len(files) - len(todo)
-        places = {path: start for path, start in starts.items() if start is not None}
+        starts = {file.name: seen.start(file) for file in found.files}
+        todo = [file for file in found.files if starts[file.name] is not None]
+        result.passed_over = len(found.files) - len(todo)
+        places = {name: start for name, start in starts.items() if start is not None}
         if progress is not None:
-            progress.total(sum(file.size - places[file.path].offset for file in todo))
-        run_ = _Run(state, source, result, progress, {path: place.lines for path, place in places.items()})
+            progress.total(sum(file.size - places[file.name].offset for file in todo))
+        run_ = _Run(state, source, result, progress, {name: place.lines for name, place in places.items()})
         pieces: Iterator[Piece] = (
-            piece for file in todo for piece in split(file, start=places[file.path].offset, growing=True)
+            piece for file in todo for piece in split(file, start=places[file.name].offset, growing=True)
         )
         config = Config(hash_key(state.settings), chosen_formats(log_format, inventory), LakeWriter(state.lake.root))
         count = workers_for(todo, workers or state.settings.workers)
@@ -191,7 +193,7 @@ class _Seen:
 
     def start(self, file: LogFile) -> _Place | None:
         """Where to go on, or None when the file is done."""
-        position = self._known.get(os.path.abspath(file.path))
+        position = self._known.get(_stream(file))
         if position is not None:
             if position.size == file.size and position.mtime_ns == file.mtime_ns and position.done:
                 return None
@@ -210,6 +212,11 @@ class _Seen:
         if file.size == furthest.offset and furthest.done:
             return None
         return _Place(furthest.offset, furthest.lines) if file.kind == "plain" else _Place()
+
+
+def _stream(file: LogFile) -> str:
+    """What a file's checkpoint is called. Each standard input is a stream of its own: the next one is another text."""
+    return f"stdin {_fingerprint(file.path, file.size)}" if file.name == STDIN else os.path.abspath(file.path)
 
 
 def _holds(file: LogFile, position: Position) -> bool:
@@ -231,6 +238,12 @@ def _head(path: str, length: int) -> str:
         return f"{length}:{hashlib.sha256(handle.read(length)).hexdigest()[:24]}"
 
 
+def _position(piece: Piece, lines: int) -> Position:
+    file = piece.file
+    end = file.size if piece.end is None else piece.end
+    return Position(end, lines, file.size, file.mtime_ns, piece.last, _fingerprint(file.path, end))
+
+
 class _Run:
     """The batches under way in one run: leases them, renews them, commits them in order."""
 
@@ -242,6 +255,7 @@ class _Run:
         progress: Progress | None,
         lines: Mapping[str, int],
     ) -> None:
+        """lines: file -> how many of its lines were read before."""
         self.state = state
         self.source = source
         self.result = result
@@ -249,7 +263,7 @@ class _Run:
         self.holder = f"{socket.gethostname()}:{os.getpid()}"
         self.open: dict[int, str] = {}
         self.files: dict[str, FileCount] = {}
-        self.lines = {os.path.abspath(path): count for path, count in lines.items()}
+        self.lines = dict(lines)
         self._renewed = time.monotonic()
 
     def tasks(self, groups: Iterable[list[Piece]]) -> Iterator[Task]:
@@ -270,23 +284,25 @@ class _Run:
         batch = self.open[done.task.number]
         self.result.errors += done.errors
         self.result.guessed += [text for text in done.guessed if text not in self.result.guessed]
-        if not done.files:
+        self.result.no_logs += [f"{file}: {passed.why}" for file, passed in done.passed.items()]
+        if not done.files and not done.passed:
             abandon_batch(self.state, batch)
         else:
-            positions = {
-                os.path.abspath(piece.file.path): self._position(piece, done)
-                for piece in done.task.pieces
-                if piece.file.path in done.files
-            }
+            lines = {file: count.lines for file, count in done.files.items()}
+            lines |= {file: passed.lines for file, passed in done.passed.items()}
             before = {
-                piece.file.path: self.lines.get(os.path.abspath(piece.file.path), 0) if piece.offset else 0
+                piece.file.name: self.lines.get(piece.file.name, 0) if piece.offset else 0 for piece in done.task.pieces
+            }
+            positions = {
+                piece.file: _position(piece, before[piece.file.name] + lines[piece.file.name])
                 for piece in done.task.pieces
+                if piece.file.name in lines
             }
             commit_batch(
                 self.state,
                 batch,
                 segments=[segment for segment in done.segments if isinstance(segment, Segment)],
-                checkpoints=positions,
+                checkpoints={_stream(file): position for file, position in positions.items()},
                 outcomes={
                     path: Outcomes(
                         count.lines, count.accepted, count.rejected, count.blank, count.duplicate, count.bytes
@@ -313,19 +329,11 @@ class _Run:
                 coverage=done.covered,
                 now=datetime.now(UTC),
             )
-            self.lines.update({path: position.lines for path, position in positions.items()})
+            self.lines.update({file.name: position.lines for file, position in positions.items()})
             for path, count in done.files.items():
                 self.files.setdefault(path, FileCount()).add(count)
             self.result.batches += 1
         del self.open[done.task.number]
-
-    def _position(self, piece: Piece, done: Result) -> Position:
-        file = piece.file
-        lines = done.files[file.path].lines
-        if piece.offset:
-            lines += self.lines.get(os.path.abspath(file.path), 0)
-        end = file.size if piece.end is None else piece.end
-        return Position(end, lines, file.size, file.mtime_ns, piece.last, _fingerprint(file.path, end))
 
     def abandon(self) -> None:
         """Give back what was leased and not committed (interrupt, error): its files go now instead of by expiry."""

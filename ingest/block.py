@@ -79,6 +79,13 @@ class Block:
         offset = origin.offset + int(self.starts[row] - self.starts[origin.row])
         return origin.file, origin.line + line, offset, len(self.raw(row))
 
+    def rows_of(self, file: str) -> range:
+        """The rows of one file: files stand in a block one after the other, each once."""
+        edges = [*(origin.row for origin in self.origins), len(self)]
+        return next(
+            (range(edges[at], edges[at + 1]) for at, origin in enumerate(self.origins) if origin.file == file), range(0)
+        )
+
     def rows_by_file(self, rows: Rows) -> dict[str, int]:
         """How many of these rows each file has."""
         first = np.array([origin.row for origin in self.origins])

@@ -18,11 +18,16 @@ BLOCK_BYTES = 96 << 20
 MAPPED_BYTES = 12 << 20
 """A plain file of this size or more is mapped instead of read."""
 
+HEAD = 1 << 16
+"""Bytes at the beginning of a file that tell what it is."""
+
 _GZIP_RATIO = 10  # access logs shrink eight- to twelvefold; only used to plan, never trusted
 
 _MAGIC = (
     (b"\x1f\x8b", "gzip"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
     (b"\x89PNG", "a PNG picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
     (b"GIF8", "a GIF picture"),
@@ -37,17 +42,21 @@ _MAGIC = (
     (b"7z\xbc\xaf", "a 7z archive"),
 )
 _NONE: Mapping[str, Known] = MappingProxyType({})
-_TEXT = frozenset({"plain", "gzip", "zstd"})
+_TEXT = frozenset({"plain", "gzip", "zstd", "utf-16"})
 
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    """One input file. kind: plain, gzip or zstd. hint: what its path tells about its API."""
+    """One input file. kind: plain, gzip, zstd or utf-16. hint: what its path tells about its API.
+
+    name: what it is called to people and in the accounting: its path, but for standard input.
+    """
 
     path: str
     size: int
     mtime_ns: int
     kind: str
+    name: str
     hint: Hint = field(default_factory=Hint)
 
 
@@ -100,22 +109,29 @@ def _walk(top: str, errors: list[SourceError]) -> Iterator[str]:
                 yield os.path.join(folder, name)
 
 
-def inspect(path: str, apis: Mapping[str, Known] = _NONE) -> LogFile:
-    """Size, time and kind of a file by its first bytes, whatever its name; SourceError when it is no text."""
+class NoText(SourceError):
+    """A file that holds a picture, an archive or other bytes that are no text."""
+
+
+def inspect(path: str, apis: Mapping[str, Known] = _NONE) -> tuple[LogFile, bytes]:
+    """A file's size, time and kind, told by its first bytes whatever its name, and these bytes.
+
+    Raises SourceError when it cannot be read, NoText when it is no text.
+    """
     try:
         status = os.stat(path)
         if not os.path.isfile(path):
             raise SourceError(f"{path}: not a regular file")
         with open(path, "rb") as handle:
-            head = handle.read(4096)
+            head = handle.read(HEAD)
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror or error}") from None
     kind = next((kind for magic, kind in _MAGIC if head.startswith(magic)), "plain")
     if kind not in _TEXT:
-        raise SourceError(f"{path}: not a log but {kind}")
-    if kind == "plain" and b"\0" in head:
-        raise SourceError(f"{path}: not a log but binary data")
-    return LogFile(path, status.st_size, status.st_mtime_ns, kind, hint_of(path, apis))
+        raise NoText(f"{path}: not a log but {kind}")
+    if kind == "plain" and b"\0" in head[:4096]:
+        raise NoText(f"{path}: not a log but binary data")
+    return LogFile(path, status.st_size, status.st_mtime_ns, kind, path, hint_of(path, apis)), head
 
 
 def split(file: LogFile, *, start: int = 0, growing: bool = False) -> Iterator[Piece]:
@@ -184,4 +200,4 @@ def _place(piece: Piece) -> tuple[str, Hint]:
 
 def _weight(piece: Piece) -> int:
     size = (piece.file.size if piece.end is None else piece.end) - piece.offset
-    return size if piece.file.kind == "plain" else size * _GZIP_RATIO
+    return size * _GZIP_RATIO if piece.file.kind in {"gzip", "zstd"} else size

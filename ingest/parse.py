@@ -17,8 +17,9 @@ from ingest.engine import Chosen, Engine, Reading
 from ingest.files import split
 from ingest.formats.infer import describe
 from ingest.identity import SeenSet
+from ingest.inputs import inputs
 from ingest.rollup import question, without
-from ingest.scan import chosen_formats, log_files, spooled
+from ingest.scan import chosen_formats
 from ingest.work import blocks
 
 FIELDS: tuple[str, ...] = tuple(name for name in REQUESTS.names if name not in {"source", "batch"})
@@ -35,26 +36,29 @@ def parse_paths(
     exclude: Sequence[str] = (),
     guessed: Callable[[str], None],
     failed: Callable[[str], None],
+    passed: Callable[[str], None] = lambda _: None,
 ) -> Iterator[dict[str, JSON]]:
     """One record a line: file, line (from 1), outcome, reason, and for accepted lines the fields of frames.REQUESTS
     that are known, with client_id. guessed(text): a format was chosen; failed(text): a file could not be read.
+    passed(text): a file is no log.
     """
     chosen = chosen_formats(log_format, inventory)
     engine = Engine(FIELDS, hash_key)
     seen = SeenSet()
     told: set[str] = set()
     try:
-        with spooled(paths) as named:
-            files, errors = log_files(named, inventory, exclude)
-            for error in errors:
+        with inputs(paths, inventory, exclude, all_logs=log_format is not None) as found:
+            for error in found.errors:
                 failed(error)
-            for file in files:
+            for text in found.no_logs:
+                passed(text)
+            for file in found.files:
                 lines: dict[str, int] = {}
                 try:
                     for piece in split(file):
                         for block in blocks([piece], lines, _never):
                             yield from _block(engine, block, replace(chosen, hint=file.hint), seen, told, guessed)
-                            lines[file.path] = lines.get(file.path, 1) + len(block)
+                            lines[file.name] = lines.get(file.name, 1) + len(block)
                 except SourceError as error:
                     failed(str(error))
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import mmap
 import os
 import zlib
@@ -31,7 +32,7 @@ def texts(piece: Piece) -> Iterator[Text]:
 
     Raises SourceError naming the file when it cannot be read, is cut off, or expands beyond the budget.
     """
-    path = piece.file.path
+    path, name = piece.file.path, piece.file.name
     try:
         if piece.file.kind == "plain":
             with open(path, "rb") as handle:
@@ -41,23 +42,33 @@ def texts(piece: Piece) -> Iterator[Text]:
                 handle.seek(piece.offset)
                 yield handle.read(-1 if piece.end is None else piece.end - piece.offset)
             return
-        yield from _at_line_ends(_unpacked(_compressed(piece), path))
+        yield from _at_line_ends(_unpacked(_stored(piece), name))
     except OSError as error:
-        raise SourceError(f"{path}: {error.strerror or error}") from None
+        raise SourceError(f"{name}: {error.strerror or error}") from None
 
 
-def _compressed(piece: Piece) -> Iterator[bytes]:
-    return _gunzip_file(piece.file.path) if piece.file.kind == "gzip" else _unzstd_file(piece.file.path)
+def _stored(piece: Piece) -> Iterator[bytes]:
+    return _STORED[piece.file.kind](piece.file.path, piece.file.name)
 
 
-def _gunzip_file(path: str) -> Iterator[bytes]:
+def _gunzip_file(path: str, name: str) -> Iterator[bytes]:
     with open(path, "rb") as handle:
-        yield from _gunzip(iter(lambda: handle.read(_CHUNK), b""), path)
+        yield from _gunzip(iter(lambda: handle.read(_CHUNK), b""), name)
 
 
-def _gunzip(chunks: Iterator[bytes], path: str) -> Iterator[bytes]:
+def _utf16_file(path: str, name: str) -> Iterator[bytes]:
+    """What PowerShell writes into a file, as UTF-8; stray bytes become U+FFFD."""
+    del name
+    decoder = codecs.getincrementaldecoder("utf-16")("replace")
+    with open(path, "rb") as handle:
+        while chunk := handle.read(_CHUNK):
+            yield decoder.decode(chunk).encode("utf-8", "replace")
+        yield decoder.decode(b"", final=True).encode("utf-8", "replace")
+
+
+def _gunzip(chunks: Iterator[bytes], name: str) -> Iterator[bytes]:
     """Inflate any number of concatenated gzip members; zero padding behind the last one is passed over."""
-    budget = _Budget(path)
+    budget = _Budget(name)
     inflate = None
     try:
         for arrived in chunks:
@@ -86,13 +97,13 @@ def _gunzip(chunks: Iterator[bytes], path: str) -> Iterator[bytes]:
                     chunk = inflate.unused_data
                     inflate = None
     except _INFLATE_ERRORS as error:
-        raise SourceError(f"{path}: broken gzip data ({error}); nothing of this file was kept") from None
+        raise SourceError(f"{name}: broken gzip data ({error}); nothing of this file was kept") from None
     if inflate is not None:
-        raise SourceError(f"{path}: the gzip file is cut off; nothing of this file was kept")
+        raise SourceError(f"{name}: the gzip file is cut off; nothing of this file was kept")
 
 
-def _unzstd_file(path: str) -> Iterator[bytes]:
-    budget = _Budget(path)
+def _unzstd_file(path: str, name: str) -> Iterator[bytes]:
+    budget = _Budget(name)
     size = os.stat(path).st_size
     try:
         with pa.input_stream(path, compression="zstd") as stream:
@@ -102,12 +113,15 @@ def _unzstd_file(path: str) -> Iterator[bytes]:
     except OSError as error:
         if error.errno is not None:
             raise
-        raise SourceError(f"{path}: broken zstd data ({error}); nothing of this file was kept") from None
+        raise SourceError(f"{name}: broken zstd data ({error}); nothing of this file was kept") from None
+
+
+_STORED = {"gzip": _gunzip_file, "zstd": _unzstd_file, "utf-16": _utf16_file}
 
 
 class _Budget:
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.into = 0
         self.out = 0
 
@@ -115,22 +129,22 @@ class _Budget:
         self.into += into
         self.out += out
         if self.out > EXPANDED_LIMIT:
-            raise SourceError(f"{self.path}: expands to more than {EXPANDED_LIMIT >> 30} GiB; nothing of it was kept")
+            raise SourceError(f"{self.name}: expands to more than {EXPANDED_LIMIT >> 30} GiB; nothing of it was kept")
         if self.out > 64 << 20 and self.out > RATIO_LIMIT * max(self.into, 1):
             raise SourceError(
-                f"{self.path}: expands more than {RATIO_LIMIT} times (a decompression bomb?); nothing of it was kept"
+                f"{self.name}: expands more than {RATIO_LIMIT} times (a decompression bomb?); nothing of it was kept"
             )
 
 
-def _unpacked(chunks: Iterator[bytes], path: str) -> Iterator[bytes]:
+def _unpacked(chunks: Iterator[bytes], name: str) -> Iterator[bytes]:
     """Undo gzip inside gzip (Firehose compressing what a subscription had compressed), to a bounded depth."""
     for _ in range(_NESTING):
         first = next(chunks, b"")
         chunks = _chain(first, chunks)
         if not first.startswith(b"\x1f\x8b"):
             return chunks
-        chunks = _gunzip(chunks, path)
-    raise SourceError(f"{path}: gzip nested more than {_NESTING} deep")
+        chunks = _gunzip(chunks, name)
+    raise SourceError(f"{name}: gzip nested more than {_NESTING} deep")
 
 
 def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

@@ -1,25 +1,20 @@
-"""`scan`: paths -> rollups in memory; nothing is kept. `parse`: paths -> one record a line."""
+"""`scan`: paths -> rollups in memory; nothing is kept."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import pyarrow as pa
 
-from gatewatch.errors import SourceError
 from gatewatch.frames import COVERAGE, MINUTES, merge_client_parts, merge_minutes
-from gatewatch.records import JSON, ApiType
+from gatewatch.records import JSON
 from ingest.engine import Chosen
-from ingest.files import BLOCK_BYTES, LogFile, Piece, expand, group, inspect, split
+from ingest.files import BLOCK_BYTES, LogFile, Piece, group, split
 from ingest.formats.template import stage_formats
-from ingest.hints import Known
+from ingest.inputs import Inputs, inputs
 from ingest.pool import Repetitions, run
 from ingest.work import Config, FileCount, Packed, Result, Task
 
@@ -76,7 +71,10 @@ class Accounting:
 
 @dataclass(slots=True)
 class ScanResult:
-    """minutes, clients: merged. errors: what could not be read, one line each. guessed: formats, as a person reads."""
+    """minutes, clients: merged. errors: what could not be read, one line each. guessed: formats, as a person reads.
+
+    no_logs: files that were passed over and why, one line each.
+    """
 
     minutes: pa.Table
     clients: pa.Table
@@ -84,66 +82,11 @@ class ScanResult:
     accounting: Accounting
     errors: list[str]
     guessed: list[str]
-
-
-_API_TYPES = {"restApis": ApiType.REST, "httpApis": ApiType.HTTP, "webSocketApis": ApiType.WEBSOCKET}
-
-
-def apis_of(inventory: Mapping[str, object] | None) -> dict[str, Known]:
-    """Ids and names of the APIs that an inventory document names; a name that two of them share is left out."""
-    found: dict[str, Known] = {}
-    shared: set[str] = set()
-    for key, kind in _API_TYPES.items():
-        listed = (inventory or {}).get(key)
-        for api in listed if isinstance(listed, list) else []:
-            if not isinstance(api, Mapping):
-                continue
-            api_id = next((str(api[key]) for key in ("id", "apiId", "ApiId") if api.get(key)), None)
-            if api_id is None:
-                continue
-            known = Known(api_id, kind)
-            found[api_id] = known
-            name = next((str(api[key]) for key in ("name", "Name") if api.get(key)), None)
-            if name is not None and len(name) > 3:
-                shared.update({name} if found.get(name, known) != known else ())
-                found[name] = known
-    return {name: known for name, known in found.items() if name not in shared}
+    no_logs: list[str]
 
 
 def chosen_formats(log_format: str | None, inventory: Mapping[str, object] | None) -> Chosen:
     return Chosen(log_format, tuple(stage_formats(inventory)) if inventory is not None else ())
-
-
-def log_files(
-    paths: Sequence[str], inventory: Mapping[str, object] | None, exclude: Iterable[str]
-) -> tuple[list[LogFile], list[str]]:
-    """The log files behind paths (stdin, `-`, is spooled by the caller), and one line for each that is none."""
-    names, problems = expand(paths, exclude=exclude)
-    errors = [str(problem) for problem in problems]
-    files: list[LogFile] = []
-    apis = apis_of(inventory)
-    for name in names:
-        try:
-            files.append(inspect(name, apis))
-        except SourceError as error:
-            errors.append(str(error))
-    return files, errors
-
-
-@contextmanager
-def spooled(paths: Sequence[str]) -> Iterator[list[str]]:
-    """The paths with `-` replaced by a file that standard input was copied to."""
-    if "-" not in paths:
-        yield list(paths)
-        return
-    folder = tempfile.mkdtemp(prefix="gatewatch-")
-    try:
-        name = os.path.join(folder, "stdin")
-        with open(name, "wb") as out:
-            shutil.copyfileobj(sys.stdin.buffer, out, 1 << 20)
-        yield [name if path == "-" else path for path in paths]
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def workers_for(files: Sequence[LogFile], asked: int) -> int:
@@ -163,16 +106,16 @@ def scan_paths(
     exclude: Iterable[str] = (),
 ) -> ScanResult:
     """Read all paths into rollups. What cannot be read stands in `errors`; the others go on."""
-    with spooled(paths) as named:
-        files, errors = log_files(named, inventory, exclude)
+    with inputs(paths, inventory, exclude, all_logs=log_format is not None) as found:
         if progress is not None:
-            progress.total(sum(file.size for file in files))
-        pieces: Iterator[Piece] = (piece for file in files for piece in split(file))
+            progress.total(sum(file.size for file in found.files))
+        pieces: Iterator[Piece] = (piece for file in found.files for piece in split(file))
         tasks = (Task(number, tuple(several)) for number, several in enumerate(group(pieces)))
         config = Config(hash_key, chosen_formats(log_format, inventory))
-        sink = _Sink(errors)
+        sink = _Sink(found)
         told = progress.advance if progress is not None else _quiet
-        for result in run(tasks, config, workers=workers_for(files, workers), repetitions=Repetitions(), told=told):
+        count = workers_for(found.files, workers)
+        for result in run(tasks, config, workers=count, repetitions=Repetitions(), told=told):
             sink.take(result)
         return sink.result()
 
@@ -184,13 +127,14 @@ def _quiet(size: int, lines: int, accepted: int) -> None:
 class _Sink:
     """Gathers results, merging when they grow."""
 
-    def __init__(self, errors: list[str]) -> None:
+    def __init__(self, found: Inputs) -> None:
         self.minutes: list[Packed] = []
         self.clients: list[Packed] = []
         self.waiting = 0
         self.merged = 0
         self.files: dict[str, FileCount] = {}
-        self.errors = errors
+        self.errors = list(found.errors)
+        self.no_logs = list(found.no_logs)
         self.guessed: list[str] = []
         self.covered: list[tuple[object, object]] = []
 
@@ -198,6 +142,7 @@ class _Sink:
         for file, count in result.files.items():
             self.files.setdefault(file, FileCount()).add(count)
         self.errors += result.errors
+        self.no_logs += [f"{file}: {passed.why}" for file, passed in result.passed.items()]
         self.guessed += [text for text in result.guessed if text not in self.guessed]
         self.covered += result.covered
         self.minutes += result.minutes
@@ -229,4 +174,4 @@ class _Sink:
             },
             schema=COVERAGE,
         )
-        return ScanResult(minutes, clients, coverage, accounting, self.errors, self.guessed)
+        return ScanResult(minutes, clients, coverage, accounting, self.errors, self.guessed, self.no_logs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import pairwise
@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from gatewatch.errors import SourceError
 from gatewatch.frames import REQUESTS
+from ingest.beside import no_access_log
 from ingest.block import Block, Origin, Rows, Text, block_of
 from ingest.engine import Chosen, Engine, Reading
 from ingest.envelopes import is_envelope, unwrap
@@ -29,6 +30,8 @@ LETTERS = 500
 """Rejected lines whose text one unit of work keeps; the counts are exact beyond it."""
 
 LETTER_BYTES = 4096
+
+_LOOKED_AT = 1000  # lines that tell whether an unread file was a log
 
 Repeated = npt.NDArray[np.bool_]
 Ask = Callable[[Question], Repeated]
@@ -106,9 +109,20 @@ class Task:
     source: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A file that turned out to be no log; lines: how many it has."""
+
+    why: str
+    lines: int
+
+
 @dataclass(slots=True)
 class Result:
-    """What a task came to. minutes, clients: one table a block, packed. segments: as the writer made them."""
+    """What a task came to. minutes, clients: one table a block, packed. segments: as the writer made them.
+
+    passed: files that are no logs; they stand in neither `files` nor `letters`.
+    """
 
     task: Task
     minutes: list[Packed] = field(default_factory=list)
@@ -119,6 +133,7 @@ class Result:
     errors: list[str] = field(default_factory=list)
     guessed: list[str] = field(default_factory=list)
     covered: list[tuple[datetime, datetime]] = field(default_factory=list)
+    passed: dict[str, Passed] = field(default_factory=dict)
 
 
 class Writer(Protocol):
@@ -153,7 +168,7 @@ def blocks(pieces: Sequence[Piece], first_lines: dict[str, int], failed: Callabl
     """
     waiting: list[tuple[str, int, int, Text]] = []
     for piece in pieces:
-        path = piece.file.path
+        path = piece.file.name
         line, offset = first_lines.get(path, 1), piece.offset
         if len(pieces) == 1:
             for text in texts(piece):
@@ -194,7 +209,7 @@ def work(engine: Engine, config: Config, task: Task, ask: Ask, told: Callable[[i
     try:
         for block in blocks(task.pieces, {}, failed):
             for piece in task.pieces if number == 0 else ():
-                result.files.setdefault(piece.file.path, FileCount())
+                result.files.setdefault(piece.file.name, FileCount())
             _one_block(engine, config, task, block, number, result, ask, told)
             number += 1
     except SourceError as error:
@@ -223,10 +238,15 @@ def _one_block(
     asked = question(reading.accepted)
     accepted, duplicates = without(reading.accepted, ask(asked)) if len(asked.identities) else (reading.accepted, _NONE)
     counts = _counts(reading, duplicates)
+    if config.chosen.explicit is None:
+        result.passed |= _no_logs(task, block, counts)
     for file, count in counts.items():
-        result.files.setdefault(file, FileCount()).add(count)
+        if file in result.passed:
+            result.files.pop(file, None)
+        else:
+            result.files.setdefault(file, FileCount()).add(count)
     room = LETTERS - len(result.letters)
-    result.letters += list(letters(reading, room, engine.key))
+    result.letters += [letter for letter in letters(reading, room, engine.key) if letter.file not in result.passed]
     # The counts by file and the table must tell the same story: no line may vanish between them.
     told_of = sum(count.accepted for count in counts.values())
     assert told_of == len(accepted), (told_of, len(accepted))
@@ -244,6 +264,24 @@ def _one_block(
                     result.segments.append(config.writer.write(kind, table, task, number, min_at, max_at))
     plain = all(piece.file.kind == "plain" for piece in task.pieces)
     told(block.size if plain else 0, reading.rows, len(accepted))
+
+
+def _no_logs(task: Task, block: Block, counts: Mapping[str, FileCount]) -> dict[str, Passed]:
+    """The files of which nothing was read and nothing looks like a log."""
+    found: dict[str, Passed] = {}
+    whole = {  # all of their text is in this block
+        piece.file.name
+        for piece in task.pieces
+        if piece.offset == 0 and piece.last and (piece.file.kind == "plain" or len(task.pieces) > 1)
+    }
+    for file, count in counts.items():
+        if file not in whole or count.accepted or count.duplicate or not count.rejected:
+            continue
+        rows = block.rows_of(file)[:_LOOKED_AT]
+        why = no_access_log(file, (block.raw(row) for row in rows))
+        if why is not None:
+            found[file] = Passed(why, count.lines)
+    return found
 
 
 def _counts(reading: Reading, duplicates: npt.NDArray[np.int64]) -> dict[str, FileCount]:

@@ -1,4 +1,6 @@
 import gzip
+import io
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -195,3 +197,37 @@ def test_a_rotated_file_without_precise_ids_goes_on_under_its_new_name(state: St
     copied = path.with_name("copy.log")
     copied.write_bytes(rotated.read_bytes())
     assert ingest(state, copied, rotated, path).accounting.lines == 0
+
+
+def test_documents_beside_the_logs_are_passed_over_once(state: State, tmp_path: Path) -> None:
+    write(tmp_path / "in" / "a.log", range(10))
+    (tmp_path / "in" / "README.md").write_text("# Logs\n\nOf June.\n")
+    (tmp_path / "in" / "inventory.json").write_text('{"restApis": []}')
+    result = ingest(state, tmp_path / "in")
+    assert (result.accounting.files, result.accounting.lines, result.errors) == (1, 10, [])
+    assert len(result.no_logs) == 2
+    with state.read() as session:
+        assert dead_letters(session, limit=10) == []
+        assert [account.lines for account in accounting(session)] == [10]
+        batches = len(session.scalars(select(BatchRow.id)).all())
+    again = ingest(state, tmp_path / "in")
+    assert (again.passed_over, again.batches) == (2, 0)
+    with (tmp_path / "in" / "README.md").open("a") as handle:
+        handle.write(a_line(11) + "\n")
+    assert ingest(state, tmp_path / "in").accounting.accepted == 1
+    with state.read() as session:
+        assert len(session.scalars(select(BatchRow.id)).all()) == batches + 1
+
+
+def test_the_same_standard_input_counts_once(state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stdin:
+        buffer = io.BytesIO()
+
+    monkeypatch.setattr(sys, "stdin", Stdin)
+    texts = [b"".join(a_line(number).encode() + b"\n" for number in numbers) for numbers in (range(5), range(5, 9))]
+    for text in (*texts, texts[0]):
+        Stdin.buffer = io.BytesIO(text)
+        ingest_paths(state, ["-"], workers=1)
+    assert stored(state) == 9
+    with state.read() as session:
+        assert [(account.files, account.lines) for account in accounting(session)] == [(1, 9)]

@@ -128,7 +128,7 @@ def partial(accounting: Mapping[str, JSON], errors: Sequence[str]) -> str | None
     if errors:
         return f"{len(errors)} source{'s' if len(errors) > 1 else ''} could not be read whole"
     if accounting.get("files") == 0:
-        return "no files to read"
+        return "no log files were found"
     if accepted + duplicate == 0:
         return "not one line could be read" if rejected else "there was not one line to read"
     if rejected > MAX_REJECTED_SHARE * (lines - blank):

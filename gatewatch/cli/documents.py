@@ -63,12 +63,13 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a scan found and on what it stands. accounting: outcome counts as JSON; errors: one line each."""
+    """What a scan found and on what it stands. accounting: outcome counts; errors, passed_over: one line each."""
 
     findings: Sequence[Finding]
     accounting: Mapping[str, JSON]
     blind: Sequence[Blind] = ()
     errors: Sequence[str] = field(default=())
+    passed_over: Sequence[str] = field(default=())
 
     def to_json(self) -> dict[str, JSON]:
         return {
@@ -77,6 +78,7 @@ class Report:
             "accounting": dict(self.accounting),
             "blind": [blind.to_json() for blind in self.blind],
             "errors": list(self.errors),
+            "passed_over": list(self.passed_over),
         }
 
 

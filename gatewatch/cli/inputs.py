@@ -14,10 +14,14 @@ from gatewatch.records import JSON, Change
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from gatewatch.cli.root import Ui
     from ingest.documents import Network
     from ingest.jsonstream import Rejects
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+SHOWN = 20
+"""Files that were passed over, named on stderr; the JSON names all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +115,11 @@ def _with(beside: Beside, name: str, records: int, rejects: Rejects, note: str) 
     if rejects.count > MAX_REJECTED_SHARE * (records + rejects.count):
         return replace(beside, counts=counts, notes=(*beside.notes, note), errors=(*beside.errors, *named))
     return replace(beside, counts=counts, notes=(*beside.notes, note, *named))
+
+
+def tell_passed_over(ui: Ui, no_logs: Sequence[str]) -> None:
+    """On stderr: which files were taken for something else than logs, and for what."""
+    for text in no_logs[:SHOWN]:
+        ui.say(f"passed over: {text}")
+    if len(no_logs) > SHOWN:
+        ui.say(f"passed over: {len(no_logs) - SHOWN:,} more files that are no logs")

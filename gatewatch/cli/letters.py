@@ -74,6 +74,7 @@ def _flush(state: State, waiting: dict[str, list[StoredLetter]], log_format: str
 def _retry(state: State, source: str, held: list[StoredLetter], log_format: str | None, result: Retried) -> None:
     from gatewatch.ingesting import hash_key, ingest_paths
     from gatewatch.store.letters import remove_dead_letters
+    from ingest.inputs import STDIN
     from ingest.parse import parse_paths
 
     folder = state.settings.data_dir / "retry"
@@ -102,7 +103,8 @@ def _retry(state: State, source: str, held: list[StoredLetter], log_format: str 
         return
     content = _text(good)
     # Under the folders that the lines came from: they may tell the API.
-    home = folder.joinpath(*Path(good[0].letter.file).absolute().parent.parts[1:])
+    file = good[0].letter.file
+    home = folder / STDIN if file == STDIN else folder.joinpath(*Path(file).absolute().parent.parts[1:])
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = home / f"{hashlib.sha256(content).hexdigest()[:24]}.log"
     path.write_bytes(content)

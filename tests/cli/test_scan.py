@@ -53,7 +53,7 @@ def test_the_json_has_the_documented_shape_and_touches_no_data(
 ) -> None:
     inputs = ("--inventory", str(world.inventory), "--changes", str(world.changes))
     found = report(capsys, str(world.logs), *inputs, code=1)
-    assert list(found) == ["schema_version", "findings", "accounting", "blind", "errors"]
+    assert list(found) == ["schema_version", "findings", "accounting", "blind", "errors", "passed_over"]
     assert found["schema_version"] == 1
     assert found["accounting"]["lines"] == world.lines == sum(found["accounting"][name] for name in COUNTS)
     assert found["accounting"]["changes"] == 1
@@ -112,6 +112,11 @@ def test_standard_input_is_a_path(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 
     monkeypatch.setattr(sys, "stdin", Stdin)
     assert report(capsys, "-", code=0)["accounting"]["accepted"] == 500
+    Stdin.buffer = io.BytesIO(gzip.compress(some_lines(4000).encode())[:-400])
+    assert report(capsys, "-", code=3)["errors"] == ["stdin: the gzip file is cut off; nothing of this file was kept"]
+    Stdin.buffer = io.BytesIO(some_lines(2).encode())
+    assert main(["parse", "-"]) == 0
+    assert {json.loads(line)["file"] for line in capsys.readouterr().out.splitlines()} == {"stdin"}
 
 
 @pytest.mark.parametrize(
@@ -133,6 +138,39 @@ def test_a_bad_file_is_named_and_the_good_ones_are_read(
     assert found["accounting"]["accepted"] >= 100
     assert any(complaint in error for error in found["errors"])
     assert complaint in err
+
+
+def test_what_stands_beside_the_logs_is_passed_over_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "good.log").write_text(some_lines(100))
+    beside = {
+        "README.md": b"# Logs of 2026-06-09\n\nOne file.\n",
+        "asn.csv": b"network,asn\n192.0.2.0/24,64500\n",
+        "inventory.json": b'{\n "restApis": []\n}\n',
+        "labels.json": b'[{"kind": "dead_api", "start": "2026-06-09T12:00:00Z"}]',
+        "metrics.jsonl": b'{"Namespace": "AWS/ApiGateway", "MetricName": "Count", "Timestamps": [], "Values": []}\n',
+        "overview.png": b"\x89PNG\r\n\x1a\n" + bytes(64),
+    }
+    for name, content in beside.items():
+        (tmp_path / "logs" / name).write_bytes(content)
+    out, err = scan(capsys, "logs", "--format", "json", code=0)
+    found = json.loads(out)
+    assert found["errors"] == []
+    assert (found["accounting"]["files"], found["accounting"]["lines"]) == (1, 100)
+    for name in beside:
+        assert any(f"/{name}: " in text for text in found["passed_over"])
+        assert f"passed over: logs/{name}: " in err
+    (tmp_path / "logs" / "good.log").unlink()
+    out, err = scan(capsys, "logs", "--format", "json", code=3)
+    assert json.loads(out)["errors"] == ["the data are partial: no log files were found"]
+    assert err.count("no log files were found") == 1
+
+
+def test_partial_data_stand_in_the_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "many.log").write_text(some_lines(100) + "broken {\n" * 50)
+    assert report(capsys, "many.log", code=3)["errors"] == ["the data are partial: 33.3 % of the lines were rejected"]
 
 
 def test_nothing_to_read_is_no_success(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

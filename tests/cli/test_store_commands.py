@@ -96,10 +96,12 @@ def test_a_rejected_line_is_listed_exported_and_retried(tmp_path: Path, capsys: 
 def test_what_cannot_be_read_is_named_and_the_rest_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "a.log").write_text(some_lines(10))
-    (tmp_path / "logs" / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    (tmp_path / "logs" / "b.log").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    (tmp_path / "logs" / "c.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
     assert main(["ingest", "logs"]) == 3
     err = capsys.readouterr().err
-    assert "b.png" in err
+    assert "gatewatch: logs/b.log: not a log but a PNG picture" in err
+    assert "passed over: logs/c.png: not a log but a PNG picture" in err
     assert len(run(capsys, "export", "requests").splitlines()) == 10
     run(capsys, "ingest", "nothing-here", code=3)
 

@@ -44,7 +44,7 @@ def test_a_big_plain_file_is_cut_behind_newlines(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(files, "BLOCK_BYTES", 100)
     path = tmp_path / "big.log"
     path.write_text("".join(f"line number {number}\n" for number in range(60)))
-    pieces = list(split(inspect(str(path))))
+    pieces = list(split(inspect(str(path))[0]))
     text = path.read_bytes()
     parts = [text[piece.offset : piece.end] for piece in pieces]
     assert len(parts) > 3
@@ -58,5 +58,5 @@ def test_small_files_of_a_folder_go_together(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x\n")
     found, _ = expand([str(tmp_path)])
-    groups = list(group(piece for name in found for piece in split(inspect(name))))
+    groups = list(group(piece for name in found for piece in split(inspect(name)[0])))
     assert [len(pieces) for pieces in groups] == [2, 1]

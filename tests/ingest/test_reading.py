@@ -14,7 +14,7 @@ TEXT = b"".join(b"line %d\n" % number for number in range(5000))
 
 
 def read(path: Path) -> bytes:
-    return b"".join(text[:] for text in texts(Piece(inspect(str(path)))))
+    return b"".join(text[:] for text in texts(Piece(inspect(str(path))[0])))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_bomb_is_stopped(tmp_path: Path) -> None:
 def test_blocks_end_behind_a_newline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "BLOCK_BYTES", 1000)
     (tmp_path / "x.gz").write_bytes(gzip.compress(TEXT))
-    blocks = [text[:] for text in texts(Piece(inspect(str(tmp_path / "x.gz"))))]
+    blocks = [text[:] for text in texts(Piece(inspect(str(tmp_path / "x.gz"))[0]))]
     assert len(blocks) > 10
     assert b"".join(blocks) == TEXT
     assert all(block.endswith(b"\n") for block in blocks)
@@ -70,14 +70,14 @@ def test_records_without_newlines_are_cut_between_records(tmp_path: Path, monkey
     monkeypatch.setattr(reading, "BLOCK_BYTES", 100)
     glued = b'{"a":"1"}' * 100
     (tmp_path / "x.gz").write_bytes(gzip.compress(glued))
-    blocks = [text[:] for text in texts(Piece(inspect(str(tmp_path / "x.gz"))))]
+    blocks = [text[:] for text in texts(Piece(inspect(str(tmp_path / "x.gz"))[0]))]
     assert b"".join(blocks) == glued
     assert all(block.endswith(b"}") for block in blocks)
 
 
 def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.log").write_text("x\n")
-    file = inspect(str(tmp_path / "x.log"))
+    file, _ = inspect(str(tmp_path / "x.log"))
     (tmp_path / "x.log").unlink()
     with pytest.raises(SourceError, match=r"x\.log"):
         list(texts(Piece(file)))

@@ -7,6 +7,7 @@ import os
 import click
 
 from gatewatch.cli.choose import partial
+from gatewatch.cli.inputs import tell_passed_over
 from gatewatch.cli.root import Command, Ui, pass_ui
 from gatewatch.errors import UsageError
 
@@ -72,6 +73,7 @@ def command(
     accounting = result.accounting.to_json()
     for text in result.guessed:
         ui.say(f"format: {text}")
+    tell_passed_over(ui, result.no_logs)
     for text in result.errors:
         ui.warn(text)
     passed = f"; {result.passed_over:,} files were read before" if result.passed_over else ""

@@ -49,6 +49,7 @@ def command(ui: Ui, paths: tuple[str, ...], inventory: str | None, log_format: s
         hash_key=settings.hash_key.get_secret_value().encode() if settings.hash_key else secrets.token_bytes(16),
         guessed=lambda text: ui.say(f"format: {text}"),
         failed=failed,
+        passed=lambda text: ui.say(f"passed over: {text}"),
     ):
         outcome = str(record["outcome"])
         counts[outcome] = counts.get(outcome, 0) + 1

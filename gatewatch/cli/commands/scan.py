@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gatewatch.cli.choose import filter_options, judged_percent, partial, wanted
-from gatewatch.cli.inputs import Beside, document_options, read_beside
+from gatewatch.cli.inputs import Beside, document_options, read_beside, tell_passed_over
 from gatewatch.cli.root import Command, Ui, pass_ui
 from gatewatch.records import JSON, Severity
 
@@ -65,7 +65,8 @@ def command(
 ) -> int:
     """Read access logs and print what is wrong in them. Nothing is kept, the data directory is not touched.
 
-    PATH is a file, a folder, a glob or `-` for stdin; plain, gzip or zstd. Without --format and -o a table is printed;
+    PATH is a file, a folder, a glob or `-` for stdin; plain, gzip or zstd. Documents and pictures that stand beside the
+    logs are passed over, and named. Without --format and -o a table is printed;
     -o writes a format by suffix (.json .jsonl .csv .txt) and may be repeated. Filters choose the findings that are
     shown and that decide the exit code; they never change the accounting.
 
@@ -82,13 +83,13 @@ def command(
     wish = wanted(options, min_confidence)
     beside = read_beside(options)
     scanned, detection = _run(ui, paths, beside, log_format, workers, [str(file) for file in output])
-    report = _report(scanned, detection, beside, [f for f in detection.findings if wish.keeps(f)])
+    report, why = _report(scanned, detection, beside, [f for f in detection.findings if wish.keeps(f)])
     for name, path in targets:
         write_report(report, name, path, colour=ui.colour)
     _explain(ui, report, scanned, beside, paths)
-    why = partial(report.accounting, report.errors)
     if why is not None:
-        ui.warn(f"the data are partial: {why}")
+        if report.errors != [said := f"the data are partial: {why}"]:
+            ui.warn(said)
         return 3
     if min_coverage is not None:
         judged = judged_percent(_stages(scanned), report.blind)
@@ -129,14 +130,18 @@ def _run(
     return scanned, detect(scanned.minutes, scanned.clients, scanned.coverage, context)
 
 
-def _report(scanned: ScanResult, detection: Detection, beside: Beside, findings: list[Any]) -> Report:
+def _report(
+    scanned: ScanResult, detection: Detection, beside: Beside, findings: list[Any]
+) -> tuple[Report, str | None]:
+    """The report, and why its data are partial; then it is among the report's errors, too."""
     from gatewatch.cli.documents import Report
 
     accounting: dict[str, JSON] = {**scanned.accounting.to_json(), **beside.counts}
     errors = [*scanned.errors, *beside.errors]
-    if accounting.get("files") == 0 and not errors:
-        errors.append("no log files were found")
-    return Report(findings, accounting, detection.blind, errors)
+    why = partial(accounting, errors)
+    if why is not None and not errors:
+        errors.append(f"the data are partial: {why}")
+    return Report(findings, accounting, detection.blind, errors, scanned.no_logs), why
 
 
 def _explain(ui: Ui, report: Report, scanned: ScanResult, beside: Beside, paths: tuple[str, ...]) -> None:
@@ -147,6 +152,7 @@ def _explain(ui: Ui, report: Report, scanned: ScanResult, beside: Beside, paths:
         ui.say(f"format: {text}")
     for text in beside.notes:
         ui.say(text)
+    tell_passed_over(ui, report.passed_over)
     for text in report.errors[:SHOWN_ERRORS]:
         ui.warn(text)
     if len(report.errors) > SHOWN_ERRORS:
