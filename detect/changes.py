@@ -38,6 +38,7 @@ _WORDS: dict[Kind, tuple[str, ...]] = {
     ),
     Kind.THROTTLING_ABUSE: ("throttl", "usageplan", "quota", "burst", "rate", "stage", "concurrency", "deployment"),
     Kind.DEAD_API: ("delete", "disable", "mapping", "domain", "deployment", "stage", "integration", "restapi", "api"),
+    Kind.DATA_QUALITY: ("accesslog", "stage", "deployment", "role", "account", "policy", "firehose", "restapi", "api"),
     Kind.LATENCY_OUTLIER: ("deployment", "function", "integration", "stage", "authorizer", "cache", "timeout", "vpc"),
 }
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
+from detect.coverage import same_stage
 from gatewatch.records import JSON, Cause, Finding, Kind, iso
 
 SLACK = timedelta(minutes=10)
 FAR = datetime.max.replace(tzinfo=UTC)
+
+_STANDING = frozenset({"unused", "shadow", "zombie", "dead", "unproven"})
+"""What stands for weeks has nothing to do with what happens meanwhile."""
 
 
 def correlate(findings: Sequence[Finding]) -> list[Finding]:
@@ -43,6 +48,7 @@ def _rank(finding: Finding) -> float:
         Kind.THROTTLING_ABUSE: 2,
         Kind.AUTH_FAILURE_SPIKE: 3,
         Kind.LATENCY_OUTLIER: 4,
+        Kind.DATA_QUALITY: 0.5,
     }
     return order[finding.kind] + (6 if finding.subtype in {"path_probing", "unused", "shadow", "zombie"} else 0)
 
@@ -58,11 +64,11 @@ def _near(one: Finding, two: Finding) -> bool:
 
 def _explains(root: Finding, symptom: Finding) -> bool:
     """Is `symptom` what `root` causes or shows elsewhere? Different stages have one cause only when all agrees."""
-    if root.api != symptom.api or root.account != symptom.account or not _overlap(root, symptom):
+    if root.account != symptom.account or not _overlap(root, symptom):
         return False
-    if root.kind is Kind.DEAD_API and root.subtype in {"unused", "shadow", "zombie", "dead"}:
-        return False
-    if symptom.subtype in {"unused", "shadow", "zombie", "dead"}:
+    if Kind.DATA_QUALITY in (root.kind, symptom.kind):
+        return _explains_by_data(root, symptom)
+    if root.api != symptom.api or root.subtype in _STANDING or symptom.subtype in _STANDING:
         return False
     same_stage = root.stage == symptom.stage
     if root.kind is symptom.kind:
@@ -81,6 +87,19 @@ def _explains(root: Finding, symptom: Finding) -> bool:
     if symptom.kind is Kind.LATENCY_OUTLIER:
         return _near(root, symptom) and (root.cause is not Cause.CLIENT or root.kind is Kind.THROTTLING_ABUSE)
     return _same_culprit(root, symptom) or (root.cause is symptom.cause and _near(root, symptom))
+
+
+def _explains_by_data(root: Finding, symptom: Finding) -> bool:
+    """Delivery that fails for many stages at once is one thing; a silence that only the logs show is its symptom."""
+    if root.kind is symptom.kind:
+        return root.subtype == symptom.subtype and root.region == symptom.region and _near(root, symptom)
+    if root.subtype != "coverage_low" or symptom.subtype not in {"live_outage", "taken_offline"}:
+        return False
+    stages, share = root.evidence.facts.get("stages"), root.evidence.facts.get("coverage")
+    here = (symptom.account, symptom.region, symptom.api, symptom.stage)
+    if not isinstance(stages, list) or not isinstance(share, float) or symptom.evidence.facts.get("server_errors"):
+        return False
+    return share < 0.5 and any(same_stage(here, cast(list[str | None], stage)) for stage in stages)
 
 
 def _same_culprit(one: Finding, two: Finding) -> bool:

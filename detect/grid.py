@@ -72,6 +72,12 @@ class Grid:
             out = np.where(latest > 0, latest, out)
         return out.reshape(len(self.keys), self.minutes)
 
+    def masks(self) -> Ints:
+        """The mask of columns that the formats of each minute's lines can give, 0 without a row: (series, minutes)."""
+        out = np.zeros(len(self.keys) * self.minutes, dtype=np.int64)
+        np.bitwise_or.at(out, self._cell, self._frame["visible"].to_numpy(dtype=np.int64))
+        return out.reshape(len(self.keys), self.minutes)
+
     def visible(self) -> list[int]:
         """The mask of columns that the formats of each series can give (within the block)."""
         masks = self._frame["visible"].to_numpy(dtype=np.uint64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from detect.correlate import correlate
+from detect.conclude import conclude
 from detect.grid import MINUTE_US, micros
 from detect.model import DETECTORS, Block, Context, epoch_minute, minute_at
 from gatewatch.frames import merge_clients, rollup
@@ -39,8 +39,9 @@ def detect(
     *,
     states: Mapping[str, JSON] | None = None,
     since: datetime | None = None,
+    only: Collection[str] | None = None,
 ) -> Detection:
-    """Run every detector over the minutes (MINUTES, CLIENTS, COVERAGE of any number of batches).
+    """Run every detector (only: these) over the minutes (MINUTES, CLIENTS, COVERAGE of any number of batches).
 
     states: of an earlier call; the minutes it has seen are passed over. since: first minute to look at, when earlier.
     The last minute is that of the last row or of the end of the coverage, whichever is later.
@@ -50,8 +51,8 @@ def detect(
     if span is None:
         return Detection([], [], states)
     blocks = list(cut(frames_of(minutes, clients, coverage, *span)))
-    found, blind, states = fold(blocks, context, states)
-    return Detection(correlate(found), blind, states)
+    found, blind, states = fold(blocks, context, states, only)
+    return Detection(conclude(found, states, minute_at(span[1])), blind, states)
 
 
 def frames_of(minutes: pa.Table, clients: pa.Table, coverage: pa.Table, start: int, stop: int) -> Block:
@@ -97,13 +98,14 @@ def cut(block: Block, *, every: int | None = None) -> Iterator[Block]:
 
 
 def fold(
-    blocks: list[Block], context: Context, states: Mapping[str, JSON]
+    blocks: Iterable[Block], context: Context, states: Mapping[str, JSON], only: Collection[str] | None = None
 ) -> tuple[list[Finding], list[Blind], dict[str, JSON]]:
     """Every detector over the blocks, in their order. Findings by id as they stood last."""
     found: dict[str, Finding] = {}
     blind: list[Blind] = []
     after: dict[str, JSON] = dict(states)
-    for name in DETECTORS:
+    blocks = list(blocks)
+    for name in DETECTORS if only is None else [name for name in DETECTORS if name in only]:
         one = DETECTORS[name]()
         state = after.get(name)
         state = one.start() if state is None else cast(dict[str, JSON], state)["state"]

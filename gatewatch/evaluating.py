@@ -20,7 +20,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from detect.correlate import correlate
+from detect.conclude import conclude
 from detect.model import Context, epoch_minute
 from detect.run import cut, fold, frames_of
 from detect.version import code_version
@@ -133,7 +133,8 @@ def evaluate(state: State, settings: Settings, horizon: datetime) -> Evaluation 
         begin = end
         if end < until:
             checkpoints.append(Checkpoint(end, copy.deepcopy(states), _remembered(said, end)))
-    return Evaluation(correlate(list(said.values())), blind, since, until, now_seen, base, checkpoints)
+    found = conclude(list(said.values()), states, until)
+    return Evaluation(found, blind, since, until, now_seen, base, checkpoints)
 
 
 def _stops(begin: datetime, until: datetime, late_hours: int) -> list[datetime]:

@@ -90,6 +90,11 @@ class Kind(StrEnum):
     THROTTLING_ABUSE = "throttling_abuse"
     DEAD_API = "dead_api"
     LATENCY_OUTLIER = "latency_outlier"
+    DATA_QUALITY = "data_quality"
+
+
+JUDGED: tuple[Kind, ...] = tuple(kind for kind in Kind if kind is not Kind.DATA_QUALITY)
+"""The kinds that judge the traffic; data_quality judges the logs."""
 
 
 class Cause(StrEnum):
@@ -275,6 +280,33 @@ class Blind:
             "stage": self.stage,
             "reason": self.reason,
             "missing": list(self.missing),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Log lines of a stage beside the requests that CloudWatch counted; stage None: of all stages of the API."""
+
+    account: str | None
+    region: str | None
+    api: str
+    stage: str | None
+    lines: int
+    requests: int
+
+    @property
+    def percent(self) -> float:
+        return 100.0 * self.lines / self.requests if self.requests else 100.0
+
+    def to_json(self) -> dict[str, JSON]:
+        return {
+            "account": self.account,
+            "region": self.region,
+            "api_id": self.api,
+            "stage": self.stage,
+            "lines": self.lines,
+            "requests": self.requests,
+            "percent": round(self.percent, 2),
         }
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from gatewatch.errors import UsageError
-from gatewatch.records import JSON, Blind, Finding, Kind, Severity
+from gatewatch.records import JSON, JUDGED, Blind, Finding, Kind, Severity
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -138,6 +138,6 @@ def partial(accounting: Mapping[str, JSON], errors: Sequence[str]) -> str | None
 
 def judged_percent(stages: int, blind: Sequence[Blind]) -> float:
     """Percent of (stage, detector) pairs that could be judged; 100 when there is nothing to judge."""
-    pairs = stages * len(Kind)
-    lost = len({(b.kind, b.account, b.region, b.api, b.stage) for b in blind})
+    pairs = stages * len(JUDGED)
+    lost = len({(b.kind, b.account, b.region, b.api, b.stage) for b in blind if b.kind in JUDGED})
     return 100.0 * max(pairs - lost, 0) / pairs if pairs else 100.0

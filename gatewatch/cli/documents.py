@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING
 import orjson
 
 from gatewatch.cli.terminal import safe
-from gatewatch.records import JSON, Blind, Finding, Severity, iso
+from gatewatch.records import JSON, Blind, Finding, Measured, Severity, iso
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
 SCHEMA_VERSION = 1
+
+WHOLE_PERCENT = 98.0
+"""Coverage below which a stage is named."""
 
 CSV_COLUMNS: tuple[str, ...] = (
     "id",
@@ -63,13 +66,17 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a scan found and on what it stands. accounting: outcome counts; errors, passed_over: one line each."""
+    """What a scan found and on what it stands. accounting: outcome counts; errors, passed_over: one line each.
+
+    coverage: lines beside the requests that CloudWatch counted, where metrics were given.
+    """
 
     findings: Sequence[Finding]
     accounting: Mapping[str, JSON]
     blind: Sequence[Blind] = ()
     errors: Sequence[str] = field(default=())
     passed_over: Sequence[str] = field(default=())
+    coverage: Sequence[Measured] = ()
 
     def to_json(self) -> dict[str, JSON]:
         return {
@@ -79,6 +86,7 @@ class Report:
             "blind": [blind.to_json() for blind in self.blind],
             "errors": list(self.errors),
             "passed_over": list(self.passed_over),
+            "coverage": [one.to_json() for one in self.coverage],
         }
 
 
@@ -158,6 +166,13 @@ def as_table(report: Report, console: Console) -> None:
         for blind in report.blind:
             where = place(blind.account, blind.api, blind.stage, None)
             console.print(Text(safe(f"  {blind.kind.value}  {where}: {blind.reason}")))
+    short = [one for one in report.coverage if one.percent < WHOLE_PERCENT]
+    if short:
+        console.print(Text("\nnot all requests are in the logs:", style="bold"))
+        for one in short:
+            where = place(one.account, one.api, one.stage, None)
+            said = f"  {where}: {one.lines:,} lines of {one.requests:,} requests ({one.percent:.1f} %)"
+            console.print(Text(safe(said)))
     console.print(Text(safe("\n" + accounting_line(report.accounting)).replace("\\x0a", "\n")))
 
 

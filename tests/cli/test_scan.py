@@ -53,7 +53,7 @@ def test_the_json_has_the_documented_shape_and_touches_no_data(
 ) -> None:
     inputs = ("--inventory", str(world.inventory), "--changes", str(world.changes))
     found = report(capsys, str(world.logs), *inputs, code=1)
-    assert list(found) == ["schema_version", "findings", "accounting", "blind", "errors", "passed_over"]
+    assert list(found) == ["schema_version", "findings", "accounting", "blind", "errors", "passed_over", "coverage"]
     assert found["schema_version"] == 1
     assert found["accounting"]["lines"] == world.lines == sum(found["accounting"][name] for name in COUNTS)
     assert found["accounting"]["changes"] == 1

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from detect.model import DETECTORS, Block, Context
 from detect.run import cut, detect, frames_of
 from gatewatch.frames import visible_mask
-from gatewatch.records import Finding, Kind
+from gatewatch.records import JUDGED, Finding, Kind
 from gatewatch.settings import Settings
 from tests.detect.world import World, a_world
 
@@ -132,7 +132,7 @@ def test_an_empty_block_is_no_news(name: str) -> None:
     assert run(name, [empty])[1] == {}
 
 
-@pytest.mark.parametrize("name", sorted(DETECTORS))
+@pytest.mark.parametrize("name", sorted(kind.value for kind in JUDGED))
 def test_a_stage_that_logs_next_to_nothing_is_blind(name: str) -> None:
     data = block()
     poor = data.stages.assign(visible=pd.Series(visible_mask(["at", "api"]), index=data.stages.index, dtype="uint64"))

@@ -91,11 +91,9 @@ def command(
         if report.errors != [said := f"the data are partial: {why}"]:
             ui.warn(said)
         return 3
-    if min_coverage is not None:
-        judged = judged_percent(_stages(scanned), report.blind)
-        if judged < min_coverage:
-            ui.warn(f"coverage is {judged:.1f} %, below --min-coverage {min_coverage:g}")
-            return 4
+    if min_coverage is not None and (short := _too_little(scanned, report, min_coverage)) is not None:
+        ui.warn(f"{short}, below --min-coverage {min_coverage:g}")
+        return 4
     bad = any(finding.severity.rank >= Severity(fail_on).rank for finding in report.findings)
     return 1 if bad and not exit_zero else 0
 
@@ -103,6 +101,7 @@ def command(
 def _run(
     ui: Ui, paths: tuple[str, ...], beside: Beside, log_format: str | None, workers: int, outputs: list[str]
 ) -> tuple[ScanResult, Detection]:
+    from detect.meter import name_left
     from detect.model import Context
     from detect.run import detect
     from ingest.scan import scan_paths
@@ -119,11 +118,15 @@ def _run(
             progress=progress,
             exclude=[*beside.files, *outputs],
         )
+    metrics = beside.metrics
+    if metrics is not None:
+        apis = {str(api) for api in scanned.minutes.column("api").unique().to_pylist()}
+        metrics = name_left(metrics, beside.inventory, apis)
     context = Context(
         inventory=beside.inventory,
         changes=beside.changes,
         asn=beside.networks,
-        metrics=beside.metrics,
+        metrics=metrics,
         spans=beside.spans,
         settings=settings,
     )
@@ -134,6 +137,7 @@ def _report(
     scanned: ScanResult, detection: Detection, beside: Beside, findings: list[Any]
 ) -> tuple[Report, str | None]:
     """The report, and why its data are partial; then it is among the report's errors, too."""
+    from detect.conclude import measured
     from gatewatch.cli.documents import Report
 
     accounting: dict[str, JSON] = {**scanned.accounting.to_json(), **beside.counts}
@@ -141,7 +145,7 @@ def _report(
     why = partial(accounting, errors)
     if why is not None and not errors:
         errors.append(f"the data are partial: {why}")
-    return Report(findings, accounting, detection.blind, errors, scanned.no_logs), why
+    return Report(findings, accounting, detection.blind, errors, scanned.no_logs, measured(detection.states)), why
 
 
 def _explain(ui: Ui, report: Report, scanned: ScanResult, beside: Beside, paths: tuple[str, ...]) -> None:
@@ -163,6 +167,17 @@ def _explain(ui: Ui, report: Report, scanned: ScanResult, beside: Beside, paths:
         ui.hint(f"gatewatch parse {named} shows each rejected line with its reason")
     elif report.findings:
         ui.hint(f"gatewatch ingest {named} && gatewatch serve  keeps them and shows them with charts")
+
+
+def _too_little(scanned: ScanResult, report: Report, least: float) -> str | None:
+    """What is below `least` percent: the (stage, detector) pairs that were judged, or the lines of a stage."""
+    judged = judged_percent(_stages(scanned), report.blind)
+    if judged < least:
+        return f"coverage is {judged:.1f} %"
+    for one in report.coverage:
+        if one.lines and one.percent < least:
+            return f"coverage of {one.api} is {one.percent:.1f} % of its requests"
+    return None
 
 
 def _stages(scanned: ScanResult) -> int:
