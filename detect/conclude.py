@@ -14,7 +14,8 @@ from typing import cast
 from detect.correlate import correlate
 from detect.coverage import WHOLE, same_stage, share_of, shares
 from detect.detectors.data_quality import EVERYWHERE
-from detect.model import epoch_minute
+from detect.layers import refined
+from detect.model import Context, epoch_minute
 from detect.report import span_words
 from gatewatch.records import JSON, Finding, Kind, Measured, Severity, iso
 
@@ -29,9 +30,12 @@ _NEEDS: dict[Kind, frozenset[str]] = {
 }
 
 
-def conclude(findings: Sequence[Finding], states: Mapping[str, JSON], until: datetime) -> list[Finding]:
+def conclude(
+    findings: Sequence[Finding], states: Mapping[str, JSON], until: datetime, context: Context
+) -> list[Finding]:
     """One finding a cause, by start. states: the detectors' after the last minute. until: the end of what was seen."""
-    return correlate(reviewed(findings, states, until))
+    told = [refined(finding, context.spans, until) for finding in findings]
+    return correlate(reviewed(told, states, until))
 
 
 def measured(states: Mapping[str, JSON]) -> list[Measured]:

@@ -52,7 +52,7 @@ def detect(
         return Detection([], [], states)
     blocks = list(cut(frames_of(minutes, clients, coverage, *span)))
     found, blind, states = fold(blocks, context, states, only)
-    return Detection(conclude(found, states, minute_at(span[1])), blind, states)
+    return Detection(conclude(found, states, minute_at(span[1]), context), blind, states)
 
 
 def frames_of(minutes: pa.Table, clients: pa.Table, coverage: pa.Table, start: int, stop: int) -> Block:

@@ -133,7 +133,7 @@ def evaluate(state: State, settings: Settings, horizon: datetime) -> Evaluation 
         begin = end
         if end < until:
             checkpoints.append(Checkpoint(end, copy.deepcopy(states), _remembered(said, end)))
-    found = conclude(list(said.values()), states, until)
+    found = conclude(list(said.values()), states, until, context)
     return Evaluation(found, blind, since, until, now_seen, base, checkpoints)
 
 
