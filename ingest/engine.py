@@ -60,7 +60,7 @@ class Reading:
     """What became of a block. accepted: the rows that were read, in order of `rn`.
 
     Its columns: rn (row of the block), the engine's columns of frames.REQUESTS, and of MEASURES.
-    rejected: row -> reason. blank: the rows of white space. split: rows that were several glued records; each record
+    rejected: row -> reason. blank: the rows that say nothing, heads: their reason if they are not white space. split: rows that were several glued records; each record
     counts as a line of its own. split_from: rows made by splitting -> the row they stood in.
     """
 
@@ -69,6 +69,7 @@ class Reading:
     tables: list[pa.Table] = field(default_factory=list)
     rejected: dict[int, str] = field(default_factory=dict)
     blank: list[int] = field(default_factory=list)
+    heads: dict[int, str] = field(default_factory=dict)
     formats: list[Format] = field(default_factory=list)
     split_from: dict[int, int] = field(default_factory=dict)
 
@@ -81,11 +82,13 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What the user, the inventory and the path say about formats, API and stage."""
+    """What the user, the inventory and the path say about formats, API and stage. heads: of CSV files whose first line
+    stands in an earlier block."""
 
     explicit: str | None = None
     stages: tuple[Format, ...] = ()
     hint: Hint = field(default_factory=Hint)
+    heads: tuple[str, ...] = ()
 
 
 class Engine:
@@ -162,7 +165,7 @@ class Engine:
     def _choose(self, lines: list[str], chosen: Chosen) -> list[Format]:
         """`choose`, asked once for lines of JSON objects with the same sets of keys."""
         if not all(line.startswith("{") for line in lines):
-            return choose(lines, chosen.explicit, self._stages(chosen))
+            return choose([*chosen.heads, *lines], chosen.explicit, self._stages(chosen))
         shapes = frozenset(tuple(_JSON_KEY.findall(line)) for line in lines)
         key = (shapes, chosen.explicit, chosen.hint)
         if key not in self._chosen:
@@ -367,6 +370,10 @@ class Engine:
         for row in rows:
             number = row if here is None else int(here[row])
             result = slow.read_line(formats, block.raw(row).decode("utf-8", "replace"))
+            if result.reason in slow.EMPTY:
+                reading.blank.append(number)
+                reading.heads[number] = result.reason
+                continue
             if result.format is None or result.reason is not None or result.rest is not None:
                 # What is left behind a record would have been split off had it been one: nothing is dropped in silence.
                 reading.rejected[number] = result.reason or ("trailing_text" if result.rest else "no_format")

@@ -20,7 +20,7 @@ from ingest.identity import SeenSet
 from ingest.inputs import inputs
 from ingest.rollup import question, without
 from ingest.scan import chosen_formats
-from ingest.work import blocks
+from ingest.work import blocks, csv_head
 
 FIELDS: tuple[str, ...] = tuple(name for name in REQUESTS.names if name not in {"source", "batch"})
 
@@ -54,10 +54,14 @@ def parse_paths(
                 passed(text)
             for file in found.files:
                 lines: dict[str, int] = {}
+                heads: tuple[str, ...] = ()
                 try:
                     for piece in split(file):
                         for block in blocks([piece], lines, _never):
-                            yield from _block(engine, block, replace(chosen, hint=file.hint), seen, told, guessed)
+                            if not lines and len(block) and (head := csv_head(block.raw(0))):
+                                heads = (head,)
+                            here = replace(chosen, hint=file.hint, heads=heads)
+                            yield from _block(engine, block, here, seen, told, guessed)
                             lines[file.name] = lines.get(file.name, 1) + len(block)
                 except SourceError as error:
                     failed(str(error))
@@ -86,7 +90,7 @@ def _block(
     others = [
         (reading.split_from.get(row, row), row, Outcome.REJECTED, reason) for row, reason in reading.rejected.items()
     ]
-    others += [(row, row, Outcome.BLANK, "") for row in reading.blank]
+    others += [(row, row, Outcome.BLANK, reading.heads.get(row, "")) for row in reading.blank]
     others.sort()
     waiting = iter(others)
     held = next(waiting, None)

@@ -84,6 +84,7 @@ def raw_sql(found: Format, side: frozenset[str], used: frozenset[str], *, carefu
             lines = f"(SELECT * FROM {lines} WHERE json_valid(line))"
     else:
         values = {name: f"x[{quoted_text(found.fields[name][0])}]" for name in names}
+        values |= {name: _unquoted_sql(values[name]) for name in names if name in found.quoted}
         unmet = "x IS NULL"
         listed = ", ".join(quoted_text(group) for group in found.groups)
         inner = f"regexp_extract(rtrim(line, e'\\r\\n'), {quoted_text(found.pattern or '')}, [{listed}])"
@@ -91,6 +92,13 @@ def raw_sql(found: Format, side: frozenset[str], used: frozenset[str], *, carefu
         values["accountId"] = _first([*([values["accountId"]] if "accountId" in values else []), '"x.owner"'])
     columns = "".join(f", {value} AS {quoted_name(name)}" for name, value in values.items())
     return f"SELECT rn{outer}, {unmet} AS unmet{columns} FROM (SELECT rn{outer}, {inner} AS x FROM {lines})"
+
+
+def _unquoted_sql(value: str) -> str:
+    """What a CSV cell says: without the quotes around it, and with those inside it single."""
+    inner = f"replace(substr({value}, 2, length({value}) - 2), '\"\"', '\"')"
+    both = f"starts_with({value}, '\"') AND ends_with({value}, '\"') AND length({value}) > 1"
+    return f"CASE WHEN {both} THEN {inner} ELSE {value} END"
 
 
 def identity_sql(record: Sequence[str]) -> str:

@@ -28,6 +28,9 @@ REASONS: Mapping[str, str] = {
     "truncated": "the line ends in the middle of a JSON object",
 }
 
+EMPTY = frozenset({"blank", "comment", "csv_header"})
+"""Reasons of lines that say nothing about a request: they count as blank, not as rejected."""
+
 _TIMES = ("requestTimeEpoch", "requestTime", "x.time")
 _SPACE = " \t\r\n\f\v\0\ufeff"
 _MAX_KEYS = 400

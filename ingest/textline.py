@@ -24,7 +24,7 @@ def match_text(found: Format, line: str) -> dict[str, str | None] | None:
         groups = _linear(pattern, line)
         if groups is None:
             return None
-        return {variable: groups.get(places[0]) or None for variable, places in found.fields.items()}
+        return {variable: _value(found, variable, groups.get(places[0])) for variable, places in found.fields.items()}
     expression = _compiled.get(pattern)
     if expression is None:
         if len(_compiled) > 512:
@@ -33,7 +33,13 @@ def match_text(found: Format, line: str) -> dict[str, str | None] | None:
     match = expression.fullmatch(line)
     if match is None:
         return None
-    return {variable: match[places[0]] or None for variable, places in found.fields.items()}
+    return {variable: _value(found, variable, match[places[0]]) for variable, places in found.fields.items()}
+
+
+def _value(found: Format, variable: str, text: str | None) -> str | None:
+    if text and variable in found.quoted and text[0] == text[-1] == '"' and len(text) > 1:
+        text = text[1:-1].replace('""', '"')
+    return text or None
 
 
 def match_inside(pattern: str, value: str) -> str | None:

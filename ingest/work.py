@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ from ingest.engine import Chosen, Engine, Reading
 from ingest.envelopes import is_envelope, unwrap
 from ingest.files import Piece
 from ingest.formats.infer import describe
+from ingest.formats.shapes import csv_header
 from ingest.reading import texts
 from ingest.rollup import ROLLUP_COLUMNS, Question, question, roll, without
 from ingest.secrets import redacted_line
@@ -31,6 +33,7 @@ LETTERS = 500
 
 LETTER_BYTES = 4096
 
+_HEAD_BYTES = 8192
 _LOOKED_AT = 1000  # lines that tell whether an unread file was a log
 
 Repeated = npt.NDArray[np.bool_]
@@ -209,6 +212,23 @@ def blocks(pieces: Sequence[Piece], first_lines: dict[str, int], failed: Callabl
         yield block_of(waiting)
 
 
+def heads_of(pieces: Sequence[Piece]) -> tuple[str, ...]:
+    """The head lines of CSV files whose pieces begin further on."""
+    found: dict[str, None] = {}
+    for piece in pieces:
+        if piece.offset:
+            with contextlib.suppress(OSError), open(piece.file.path, "rb") as handle:
+                if head := csv_head(handle.readline(_HEAD_BYTES)):
+                    found[head] = None
+    return tuple(found)
+
+
+def csv_head(line: bytes) -> str | None:
+    """The line when it is the head of a CSV file."""
+    text = line[:_HEAD_BYTES].decode("utf-8", "replace").strip("\ufeff \t\r\n")
+    return text if csv_header(text) else None
+
+
 def _block(path: str, line: int, offset: int, text: Text) -> Block:
     if is_envelope(text):
         return unwrap(text[:]).block([Origin(0, path, line, offset)])
@@ -224,11 +244,15 @@ def work(engine: Engine, config: Config, task: Task, ask: Ask, told: Callable[[i
         result.files.pop(file, None)
 
     number = 0
+    heads = heads_of(task.pieces)
     try:
         for block in blocks(task.pieces, {}, failed):
+            if number == 0 and not heads and (head := csv_head(block.raw(0) if len(block) else b"")):
+                heads = (head,)
             for piece in task.pieces if number == 0 else ():
                 result.files.setdefault(piece.file.name, FileCount())
-            _one_block(engine, config, task, block, number, result, ask, told)
+            chosen = replace(config.chosen, hint=task.pieces[0].file.hint, heads=heads)
+            _one_block(engine, config, chosen, task, block, number, result, ask, told)
             number += 1
     except SourceError as error:
         return Result(task, errors=[str(error)])
@@ -241,6 +265,7 @@ def work(engine: Engine, config: Config, task: Task, ask: Ask, told: Callable[[i
 def _one_block(
     engine: Engine,
     config: Config,
+    chosen: Chosen,
     task: Task,
     block: Block,
     number: int,
@@ -248,7 +273,7 @@ def _one_block(
     ask: Ask,
     told: Callable[[int, int, int], None],
 ) -> None:
-    reading = engine.read(block, replace(config.chosen, hint=task.pieces[0].file.hint))
+    reading = engine.read(block, chosen)
     for found in reading.formats:
         text = describe(found)
         if text not in result.guessed:

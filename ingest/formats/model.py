@@ -25,6 +25,7 @@ class Format:
     pattern: text only: an RE2 pattern that must match the whole line, with named groups, all of them named.
     inside: json only: variable -> an RE2 pattern whose group 1 is the variable, within the text at its (only) place;
       for values such as "$context.httpMethod $context.resourcePath".
+    quoted: text only: variables whose value may stand in double quotes, with quotes inside it doubled, as CSV has it.
     needs: json only: JSON paths that a line must have (not null) to be of this format; empty: any object with a time
       and a status.
     account, region, api, stage, api_type: what the format's origin (a stage of the inventory) tells when the line
@@ -37,6 +38,7 @@ class Format:
     pattern: str | None = None
     needs: frozenset[str] = field(default_factory=frozenset)
     inside: Mapping[str, str] = field(default_factory=dict)
+    quoted: frozenset[str] = field(default_factory=frozenset)
     api_type: ApiType | None = None
     account: str | None = None
     region: str | None = None

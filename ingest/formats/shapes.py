@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -9,12 +10,13 @@ from hashlib import blake2b
 from ingest.formats.meaning import meanings
 from ingest.formats.model import Format
 from ingest.formats.names import variable_of
-from ingest.formats.textpattern import escaped, shape, text_pattern
+from ingest.formats.textpattern import FREE, escaped, shape, text_pattern
 from ingest.jsonline import Leaf, Path
 
 _CELL = re.compile(r"[A-Za-z@$][A-Za-z0-9_.$ -]{0,63}")
 _SEPARATORS = (",", "\t", ";", "|")
 _ELEMENT = re.compile(r'([A-Za-z_][\w:.-]*)="([^"]*)"|<([A-Za-z_][\w:.-]*)>([^<]*)</\3>')
+_QUOTED = r'"(?:[^"]|"")*"'
 _TRIED = 40
 
 
@@ -45,7 +47,7 @@ def csv_format(header: str, rows: Sequence[str]) -> Format | None:
     paths: list[Path] = [_key(cell) for cell in cells]
     samples: list[dict[Path, Leaf]] = []
     for row in rows[:_TRIED]:
-        values = row.split(separator)
+        values = _cells(row, separator)
         if len(values) == len(cells):
             samples.append(dict(zip(paths, (value.strip().strip('"') for value in values), strict=True)))
     if not samples:
@@ -55,17 +57,30 @@ def csv_format(header: str, rows: Sequence[str]) -> Format | None:
         return None
     fields: dict[str, tuple[str, ...]] = {}
     columns: list[str] = []
-    unread = f'(?:"[^"]*"|[^{separator}]*)'
+    quoted: set[str] = set()
+    unread = rf"(?:{_QUOTED}|[^{separator}]*)"
     for index, path in enumerate(paths):
         variable = places.get(path)
         if variable is None or variable in fields:
             columns.append(unread)
             continue
         fields[variable] = (f"g{index}",)
-        body = f'[^{separator}"]*' if variable.startswith("x.") else shape(variable, separator + '"')
-        columns.append(f'"?(?P<g{index}>{body})"?')
+        named = "path" if variable == "x.url" else variable
+        body = f'[^{separator}"]*' if named.startswith("x.") else shape(named, separator + '"')
+        if FREE in body or named.startswith("x."):  # as it is when nobody quoted it, separators and all
+            quoted.add(variable)
+            columns.append(f"(?P<g{index}>{_QUOTED}|{body})")
+        else:
+            columns.append(f'"?(?P<g{index}>{body})"?')
     pattern = f"^{escaped(separator).join(columns)}[ \\t]*$"
-    return Format(f"csv-{_digest(pattern)}", "text", fields, pattern=pattern)
+    return Format(f"csv-{_digest(pattern)}", "text", fields, pattern=pattern, quoted=frozenset(quoted))
+
+
+def _cells(row: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([row], delimiter=separator), [])
+    except csv.Error:
+        return row.split(separator)
 
 
 def xml_shape(line: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from gatewatch.errors import UsageError
@@ -222,19 +223,7 @@ def stage_formats(inventory: Mapping[str, object]) -> list[Format]:
 
 
 def _with_origin(found: Format, api: str | None, stage: str | None) -> Format:
-    return Format(
-        found.name,
-        found.family,
-        found.fields,
-        found.pattern,
-        found.needs,
-        found.inside,
-        found.api_type,
-        found.account,
-        found.region,
-        api,
-        stage,
-    )
+    return replace(found, api=api, stage=stage)
 
 
 def _unique(formats: Sequence[Format]) -> list[Format]:

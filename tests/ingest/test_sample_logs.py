@@ -14,7 +14,7 @@ import pytest
 from gatewatch.resources import resource
 from ingest.formats.infer import choose
 from ingest.formats.model import FORMATS
-from ingest.slow import REASONS
+from ingest.slow import EMPTY, REASONS
 from tests.ingest.lines import read_lines
 
 LOGS = sorted(resource("sample_logs").rglob("*.expected.json"))
@@ -36,6 +36,8 @@ def readings(path: Path, *, by_name: bool) -> list[dict[str, object]]:
                 }
             elif read.reason == "blank":
                 entry["outcome"] = "blank"
+            elif read.reason in EMPTY:
+                entry |= {"outcome": "blank", "reason": read.reason}
             else:
                 assert read.reason in REASONS
                 entry |= {"outcome": "rejected", "reason": read.reason}

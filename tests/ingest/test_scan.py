@@ -201,3 +201,32 @@ def test_a_wrong_template_is_told(tmp_path: Path) -> None:
     result = scan(tmp_path, lines([a_line(0)]), log_format='{"t":"$context.requestTimeEpoch","s":"$context.status"}')
     assert outcomes(result)["rejected"] == 1
     assert "none of its 1 lines" in result.errors[0]
+
+
+CSV_HEAD = "requestTimeEpoch,sourceIp,httpMethod,path,status,userAgent,extendedRequestId\n"
+
+
+def a_csv_row(number: int) -> str:
+    return f'{1781006400000 + number},192.0.2.1,GET,/a,200,"say ""hi"", ok",E{number}=\n'
+
+
+def test_the_head_of_a_csv_file_is_no_rejected_line(tmp_path: Path) -> None:
+    result = scan(tmp_path, CSV_HEAD + "".join(map(a_csv_row, range(5))) + "# the end\n")
+    assert outcomes(result) == {"accepted": 5, "rejected": 0, "blank": 2, "duplicate": 0}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_every_piece_of_a_csv_file_knows_its_head(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool
+) -> None:
+    from ingest import files, reading
+
+    for module in (files, reading):
+        monkeypatch.setattr(module, "BLOCK_BYTES", 1000)
+    text = (CSV_HEAD + "".join(map(a_csv_row, range(200)))).encode()
+    assert outcomes(scan(tmp_path, gzip.compress(text) if packed else text)) == {
+        "accepted": 200,
+        "rejected": 0,
+        "blank": 1,
+        "duplicate": 0,
+    }
