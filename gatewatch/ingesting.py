@@ -157,7 +157,8 @@ def ingest_paths(
         pieces: Iterator[Piece] = (
             piece for file in todo for piece in split(file, start=places[file.name].offset, growing=True)
         )
-        config = Config(hash_key(state.settings), chosen_formats(log_format, inventory), LakeWriter(state.lake.root))
+        chosen = chosen_formats(log_format, inventory, result.guessed.append)
+        config = Config(hash_key(state.settings), chosen, LakeWriter(state.lake.root))
         count = workers_for(todo, workers or state.settings.workers)
         try:
             for done in run(

@@ -15,7 +15,7 @@ from json import JSONDecodeError
 from pathlib import PurePath
 
 from ingest.files import HEAD
-from ingest.formats.infer import infer
+from ingest.formats.infer import TIMES, infer
 from ingest.jsonline import Tree, decode
 
 _RECORDS = 20
@@ -38,7 +38,6 @@ _KINDS: tuple[tuple[tuple[frozenset[str], ...], str], ...] = tuple(
         (("at source batch",), _OWN[2]),
     )
 )
-_TIMES = frozenset({"requestTimeEpoch", "requestTime", "x.time"})
 _WRAPPED = ("Records", "Events")
 
 _NO_LOG_NAMES = frozenset(
@@ -89,7 +88,7 @@ def _json_document(text: str, *, whole: bool) -> str | None:
 
 def _access_logs(lines: list[str]) -> bool:
     """Whether the lines hold a time and a status: keys that a caller smuggled into them make no document of them."""
-    return any(not _TIMES.isdisjoint(found.fields) for found in infer(lines))
+    return any(not TIMES.isdisjoint(found.fields) for found in infer(lines))
 
 
 def _tree(line: str) -> Tree:

@@ -23,7 +23,7 @@ from ingest.book import Book, Work
 from ingest.canonical import canonical_columns, given, reason_sql
 from ingest.combinations import combination_sql, place_sql
 from ingest.envelopes import GLUED, glued_records
-from ingest.formats.infer import choose
+from ingest.formats.infer import check_timed, choose
 from ingest.formats.model import Format
 from ingest.hints import Hint
 from ingest.queries import (
@@ -60,8 +60,9 @@ class Reading:
     """What became of a block. accepted: the rows that were read, in order of `rn`.
 
     Its columns: rn (row of the block), the engine's columns of frames.REQUESTS, and of MEASURES.
-    rejected: row -> reason. blank: the rows that say nothing, heads: their reason if they are not white space. split: rows that were several glued records; each record
-    counts as a line of its own. split_from: rows made by splitting -> the row they stood in.
+    rejected: row -> reason. blank: the rows that say nothing; heads: the reason of those that are not white space.
+    split_from: rows made by splitting rows that were several glued records -> the row they stood in; each record counts
+    as a line of its own.
     """
 
     block: Block
@@ -113,7 +114,9 @@ class Engine:
         self.connection.close()
 
     def read(self, block: Block, chosen: Chosen) -> Reading:
-        """Parse a block."""
+        """Parse a block. UsageError when the format that the user named has no time, and the block has none either."""
+        if chosen.explicit is not None and "x.event_time" not in block.side:
+            check_timed(chosen.explicit)
         reading = Reading(block, len(block), [self.schema.empty_table()])
         too_long = np.flatnonzero(np.diff(block.starts) > LINE_LIMIT)
         rows: Rows | None = None

@@ -42,7 +42,7 @@ def parse_paths(
     that are known, with client_id. guessed(text): a format was chosen; failed(text): a file could not be read.
     passed(text): a file is no log.
     """
-    chosen = chosen_formats(log_format, inventory)
+    chosen = chosen_formats(log_format, inventory, guessed)
     engine = Engine(FIELDS, hash_key)
     seen = SeenSet()
     told: set[str] = set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from gatewatch.frames import COVERAGE, MINUTES, merge_client_parts, merge_minute
 from gatewatch.records import JSON
 from ingest.engine import Chosen
 from ingest.files import BLOCK_BYTES, LogFile, Piece, group, split
+from ingest.formats.infer import check_explicit
 from ingest.formats.template import stage_formats
 from ingest.inputs import Inputs, inputs
 from ingest.pool import Repetitions, run
@@ -85,8 +86,13 @@ class ScanResult:
     no_logs: list[str]
 
 
-def chosen_formats(log_format: str | None, inventory: Mapping[str, object] | None) -> Chosen:
-    return Chosen(log_format, tuple(stage_formats(inventory)) if inventory is not None else ())
+def chosen_formats(
+    log_format: str | None, inventory: Mapping[str, object] | None, told: Callable[[str], None]
+) -> Chosen:
+    """What the user says about formats; UsageError when --log-format cannot be used, told(text): a template cannot."""
+    if log_format is not None:
+        check_explicit(log_format)
+    return Chosen(log_format, tuple(stage_formats(inventory, told)) if inventory is not None else ())
 
 
 def workers_for(files: Sequence[LogFile], asked: int) -> int:
@@ -111,8 +117,8 @@ def scan_paths(
             progress.total(sum(file.size for file in found.files))
         pieces: Iterator[Piece] = (piece for file in found.files for piece in split(file))
         tasks = (Task(number, tuple(several)) for number, several in enumerate(group(pieces)))
-        config = Config(hash_key, chosen_formats(log_format, inventory))
         sink = _Sink(found)
+        config = Config(hash_key, chosen_formats(log_format, inventory, sink.guessed.append))
         told = progress.advance if progress is not None else _quiet
         count = workers_for(found.files, workers)
         for result in run(tasks, config, workers=count, repetitions=Repetitions(), told=told):

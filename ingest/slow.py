@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from json import JSONDecodeError
 
+from ingest.formats.infer import relaxed
 from ingest.formats.model import Format
 from ingest.formats.shapes import csv_header
 from ingest.jsonline import Path, Tree, as_text, at_path, decode, mended, parse_path
@@ -67,8 +68,9 @@ def read_line(formats: Sequence[Format], line: str) -> SlowLine:
 
 
 def _read_text(formats: Sequence[Format], text: str) -> SlowLine | None:
-    for found in formats:
-        if found.family == "text" and (variables := match_text(found, text)) is not None:
+    several = [found for found in formats if found.family == "text"]
+    for found in [*several, *(relaxed(found) for found in several if found.relaxed is not None)]:
+        if (variables := match_text(found, text)) is not None:
             return SlowLine(found, variables)
     return None
 

@@ -10,6 +10,7 @@ A reader that closes the pipe ends us with 141, as SIGPIPE does to any tool.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -32,6 +33,8 @@ PIPE_CLOSED = 141
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. An error a person can act on is one line; a bug is a traceback."""
+    if arguments is None:
+        _buffer_stdout()
     try:
         code = _run(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
@@ -60,6 +63,15 @@ def _run(arguments: list[str]) -> int:
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     return result if isinstance(result, int) else OK
+
+
+def _buffer_stdout() -> None:
+    """Undo PYTHONUNBUFFERED: a raw stdout writes a part when its reader goes away, and says nothing of the rest."""
+    raw = getattr(sys.stdout, "buffer", None)
+    if isinstance(raw, io.RawIOBase):
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(raw), encoding=sys.stdout.encoding, errors=sys.stdout.errors, newline="\n"
+        )
 
 
 def _usage(error: click.ClickException) -> str:

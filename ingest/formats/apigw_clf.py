@@ -24,16 +24,21 @@ _WEBSOCKET = (
 _EXTENDED = " $context.extendedRequestId"
 
 
-# The last value is an id, so that no server's log with a number behind the size is taken for API Gateway's.
-_ID = "(?P<id>[0-9A-Za-z=_+/-]{8,}|-)[ \\t]*$"
+# The last value is an id, so that no server's log with a number behind the size is taken for API Gateway's. Where the
+# line is known to be API Gateway's it may be anything (a client can choose the requestId), and the extended id absent.
+_ID = r"(?P<id>[A-Za-z][A-Za-z=_+/.:@-]*[0-9][0-9A-Za-z=_+/.:@-]*|[0-9A-Za-z=_+/-]{8,}|-)[ \t]*$"
+_ANY_ID = r"(?P<id>[^ \t]*)"
 
 
 def _clf(name: str, template: str, api_type: ApiType) -> Format:
     found = compile_template(template, name=name, api_type=api_type)
-    last = "extendedRequestId" if "extendedRequestId" in found.fields else "requestId"
+    extended = "extendedRequestId" in found.fields
+    last = "extendedRequestId" if extended else "requestId"
     (group,) = found.fields[last]
     head = (found.pattern or "").partition(f"(?P<{group}>")[0]
-    return log_format(name)(replace(found, pattern=head + _ID, fields={**found.fields, last: ("id",)}))
+    relaxed = f"{head.removesuffix(' ')}(?: {_ANY_ID})?" if extended else head + _ANY_ID
+    fields = {**found.fields, last: ("id",)}
+    return log_format(name)(replace(found, pattern=head + _ID, relaxed=relaxed + r"[ \t]*$", fields=fields))
 
 
 REST = _clf("apigw-rest-clf", _REST + _EXTENDED, ApiType.REST)

@@ -21,6 +21,8 @@ from ingest.textline import match_text
 
 _T = TypeVar("_T")
 
+TIMES = frozenset({"requestTimeEpoch", "requestTime", "x.time"})
+
 _MAX_LINE = 1 << 14  # longer lines are read, but tell nothing about formats
 _MAX_SHAPES = 6
 """More sets of keys than this in one sample are one format with optional keys, not several formats."""
@@ -52,11 +54,31 @@ def named(text: str) -> Format:
     if "$context." in text or "${context." in text:
         return explicit_template(text)
     try:
-        return FORMATS[text.strip()]
+        return relaxed(FORMATS[text.strip()])
     except KeyError:
         raise UsageError(
             f"--log-format {text[:60]!r}: neither a template with $context variables nor one of {', '.join(FORMATS)}"
         ) from None
+
+
+def check_explicit(text: str) -> None:
+    """UsageError when `--log-format` names no format, or one that says nothing about a request's outcome."""
+    if "status" not in named(text).fields:
+        raise UsageError("--log-format: the template has no $context.status; a line without a status cannot be judged")
+
+
+def check_timed(text: str) -> None:
+    """UsageError when lines that bring no time of their own are read with a template that has none."""
+    if TIMES.isdisjoint(named(text).fields):
+        raise UsageError(
+            "--log-format: the template has neither $context.requestTimeEpoch nor $context.requestTime, and nothing "
+            "around the lines tells their time"
+        )
+
+
+def relaxed(found: Format) -> Format:
+    """The format as it reads lines that are known to be its own."""
+    return found if found.relaxed is None else replace(found, pattern=found.relaxed, relaxed=None)
 
 
 def infer(lines: Sequence[str]) -> list[Format]:
@@ -184,7 +206,7 @@ def _json_formats(samples: Mapping[tuple[Path, ...], Sequence[Mapping[Path, Leaf
 
 
 def _is_access_log(places: Mapping[str, str]) -> bool:
-    timed = not {"requestTimeEpoch", "requestTime", "x.time"}.isdisjoint(places)
+    timed = not TIMES.isdisjoint(places)
     return "status" in places and (timed or len(places) > 3)
 
 

@@ -26,6 +26,7 @@ class Format:
     inside: json only: variable -> an RE2 pattern whose group 1 is the variable, within the text at its (only) place;
       for values such as "$context.httpMethod $context.resourcePath".
     quoted: text only: variables whose value may stand in double quotes, with quotes inside it doubled, as CSV has it.
+    relaxed: text only: a pattern with the same groups that takes more, for lines that are known to be of this format.
     needs: json only: JSON paths that a line must have (not null) to be of this format; empty: any object with a time
       and a status.
     account, region, api, stage, api_type: what the format's origin (a stage of the inventory) tells when the line
@@ -39,6 +40,7 @@ class Format:
     needs: frozenset[str] = field(default_factory=frozenset)
     inside: Mapping[str, str] = field(default_factory=dict)
     quoted: frozenset[str] = field(default_factory=frozenset)
+    relaxed: str | None = None
     api_type: ApiType | None = None
     account: str | None = None
     region: str | None = None

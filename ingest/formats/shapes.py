@@ -16,6 +16,7 @@ from ingest.jsonline import Leaf, Path
 _CELL = re.compile(r"[A-Za-z@$][A-Za-z0-9_.$ -]{0,63}")
 _SEPARATORS = (",", "\t", ";", "|")
 _ELEMENT = re.compile(r'([A-Za-z_][\w:.-]*)="([^"]*)"|<([A-Za-z_][\w:.-]*)>([^<]*)</\3>')
+_TAG = re.compile(r'<(/?)([A-Za-z_][\w:.-]*)(?:\s+[^\s=<>]+="[^"]*")*\s*(/?)>')
 _QUOTED = r'"(?:[^"]|"")*"'
 _TRIED = 40
 
@@ -84,10 +85,22 @@ def _cells(row: str, separator: str) -> list[str]:
 
 
 def xml_shape(line: str) -> tuple[str, ...]:
-    """The names of the attributes and elements with a value, in order; empty when the line is no XML element."""
-    if len(line) > 8192 or not re.match(r"<[A-Za-z]", line) or not line.endswith(">"):
+    """The names of the attributes and elements with a value, in order; empty when the line is no XML, or cut off."""
+    if len(line) > 8192 or not re.match(r"<[A-Za-z]", line) or not line.endswith(">") or not _closed(line):
         return ()
     return tuple(match[1] or match[3] for match in _ELEMENT.finditer(line))
+
+
+def _closed(line: str) -> bool:
+    """Whether every element that is opened is closed, in order."""
+    opened: list[str] = []
+    for tag in _TAG.finditer(line):
+        if tag[1]:
+            if not opened or opened.pop() != tag[2]:
+                return False
+        elif not tag[3]:
+            opened.append(tag[2])
+    return not opened
 
 
 def xml_format(lines: Sequence[str]) -> Format | None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -15,8 +14,6 @@ from ingest.formats.model import Format
 from ingest.formats.names import TIME, variable_of
 from ingest.formats.textpattern import text_pattern
 from ingest.jsonline import Path, Tree, leaves, path_text
-
-log = logging.getLogger(__name__)
 
 VARIABLE = re.compile(
     r"\$context\.("
@@ -189,11 +186,15 @@ def _constant(path: Path, places: dict[str, tuple[str, ...]]) -> None:
 _API_TYPES = {"restApis": ApiType.REST, "httpApis": ApiType.HTTP, "webSocketApis": ApiType.WEBSOCKET}
 
 
-def stage_formats(inventory: Mapping[str, object]) -> list[Format]:
+def _ignore(text: str) -> None:
+    del text
+
+
+def stage_formats(inventory: Mapping[str, object], told: Callable[[str], None] = _ignore) -> list[Format]:
     """The formats of all stages of an inventory document (design.md 4) that write access logs, equal ones once.
 
-    What the template says itself (`apiId`, `stage`) is not repeated as a constant. A template that cannot be compiled
-    is logged and left out: its lines are still read by inference.
+    What the template says itself (`apiId`, `stage`) is not repeated as a constant. told(text): a template cannot be
+    used, and why; its lines are still read by inference.
     """
     account, region = _string(inventory, "accountId"), _string(inventory, "region")
     found: list[Format] = []
@@ -201,17 +202,18 @@ def stage_formats(inventory: Mapping[str, object]) -> list[Format]:
         for api in _maps(inventory.get(key)):
             api_id = _string(api, "id") or _string(api, "apiId")
             for stage in _maps(_get(api, "stages")):
-                settings = _get(stage, "accessLogSettings")
-                text = _string(settings, "format") if isinstance(settings, Mapping) else None
-                if text is None:
-                    continue
                 stage_name = _string(stage, "stageName")
                 label = f"template of {api_id}/{stage_name}"
                 try:
+                    text = _template_of(stage, label)
+                    if text is None:
+                        continue
                     compiled = compile_template(text, name=label, api_type=kind, account=account, region=region)
                 except UsageError as error:
-                    log.warning("template left out", extra={"stage": label, "error": str(error)})
+                    told(f"{error}; its lines are read by inference")
                     continue
+                if "status" not in compiled.fields:
+                    told(f"{label}: it has no $context.status, without which a line is rejected")
                 found.append(
                     _with_origin(
                         compiled,
@@ -220,6 +222,21 @@ def stage_formats(inventory: Mapping[str, object]) -> list[Format]:
                     )
                 )
     return _unique(found)
+
+
+def _template_of(stage: Mapping[str, object], label: str) -> str | None:
+    """The stage's access-log template, None when it writes no access log; UsageError when it is no text."""
+    settings = _get(stage, "accessLogSettings")
+    if settings is None:
+        return None
+    if not isinstance(settings, Mapping):
+        raise UsageError(f"{label}: accessLogSettings is no object")
+    text = _get(settings, "format")
+    if text is None or text == "":
+        return None
+    if not isinstance(text, str):
+        raise UsageError(f"{label}: format is no text")
+    return text
 
 
 def _with_origin(found: Format, api: str | None, stage: str | None) -> Format:

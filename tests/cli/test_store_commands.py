@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -54,6 +57,24 @@ def test_lines_go_in_once_and_come_out_in_every_format(tmp_path: Path, capsys: p
     assert pq.read_table(tmp_path / "out.parquet").num_rows == 100
     minutes = [json.loads(line) for line in run(capsys, "export", "minutes").splitlines()]
     assert sum(row["n"] for row in minutes) == 100
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+def test_a_reader_that_goes_away_amid_an_export_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str, unbuffered: str
+) -> None:
+    (tmp_path / "access.log").write_text("".join(LINE % (n, n, START_MS + n * 60_000, "/a", 200) for n in range(3000)))
+    run(capsys, "ingest", "access.log")
+    command = [sys.executable, "-m", "gatewatch", "export", "minutes", "--format", form]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.read(1)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 141
 
 
 def test_since_and_until_cut_an_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

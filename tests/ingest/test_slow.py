@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 
 import duckdb
 import pytest
@@ -113,7 +114,7 @@ TEXTS = sorted(name for name, found in FORMATS.items() if found.family == "text"
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_duckdb_reads_a_text_format_as_the_line_reader_does(name: str) -> None:
-    found = FORMATS[name]
+    found = replace(FORMATS[name], relaxed=None)
     lines = [
         text for path in SAMPLES.values() for text in path.with_name(f"{path.name[:-14]}.log").read_text().split("\n")
     ]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.formats.infer import describe, infer
+from ingest.formats.infer import describe, infer, named
 from ingest.formats.names import variable_of
 from ingest.slow import read_line
 
@@ -147,3 +147,44 @@ def test_a_csv_header_names_the_columns() -> None:
     formats = infer(["client_ip;time;method;path;status_code", *rows])
     assert describe(formats[0]).startswith("csv: x.time, path, httpMethod, status")
     assert read_line(formats, rows[1]).variables["status"] == "503"
+
+
+XML = (
+    "<log><ip>192.0.2.1</ip><time>2026-06-09T12:00:00Z</time><path>/a</path><status>200</status>"
+    "<latency>12</latency></log>"
+)
+
+
+@pytest.mark.parametrize("cut", [len("</log>"), len("</latency></log>"), 2, 30])
+def test_xml_that_is_cut_off_is_no_format_and_no_line(cut: int) -> None:
+    assert infer([XML[:-cut]]) == []
+    assert read_line(infer([XML]), XML[:-cut]).reason == "no_format"
+
+
+def test_xml_may_be_nested_hold_attributes_and_have_no_root() -> None:
+    nested = (
+        '<a id="x"><http method="GET"/><time>2026-06-09T12:00:00Z</time>'
+        "<http><path>/a</path><status>200</status></http></a>"
+    )
+    for text in (nested, nested.removeprefix('<a id="x">').removesuffix("</a>")):
+        (found,) = infer([text])
+        assert read_line([found], text).variables["status"] == "200"
+
+
+CLF_LINE = '192.0.2.1 - - [09/Jun/2026:12:00:00 +0000] "GET /a HTTP/1.1" 200 31'
+
+
+@pytest.mark.parametrize("identity", ["r1", "1a", "x.y:z", "7", '"q"', "a{b}"])
+@pytest.mark.parametrize("name", ["apigw-rest-clf", "apigw-rest-clf-old", "apigw-http-clf", "apigw-http-clf-old"])
+def test_any_request_id_is_read_where_the_format_is_known(identity: str, name: str) -> None:
+    line = f"{CLF_LINE} {identity}"
+    if identity == '"q"' and not name.endswith("old"):
+        return  # quotes stand around other values of this format
+    assert read_line([named(name)], line).variables["requestId"] == identity
+    strange = infer([f"{CLF_LINE} 00000000-0000-4000-8000-00000000000{number}" for number in range(3)])
+    assert read_line(strange, line).variables["requestId"] == identity
+
+
+def test_a_number_behind_the_size_is_a_duration_and_no_id() -> None:
+    assert [found.name for found in infer([f"{CLF_LINE} 0.123"])] == ["apache-common-timed"]
+    assert infer([f"{CLF_LINE} 123"]) == []

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gatewatch.errors import UsageError
 from gatewatch.records import ApiType
-from ingest.formats.infer import choose
+from ingest.formats.infer import check_explicit, check_timed, choose
 from ingest.formats.names import CONTEXT
 from ingest.formats.template import VARIABLE, compile_template, stage_formats
 from ingest.slow import read_line
@@ -216,3 +216,33 @@ def test_an_explicit_format_is_a_template_or_a_name() -> None:
     assert [found.name for found in choose([], "$context.status $context.path", ())] == ["template"]
     with pytest.raises(UsageError, match="nginx-combined"):
         choose([], "no-such-format", ())
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ("yes", "accessLogSettings is no object"),
+        ({"format": 7}, "format is no text"),
+        ({"format": {"status": "$context.status"}}, "format is no text"),
+        ({"format": "plain words"}, "there is no $context variable in it"),
+        ({"format": '{"s":"$context.status"'}, "not valid"),
+        ({"format": '{"t":"$context.requestTime"}'}, "no $context.status"),
+    ],
+)
+def test_a_template_that_cannot_be_used_is_said(settings: object, complaint: str) -> None:
+    said: list[str] = []
+    inventory = {"restApis": [{"id": "a1", "stages": [{"stageName": "prod", "accessLogSettings": settings}]}]}
+    stage_formats(inventory, said.append)
+    assert len(said) == 1
+    assert said[0].startswith("template of a1/prod: ")
+    assert complaint in said[0]
+
+
+def test_a_template_needs_a_status_and_lines_a_time() -> None:
+    with pytest.raises(UsageError, match=r"no \$context\.status"):
+        check_explicit("$context.requestTime $context.path")
+    check_explicit("$context.status $context.path")
+    with pytest.raises(UsageError, match="neither"):
+        check_timed("$context.status $context.path")
+    check_timed("$context.requestTime $context.status")
+    check_timed("alb")
