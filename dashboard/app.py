@@ -46,13 +46,19 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def build_dashboard(opened: Callable[[], Store], clock: Callable[[], datetime] = _now) -> Dash:
-    """The dashboard on the store that `opened` gives; mount its `.server` behind all other routes."""
+def build_dashboard(
+    opened: Callable[[], Store], clock: Callable[[], datetime] = _now, *, csrf_cookie: str = "gw-csrf"
+) -> Dash:
+    """The dashboard on the store that `opened` gives; mount its `.server` behind all other routes.
+
+    csrf_cookie: name of the cookie with the token that callbacks send along.
+    """
     dash = Dash(
         "dashboard",
         backend=_without_websockets(),
         assets_folder=str(Path(__file__).parent / "assets"),
-        assets_ignore=r"theme\.js",  # loaded by the index itself, before anything is painted
+        # The one is loaded by the index itself, before anything is painted, the other by the login page.
+        assets_ignore=r"theme\.js|login\.css",
         index_string=_INDEX,
         use_pages=True,
         pages_folder="",
@@ -65,6 +71,7 @@ def build_dashboard(opened: Callable[[], Store], clock: Callable[[], datetime] =
         websocket_callbacks=False,
         suppress_callback_exceptions=False,
         add_log_handler=False,
+        csrf_token_name=csrf_cookie,
     )
     reader = Reader(opened, clock)
     dash.layout = shell()

@@ -29,12 +29,15 @@ from dash import (
 from dash import page_container as pages
 from dash.development.base_component import Component
 
+from alerts.render.text import plain
 from dashboard import words
-from dashboard.components import banner, icon, skeleton, was
+from dashboard.components import banner, command, icon, skeleton, was
 from dashboard.data import Reader
 from dashboard.figures import template
 from dashboard.view import RANGES, View, view_of
+from gatewatch.access.current import current
 from gatewatch.errors import GatewatchError
+from gatewatch.roles import Via, Who
 
 log = logging.getLogger(__name__)
 
@@ -87,9 +90,10 @@ def shell() -> Component:
         children=dmc.AppShell(
             [
                 dmc.AppShellHeader(header),
-                dmc.AppShellNavbar([html.Nav(links), _keys()], p="sm"),
+                dmc.AppShellNavbar([html.Nav(links), html.Div(id="who", className="person"), _keys()], p="sm"),
                 dmc.AppShellMain(
                     [
+                        html.Div(id="notice"),
                         html.Div(id="banner"),
                         html.Main(pages, id="main"),
                         html.Footer(id="footer", className="footer"),
@@ -128,6 +132,10 @@ def add_frame(dash: Dash, reader: Reader) -> None:
             names = []
         return scope_bar(view, names)
 
+    @dash.callback(Output("who", "children"), Output("notice", "children"), Input(LOCATION, "pathname"))
+    async def who(_: str | None) -> tuple[Component | None, Component | None]:
+        return who_menu(current())
+
     def clientside(name: str, *arguments: Any, **options: Any) -> None:
         dash.clientside_callback(ClientsideFunction("gatewatch", name), *arguments, **options)
 
@@ -157,6 +165,20 @@ def add_frame(dash: Dash, reader: Reader) -> None:
         Input("scheme", "data"),
         State("templates", "data"),
     )
+
+
+def who_menu(who: Who | None) -> tuple[Component | None, Component | None]:
+    """Who is logged in, with the way out; without a login, the notice that says so."""
+    if who is None:
+        return None, None
+    if who.via is Via.NOBODY:
+        text = "No login: everybody on this machine sees this. To turn it on: "
+        return None, html.Div([text, command("gatewatch users add NAME --role admin")], className="notice", role="note")
+    role = who.role.value if who.role else ""
+    name = plain(who.name, 60)
+    shown = html.Div([html.Span(name, className="person-name", title=name), html.Span(role, className="chip")])
+    # The click is heard by gatewatch.js: Dash's own forms do not send themselves.
+    return html.Div([shown, html.Button("Log out", className="plain-button log-out")]), None
 
 
 def scope_bar(view: View, names: list[str]) -> list[Component]:

@@ -33,6 +33,27 @@ class Settings(BaseSettings):
         default=None, description="SQLAlchemy URL of the state; default: SQLite in the data directory"
     )
     host: str = Field(default="127.0.0.1", description="address to listen on; only loopback while no login exists")
+    login: str = Field(
+        default="auto",
+        pattern="^(auto|on|off)$",
+        description="auto: asked for as soon as there is a user; on: always; off: never, on loopback only",
+    )
+    session_idle_minutes: int = Field(default=30, ge=1, description="minutes without a request that end a session")
+    session_hours: int = Field(default=12, ge=1, le=720, description="hours after which a session ends in any case")
+    requests_per_second: int = Field(
+        default=50, ge=1, description="requests an address, an account and a token may make, twice as many at once"
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        default=(), description="addresses or networks of proxies whose X-Forwarded-For is believed"
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(), description="further names by which people reach gatewatch, beside that of public_url"
+    )
+    tls_certificate: Path | None = Field(default=None, description="PEM file with the certificate chain, for https")
+    tls_key: Path | None = Field(default=None, description="PEM file with the certificate's key")
+    plain_http: bool = Field(
+        default=False, description="let people log in over unencrypted http from other machines, too"
+    )
     port: int = Field(default=8080, ge=0, le=65535, description="port of the web process")
     public_url: str | None = Field(default=None, description="address that people use, for links in alerts")
     workers: int = Field(default=0, ge=0, le=256, description="ingest processes; 0: one a core")
@@ -70,6 +91,16 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment over the file's values (which come in through init)."""
         return env_settings, init_settings
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether people reach us by https: our own, or that of a proxy which public_url names."""
+        return self.tls_certificate is not None or (self.public_url or "").lower().startswith("https://")
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the address that we listen on."""
+        return self.host.strip().strip("[]").lower() in LOOPBACK
 
     @property
     def state_url(self) -> str:

@@ -17,7 +17,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from gatewatch.app import build_app, serve
-from gatewatch.app.guard import host_name, policy
+from gatewatch.app.guard import policy
+from gatewatch.app.hosts import host_name
 from gatewatch.errors import UsageError
 from gatewatch.settings import Settings
 

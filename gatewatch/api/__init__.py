@@ -8,16 +8,21 @@ import pkgutil
 from fastapi import APIRouter, FastAPI
 
 from gatewatch.api import routes
+from gatewatch.api.access import declared
 from gatewatch.api.problems import install_problems
 
 
 def add_api(app: FastAPI) -> None:
     """Put every resource on `app`, and make each of its errors a problem document (RFC 9457).
 
-    `app.state.opened` must be a function that returns the open store, or raises a GatewatchError.
+    `app.state.opened` must be a function that returns the open store, or raises a GatewatchError. A route that declares
+    no role (gatewatch/api/access.py) is a mistake, and nothing starts.
     """
     install_problems(app)
     for module in sorted(pkgutil.iter_modules(routes.__path__), key=lambda found: found.name):
         router = importlib.import_module(f"{routes.__name__}.{module.name}").router
         assert isinstance(router, APIRouter), module.name
+        for route in router.routes:
+            if not declared(route):
+                raise RuntimeError(f"{module.name}: {route} declares no role; see gatewatch/api/access.py")
         app.include_router(router)

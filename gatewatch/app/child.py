@@ -47,6 +47,8 @@ def web(settings: Settings, listener: socket.socket) -> None:
         timeout_keep_alive=20,
         timeout_graceful_shutdown=DRAIN_SECONDS,
         h11_max_incomplete_event_size=64 << 10,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
         ws="none",
     )
     uvicorn.Server(config).run(sockets=[listener])

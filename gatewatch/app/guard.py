@@ -1,12 +1,11 @@
-"""What stands before every route: who may ask, and the headers that tell a browser what our pages may do.
+"""What a browser must be told and must tell us: headers of every answer, where a change comes from, and its size.
 
-While there is no login the only protection of the data is that nobody but this machine can ask. A page on another
-site could still make the owner's browser ask for it (DNS rebinding, forged forms), so the Host and Origin are checked.
+A page on another site can make a person's browser ask us. So each change must come from our own pages (Origin,
+Sec-Fetch-Site) and be of a type that no form of another site can send.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
@@ -15,35 +14,14 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gatewatch.api.problems import problem
-from gatewatch.errors import UsageError
-from gatewatch.settings import LOOPBACK
+from gatewatch.app.gate import FORM_PATHS, SAFE
 
 log = logging.getLogger(__name__)
 
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+MOST_BODY = 1 << 20
+"""Bytes of a request's body. Log data have a listener of their own."""
 
-
-def require_loopback(host: str) -> None:
-    """UsageError unless only this machine can reach the address: there is no login yet."""
-    name = host.strip().strip("[]").lower()
-    if name in LOOPBACK:
-        return
-    raise UsageError(
-        f"host {host!r}: gatewatch has no login yet and so listens only on 127.0.0.1, ::1 or localhost; "
-        "reach it from elsewhere through an SSH tunnel"
-    )
-
-
-def host_name(value: str) -> str:
-    """The name in a Host header, without port, brackets and trailing dot; '' when it is none."""
-    try:
-        name = urlsplit(f"//{value}").hostname or ""
-    except ValueError:
-        return ""
-    try:
-        return str(ipaddress.ip_address(name))
-    except ValueError:
-        return name.rstrip(".").lower()
+_FORM = "application/x-www-form-urlencoded"
 
 
 def policy(script_hashes: Sequence[str]) -> str:
@@ -56,10 +34,16 @@ def policy(script_hashes: Sequence[str]) -> str:
     )
 
 
-class Guard:
-    """ASGI middleware: refuses foreign Hosts and Origins, and sets the security headers on every answer."""
+class TooLarge(Exception):
+    """A body without a stated length went beyond the limit."""
 
-    def __init__(self, app: ASGIApp, *, script_hashes: Callable[[], Sequence[str]] = tuple) -> None:
+
+class Guard:
+    """ASGI middleware: refuses changes from other sites and bodies that are too large, and sets security headers."""
+
+    def __init__(
+        self, app: ASGIApp, *, script_hashes: Callable[[], Sequence[str]] = tuple, encrypted: bool = False
+    ) -> None:
         self._app = app
         self._script_hashes = script_hashes
         self._headers = {
@@ -70,6 +54,8 @@ class Guard:
             "Cross-Origin-Resource-Policy": "same-origin",
             "X-Frame-Options": "DENY",
         }
+        if encrypted:
+            self._headers["Strict-Transport-Security"] = "max-age=31536000"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":  # nothing of ours speaks it; Dash registers an endpoint all the same
@@ -80,6 +66,7 @@ class Guard:
             return
 
         started = False
+        taken = 0
 
         async def with_headers(message: Message) -> None:
             nonlocal started
@@ -88,36 +75,68 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers[name] = value
+                if scope["path"] in FORM_PATHS:
+                    # With no-referrer, browsers say `Origin: null` when a form is sent, even to its own site.
+                    headers["Referrer-Policy"] = "same-origin"
                 # Asked each time: Dash adds a script of its own with the first request.
                 headers["Content-Security-Policy"] = policy(self._script_hashes())
                 headers.setdefault("Cache-Control", "no-cache" if scope["path"].startswith("/assets/") else "no-store")
             await send(message)
 
+        async def bounded() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > MOST_BODY:
+                raise TooLarge
+            return message
+
+        async def unless_too_large(message: Message) -> None:
+            if taken <= MOST_BODY:  # else frameworks answer with what they make of TooLarge
+                await with_headers(message)
+
         headers = Headers(scope=scope)
-        refusal = self._refusal(scope["method"], headers)
+        refusal = _refusal(scope["method"], scope["path"], headers)
         if refusal is not None:
             await problem(*refusal)(scope, receive, with_headers)
             return
         try:
-            await self._app(scope, receive, with_headers)
+            await self._app(scope, bounded, unless_too_large)
+        except TooLarge:
+            pass
         except Exception:  # a bug: say so in the log, and nothing about it to the client
             log.exception("a request failed", extra={"path": scope["path"][:200]})
             if started:
                 raise
             answer = problem(500, "gatewatch failed to answer; its log has the reason")
             await answer(scope, receive, with_headers)
+        if taken > MOST_BODY and not started:
+            await problem(413, f"a body has at most {MOST_BODY >> 20} MiB")(scope, receive, with_headers)
 
-    def _refusal(self, method: str, headers: Headers) -> tuple[int, str] | None:
-        host = headers.get("host", "")
-        if host_name(host) not in LOOPBACK:
-            return 421, "gatewatch answers only to localhost, 127.0.0.1 and [::1] while it has no login"
-        if method in _SAFE:
-            return None
-        origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            return 403, "the request comes from another site"
-        if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
-            return 403, "the request comes from another site"
-        if headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
-            return 415, "the body must be application/json"
+
+def _refusal(method: str, path: str, headers: Headers) -> tuple[int, str] | None:
+    length = headers.get("content-length", "0")
+    if length.isascii() and length.isdigit() and int(length[:20]) > MOST_BODY:
+        return 413, f"a body has at most {MOST_BODY >> 20} MiB"
+    if method in SAFE:
         return None
+    if _foreign(headers):
+        return 403, "the request comes from another site"
+    # Other methods than POST need our leave (CORS) before a browser sends them for another site.
+    body = method == "POST" or length != "0" or "transfer-encoding" in headers
+    kind = headers.get("content-type", "").split(";")[0].strip().lower()
+    if body and kind != (_FORM if path in FORM_PATHS else "application/json"):
+        return 415, "the body must be application/json"
+    return None
+
+
+def _foreign(headers: Headers) -> bool:
+    if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        return True
+    origin = headers.get("origin")
+    if origin is None:
+        return False
+    try:
+        return urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
+    except ValueError:
+        return True

@@ -6,6 +6,7 @@ import http.client
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -17,7 +18,7 @@ from types import FrameType
 import orjson
 from pydantic import SecretStr
 
-from gatewatch.app.guard import require_loopback
+from gatewatch.app.binding import check_binding, has_users
 from gatewatch.errors import UsageError
 from gatewatch.settings import Settings
 from gatewatch.store.state import open_state
@@ -59,10 +60,11 @@ class Child:
 
 def serve(settings: Settings) -> int:
     """Serve until SIGTERM or Ctrl-C: 0 after a clean stop. UsageError when the address cannot be had."""
-    require_loopback(settings.host)
+    for warning in check_binding(settings):
+        _tell(f"gatewatch: {warning}")
     open_state(settings).close()  # a wrong data directory or schema is said now, in one line
     listener = listen(settings.host, settings.port)
-    address = url_of(settings.host, listener.getsockname()[1])
+    address = url_of(settings.host, listener.getsockname()[1], encrypted=settings.tls_certificate is not None)
     stop = threading.Event()
 
     def stopping(number: int, frame: FrameType | None) -> None:
@@ -75,7 +77,7 @@ def serve(settings: Settings) -> int:
     starter = _starter(settings, listener)
     children = [Child("web", starter), Child("worker", starter)]
     try:
-        _supervise(children, stop, address)
+        _supervise(children, stop, address, _banner(settings))
         _drain(children)
     except KeyboardInterrupt:
         return 130
@@ -105,9 +107,19 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def url_of(host: str, port: int) -> str:
+def url_of(host: str, port: int, *, encrypted: bool = False) -> str:
     name = f"[{host}]" if ":" in host and not host.startswith("[") else host
-    return f"http://{name}:{port}"
+    return f"{'https' if encrypted else 'http'}://{name}:{port}"
+
+
+def _banner(settings: Settings) -> str | None:
+    """What people are told who serve without a login."""
+    if settings.login == "on" or (settings.login == "auto" and has_users(settings)):
+        return None
+    return (
+        "no login: everybody on this machine can see and change everything; `gatewatch users add NAME --role admin` "
+        "turns the login on"
+    )
 
 
 def _starter(settings: Settings, listener: socket.socket) -> Callable[[str], subprocess.Popen[bytes]]:
@@ -141,7 +153,7 @@ def dumped(settings: Settings) -> bytes:
     return orjson.dumps(plain, default=str)
 
 
-def _supervise(children: list[Child], stop: threading.Event, address: str) -> None:
+def _supervise(children: list[Child], stop: threading.Event, address: str, banner: str | None) -> None:
     told = False
     while not stop.wait(0.1):
         now = time.monotonic()
@@ -150,6 +162,8 @@ def _supervise(children: list[Child], stop: threading.Event, address: str) -> No
         if not told and _alive(address):
             told = True
             print(f"gatewatch is at {address}", flush=True)  # noqa: T201  what people wait for
+            if banner is not None:
+                _tell(banner)
             _tell(f"next: open {address} in a browser; Ctrl-C stops it")
 
 
@@ -171,8 +185,12 @@ def _drain(children: list[Child]) -> None:
 
 
 def _alive(address: str) -> bool:
-    host = address.removeprefix("http://")
-    connection = http.client.HTTPConnection(host, timeout=2)
+    scheme, _, host = address.partition("://")
+    connection: http.client.HTTPConnection
+    if scheme == "https":  # our own certificate, asked by ourselves: only whether it answers matters
+        connection = http.client.HTTPSConnection(host, timeout=2, context=ssl._create_unverified_context())  # noqa: S323
+    else:
+        connection = http.client.HTTPConnection(host, timeout=2)
     try:
         connection.request("GET", "/healthz")
         return connection.getresponse().status == 200

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 _LOCK = 0x6761_7465  # one migration at a time on a shared PostgreSQL
-_DATA = ("ingest_batch", "finding", "source")
+_DATA = ("ingest_batch", "finding", "source", "user_account")
 
 
 def head_revision() -> str:

@@ -8,35 +8,17 @@ from __future__ import annotations
 from datetime import datetime
 from hashlib import blake2b
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, MetaData, UniqueConstraint
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
 
 from gatewatch.records import JSON
-from gatewatch.store.columns import AnyText, Json, Utc
+from gatewatch.store import access_models  # noqa: F401  the metadata holds every table
+from gatewatch.store.base import Base as Base
+from gatewatch.store.base import BigId
+from gatewatch.store.columns import Json
 
-SCHEMA = "0001"
+SCHEMA = "0002"
 """The newest migration: what this program writes."""
-
-# SQLite numbers rows by itself only in a column that is exactly INTEGER.
-BigId = BigInteger().with_variant(Integer(), "sqlite")
-
-
-class Base(DeclarativeBase):
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {  # noqa: RUF012  SQLAlchemy reads it from the class
-        str: AnyText(),
-        datetime: Utc(),
-        int: BigInteger(),
-        bytes: LargeBinary(),
-        JSON: Json(),
-    }
 
 
 class SourceRow(Base):

@@ -69,7 +69,7 @@ def test_an_older_database_with_data_waits_for_an_upgrade(settings: Settings) ->
     with state.begin() as session:
         session.add(SourceRow(name="a", kind="folder", location="/logs", follow=True, created_at=AT))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "SCHEMA", "0002")
+        patch.setattr(module, "SCHEMA", "9998")
         with pytest.raises(SchemaError, match="run `gatewatch db upgrade`"):
             module.prepare(state.engine, settings)
     state.close()

@@ -5,12 +5,13 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from gatewatch.api.access import VIEWER
 from gatewatch.api.reading import PROBLEMS, answer, ask
 from gatewatch.records import JSON, iso
 from gatewatch.store.sources import SourceAccount, accounting
 from gatewatch.store.state import State
 
-router = APIRouter(prefix="/api/v1/accounting", tags=["accounting"])
+router = APIRouter(prefix="/api/v1/accounting", tags=["accounting"], dependencies=[VIEWER])
 
 
 def to_json(account: SourceAccount) -> dict[str, JSON]:

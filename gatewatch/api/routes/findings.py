@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from gatewatch.api.access import VIEWER
 from gatewatch.api.problems import problem
 from gatewatch.api.reading import PROBLEMS, Instant, answer, ask, missing
 from gatewatch.records import JSON, Kind, Severity, iso
@@ -23,7 +24,7 @@ from gatewatch.store.findings import (
 )
 from gatewatch.store.state import State
 
-router = APIRouter(prefix="/api/v1/findings", tags=["findings"])
+router = APIRouter(prefix="/api/v1/findings", tags=["findings"], dependencies=[VIEWER])
 
 Text = Annotated[str | None, Query(max_length=512)]
 FindingId = Annotated[str, Path(alias="id", max_length=64, description="The finding's id")]

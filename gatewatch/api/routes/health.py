@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from gatewatch.api.access import PUBLIC
 from gatewatch.api.problems import problem
 from gatewatch.api.reading import PROBLEMS, answer, ask
 from gatewatch.errors import GatewatchError, SchemaError
@@ -12,7 +13,7 @@ from gatewatch.store.migrate import current_revision
 from gatewatch.store.models import SCHEMA
 from gatewatch.store.state import State
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], dependencies=[PUBLIC])
 
 
 @router.head("/healthz", include_in_schema=False)

@@ -1,0 +1,172 @@
+"""The login page and the way out: plain forms that work without scripts."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from urllib.parse import parse_qs, urlsplit
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from alerts.render.html import html_text
+from gatewatch.access.credentials import csrf_token, new_session_secret, same
+from gatewatch.access.limits import Backoff, Buckets
+from gatewatch.access.login import Client, log_in, log_out
+from gatewatch.api.access import PUBLIC
+from gatewatch.app.cookies import Cookies
+from gatewatch.app.hosts import host_name
+from gatewatch.app.opened import Opened
+from gatewatch.settings import LOOPBACK, Settings
+
+_MOST_FORM = 8 << 10
+_WRONG = "The name or the password is wrong."
+
+
+class Doors:
+    """Makes the router of the login page. Guesses are slowed down by address, and by name whoever makes them."""
+
+    def __init__(self, settings: Settings, opened: Opened) -> None:
+        self._settings = settings
+        self._opened = opened
+        self._cookies = Cookies(settings)
+        self._by_address = Backoff()
+        self._by_name = Buckets(20 / 60, 20)
+
+    def router(self) -> APIRouter:
+        router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])
+        router.add_api_route("/login", self.show, methods=["GET"])
+        router.add_api_route("/login", self.enter, methods=["POST"])
+        router.add_api_route("/logout", self.leave, methods=["POST"])
+        return router
+
+    async def show(self, request: Request) -> Response:
+        target = safe_target(request.query_params.get("next"))
+        if request.state.who is not None:
+            return RedirectResponse(target, status_code=303)
+        note = "You are logged out." if "out" in request.query_params else ""
+        return self._page(request, target, good=note)
+
+    async def enter(self, request: Request) -> Response:
+        fields = await _fields(request)
+        target = safe_target(fields.get("next"))
+        shown, kept = fields.get("token", ""), self._cookies.read(request.headers, self._cookies.form_name)
+        if kept is None or not same(shown, kept):
+            return self._page(request, target, wrong="The form was too old. Please try again.", status=403)
+        if self._in_the_clear(request):
+            return self._page(request, target, status=403)
+        address, name, now = request.state.address, fields.get("name", ""), time.monotonic()
+        key = name.strip().lower()[:64]
+        wait = self._by_address.wait(address, now) or self._by_name.take(key, now)
+        if wait:
+            answer = self._page(
+                request, target, name=name, wrong=f"Too many attempts. Try again in {wait:.0f} s.", status=429
+            )
+            answer.headers["Retry-After"] = str(int(wait) + 1)
+            return answer
+        client = Client(address, request.headers.get("user-agent", ""))
+        state = await run_in_threadpool(self._opened)
+        begun = await run_in_threadpool(log_in, state, name, fields.get("password", ""), client, now=datetime.now(UTC))
+        if begun is None:
+            self._by_address.failed(address, now)
+            return self._page(request, target, name=name, wrong=_WRONG, status=401)
+        self._by_address.succeeded(address)
+        await run_in_threadpool(self._end_former, request)
+        answer = RedirectResponse(target, status_code=303)
+        self._cookies.begin(answer, begun.secret, csrf_token(begun.secret))
+        return answer
+
+    async def leave(self, request: Request) -> Response:
+        fields = await _fields(request)
+        secret = self._cookies.session(request.headers)
+        if request.state.who is not None and secret is not None:
+            if not same(fields.get("token", ""), csrf_token(secret)):
+                return RedirectResponse("/", status_code=303)
+            await run_in_threadpool(self._end_former, request)
+        answer = RedirectResponse("/login?out", status_code=303)
+        self._cookies.end(answer)
+        return answer
+
+    def _end_former(self, request: Request) -> None:
+        """The session that the browser came with; a new login never goes on with an old one."""
+        if request.state.who is not None:
+            log_out(self._opened(), request.state.who, now=datetime.now(UTC))
+
+    def _in_the_clear(self, request: Request) -> bool:
+        """A password, and the cookie after it, would cross a network unencrypted."""
+        if self._settings.encrypted or self._settings.plain_http or request.url.scheme == "https":
+            return False
+        return host_name(request.headers.get("host", "")) not in LOOPBACK
+
+    def _page(
+        self, request: Request, target: str, *, name: str = "", wrong: str = "", good: str = "", status: int = 200
+    ) -> Response:
+        token = self._cookies.read(request.headers, self._cookies.form_name) or new_session_secret()
+        if self._in_the_clear(request):
+            wrong = (
+                "This connection is not encrypted, so nobody can log in over it. Set tls_certificate and tls_key, or "
+                "public_url with https behind a proxy (or plain_http, if you know what you do)."
+            )
+        form = (
+            '<form method="post" action="/login">'
+            f'<input type="hidden" name="token" value="{html_text(token)}">'
+            f'<input type="hidden" name="next" value="{html_text(target, 2000)}">'
+            '<label for="name">Name</label>'
+            f'<input id="name" name="name" value="{html_text(name, 64)}" autocomplete="username" autocapitalize="none" '
+            f'spellcheck="false" required maxlength="64"{"" if name else " autofocus"}>'
+            '<label for="password">Password</label>'
+            '<input id="password" name="password" type="password" autocomplete="current-password" required '
+            f'maxlength="256"{" autofocus" if name else ""}>'
+            '<button type="submit">Log in</button></form>'
+        )
+        notes = "".join(
+            f'<p class="door-note{kind}" role="{role}">{html_text(text)}</p>'
+            for text, kind, role in ((wrong, "", "alert"), (good, " good", "status"))
+            if text
+        )
+        foot = "No account yet? Ask an admin: accounts are made with gatewatch users add."
+        answer = HTMLResponse(document("Log in", f"{notes}{form}", foot), status_code=status)
+        self._cookies.form(answer, token)
+        return answer
+
+
+def document(title: str, inside: str, foot: str) -> str:
+    """A page outside of the dashboard. inside: HTML; title and foot: text."""
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{html_text(title)} · gatewatch</title>"
+        '<link rel="icon" href="/assets/favicon.svg"><script src="/assets/first/theme.js"></script>'
+        '<link rel="stylesheet" href="/assets/gatewatch.css"><link rel="stylesheet" href="/assets/login.css"></head>\n'
+        '<body class="door"><main><p class="door-brand"><img src="/assets/favicon.svg" alt="">gatewatch</p>'
+        f'<div class="card"><h1>{html_text(title)}</h1>{inside}</div><p class="door-foot">{html_text(foot)}</p>'
+        "</main></body></html>\n"
+    )
+
+
+def safe_target(text: str | None) -> str:
+    """A path of our own to go on to, `/` for whatever else was asked: a login must not lead to another site."""
+    if not text or len(text) > 2000 or not text.startswith("/") or text.startswith(("//", "/\\", "/login", "/logout")):
+        return "/"
+    if not text.isprintable() or "\\" in text:
+        return "/"
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return "/"
+    return "/" if parts.scheme or parts.netloc else text
+
+
+async def _fields(request: Request) -> dict[str, str]:
+    """The fields of a form, each once; empty when it is too large or none."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > _MOST_FORM:
+            return {}
+    try:
+        found = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=20)
+    except ValueError:
+        return {}
+    return {name: values[0] for name, values in found.items() if len(values) == 1}
