@@ -132,7 +132,16 @@ def test_a_form_from_elsewhere_is_refused(client: TestClient) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", "/login?next=/", "", "/a\nb", "x"],
+    [
+        "//evil.example",
+        "https://evil.example",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "/login?next=/",
+        "",
+        "/a\nb",
+        "x",
+    ],
 )
 def test_a_login_leads_to_no_other_site(text: str) -> None:
     assert safe_target(text) == "/"
@@ -234,7 +243,9 @@ def test_login_off_and_on_are_what_they_say(tmp_path: Path) -> None:
 
 def test_a_database_that_never_answered_lets_nobody_in(tmp_path: Path) -> None:
     url = SecretStr(f"postgresql://me@/none?host={tmp_path}")
-    with TestClient(build_app(Settings(data_dir=tmp_path / "d", database_url=url)), base_url="http://localhost") as client:
+    with TestClient(
+        build_app(Settings(data_dir=tmp_path / "d", database_url=url)), base_url="http://localhost"
+    ) as client:
         assert client.get("/healthz").status_code == 200
         assert client.get("/readyz").status_code == 503
         for path in ("/", "/api/v1/findings", "/_dash-layout"):

@@ -44,7 +44,9 @@ def run(
     return out if code == 0 else err
 
 
-def test_the_first_admin_is_made_by_a_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_first_admin_is_made_by_a_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     run(monkeypatch, capsys, "users", "add", "Alice", "--role", "admin")
     run(monkeypatch, capsys, "users", "add", "bob")
     listed = json.loads(run(monkeypatch, capsys, "users", "list", "--format", "json"))
