@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
@@ -296,9 +296,11 @@ class _Work:
             alive = bool(warm[row, at]) or (single and count > 0)
             episode.touch(minute, hot=is_hot or single, warm=alive and episode.end is None, score=score)
             if episode.end is None:
-                self._count(row, episode, chunk, at)
+                self._chart_on(episode, row, chunk, at)
                 # What lasts a day is the new normal: raised once, then learned.
                 held[row, at] = minute - episode.start < 1440
+            if episode.last == minute:
+                self._count(row, episode, chunk, at)
 
     def _open(self, row: int, chunk: Chunk, at: int, is_hot: bool, source: str | None) -> Episode | None:
         spikes, minute = self.spikes, chunk.start + at
@@ -356,6 +358,7 @@ class _Work:
         episode.observed, episode.expected = float(counts[-length:-1].sum()), float(mean[-length:-1].sum())
         episode.peak = float(counts[-length:].max())
         episode.facts["base"], episode.facts["base_expected"] = spikes.base_between(row, start, minute - 1)
+        episode.facts["counted"] = episode.facts["charted"] = minute
         return episode
 
     def _first_of(self, row: int, source: str, start: int, minute: int) -> int:
@@ -368,17 +371,31 @@ class _Work:
         return start
 
     def _count(self, row: int, episode: Episode, chunk: Chunk, at: int) -> None:
-        minute = chunk.start + at
-        y, mean, r = float(chunk.counts[row, at]), float(chunk.mean[row, at]), float(chunk.r[row, at])
-        episode.observed += y
-        episode.expected += mean
-        episode.peak = max(episode.peak, y)
-        episode.now.add(self.spikes.rows, self.spikes.rows.between(row, minute, minute), episode.facts["only"])
-        base, due = self.spikes.base_between(row, minute, minute)
-        facts: dict[str, Any] = episode.facts
+        """Count the minutes since the last one out of line up to this: what is counted is what lies in the episode."""
+        minute, facts = chunk.start + at, episode.facts
+        first = int(facts["counted"])
+        for back in range(minute - first, -1, -1):
+            y, mean = self._at(row, chunk, at, back)
+            episode.observed += y
+            episode.expected += mean
+            episode.peak = max(episode.peak, y)
+        episode.now.add(self.spikes.rows, self.spikes.rows.between(row, first, minute), facts["only"])
+        base, due = self.spikes.base_between(row, first, minute)
         facts["base"] += base
         facts["base_expected"] += due
-        self._chart(episode, minute, y, mean, r)
+        facts["counted"] = minute + 1
+
+    def _chart_on(self, episode: Episode, row: int, chunk: Chunk, at: int) -> None:
+        minute, r = chunk.start + at, float(chunk.r[row, at])
+        for back in range(minute - int(episode.facts["charted"]), -1, -1):
+            self._chart(episode, minute - back, *self._at(row, chunk, at, back), r)
+        episode.facts["charted"] = minute + 1
+
+    def _at(self, row: int, chunk: Chunk, at: int, back: int) -> tuple[float, float]:
+        """Count and expectation of the minute `back` before place `at` of the chunk."""
+        place = at - back
+        counts, mean = (chunk.counts, chunk.mean) if place >= 0 else (chunk.prior_counts, chunk.prior_mean)
+        return float(counts[row, place]), float(mean[row, place])
 
     def _chart(self, episode: Episode, minute: int, y: float, mean: float, r: float) -> None:
         if len(episode.series) < SERIES:
