@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test lint clean lock venv browser bench-ingest kill-test
+.PHONY: help demo test lint clean lock venv browser bench-ingest bench-detect kill-test
 
 help:
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -32,6 +32,9 @@ test: $(STAMP) browser lint ## set up and run every check
 
 bench-ingest: $(STAMP) ## ingest speed against DuckDB's C10 and GoAccess
 	$(BIN)/python -m bench.ingest
+
+bench-detect: $(STAMP) ## detection against labels, beside CloudWatch-like alarms and burn rates
+	$(BIN)/python -m bench.detect $(DETECT)
 
 kill-test: $(STAMP) ## SIGKILL during ingest, judged against a ledger
 	$(BIN)/python -m bench.kill

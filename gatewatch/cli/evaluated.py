@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gatewatch.cli.documents import place, print_table
@@ -17,17 +16,18 @@ from gatewatch.evaluation.rates import Rate
 if TYPE_CHECKING:
     from rich.console import Console
 
-HEADS = ("", "n", "recall", "delay", "p90", "subtype", "cause", "culprit P", "R", "F1", "findings", "single")
+HEADS = ("n", "recall", "delay", "p90", "subtype", "cause", "culprit P", "R", "F1", "findings", "single")
 
 
 def print_evaluation(counted: Figures, luck: Luck, console: Console) -> None:
     """All, and by kind, level, traffic and subtype."""
     rows: list[list[object]] = [["all", *cells(counted.everything)]]
     rows.append(["at shuffled times", "", share(luck.recall), minutes(luck.delay_median), *[""] * 8])
+    print_table(("", *HEADS), rows, console)
     for name in ("kind", "level", "traffic", "subtype"):
-        groups = counted.by.get(name, {})
-        rows += [[f"{name} {value}", *cells(one)] for value, one in groups.items()]
-    print_table(HEADS, rows, console)
+        if groups := counted.by.get(name):
+            console.print()
+            print_table((name, *HEADS), [[value, *cells(one)] for value, one in groups.items()], console)
     console.print()
     for line in lines(counted, luck):
         console.print(safe(line))
@@ -128,8 +128,3 @@ def per_week(rate: Rate) -> str:
         f"{rate.rate:.3g} false alarms an API and week "
         f"(95 %: {rate.low:.3g} to {rate.high:.3g}; {rate.count} in {rate.exposure:.1f} API-weeks)"
     )
-
-
-def side_by_side(columns: Mapping[str, Sequence[object]], heads: Sequence[str], console: Console) -> None:
-    """Names over columns: one row a name."""
-    print_table(("", *heads), [[name, *values] for name, values in columns.items()], console)

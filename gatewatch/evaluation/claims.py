@@ -18,7 +18,10 @@ NOTE = Severity.INFO.value
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One finding. place None: it names no API. end None: open. severity "info" is a note, nobody is alerted by it."""
+    """One finding. place None: it names no API. end None: open. severity "info" is a note, nobody is alerted by it.
+
+    score: how sure, on the detector's own scale; ranks findings in power curves, decides nothing here.
+    """
 
     id: str
     kind: str
@@ -31,6 +34,7 @@ class Claim:
     layer: str | None = None
     severity: str = "medium"
     people: People = field(default_factory=People)
+    score: float = 0.0
 
     @property
     def note(self) -> bool:
@@ -71,4 +75,5 @@ def _claim(node: Node) -> Claim:
         layer=node.optional_text("layer"),
         severity=severity,
         people=read_people(node.child("entities")),
+        score=node.number("score"),
     )

@@ -32,7 +32,13 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 
 HOUR_S = 3600.0
 DAY_S = 86_400.0
-KINDS = frozenset(kind.value for kind in Kind)
+KINDS = (
+    Kind.AUTH_FAILURE_SPIKE.value,
+    Kind.THROTTLING_ABUSE.value,
+    Kind.DEAD_API.value,
+    Kind.LATENCY_OUTLIER.value,
+)
+"""Kinds that are judged in every world; others only where a label has them."""
 
 
 class Fate(StrEnum):
@@ -132,7 +138,7 @@ class Pairing:
             np.array([np.inf if one.end is None else one.end for one in claims], float),
             np.array([one.detected for one in claims], float),
         )
-        judged = KINDS | {one.kind for one in incidents}
+        judged = {*KINDS, *(one.kind for one in incidents)}
         self.alarms = np.array([one.kind in judged and not one.note for one in claims], bool)
         by_api: dict[str, list[int]] = {}
         for index, one in enumerate(claims):

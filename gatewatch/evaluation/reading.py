@@ -47,6 +47,13 @@ class Node:
             raise self.wrong(key, "must be a list of texts")
         return tuple(str(one) for one in value)
 
+    def number(self, key: str) -> float:
+        """Absent or null: 0."""
+        value = self.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float | None):
+            raise self.wrong(key, "must be a number")
+        return float(value or 0)
+
     def moment(self, key: str) -> float:
         """Seconds since the epoch."""
         text = self.text(key)

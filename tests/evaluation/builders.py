@@ -9,13 +9,13 @@ from typing import Any
 
 from gatewatch.evaluation.claims import Claim
 from gatewatch.evaluation.labels import Benign, Incident, Labels, Place
+from gatewatch.evaluation.match import KINDS
 from gatewatch.evaluation.people import People
-from gatewatch.records import Kind, iso
+from gatewatch.records import iso
 
 START = datetime(2026, 6, 1, tzinfo=UTC).timestamp()
 DAY = 86_400.0
 HOUR = 3_600.0
-KINDS = [kind.value for kind in Kind]
 
 
 def at(hours: float) -> float:

@@ -14,11 +14,11 @@ from gatewatch.evaluation.claims import Claim
 from gatewatch.evaluation.figures import Figures, figures, quantile
 from gatewatch.evaluation.labels import Labels, Place
 from gatewatch.evaluation.luck import at_shuffled_times, beyond_luck
-from gatewatch.evaluation.match import Fate, judge
+from gatewatch.evaluation.match import KINDS, Fate, judge
 from gatewatch.evaluation.people import CAP, People, culprits, read_people
 from gatewatch.evaluation.rates import poisson_rate, share_interval
 from gatewatch.evaluation.reading import Node
-from tests.evaluation.builders import KINDS, a_claim, an_incident, flood, labels, oracle
+from tests.evaluation.builders import a_claim, an_incident, flood, labels, oracle
 
 NAMES = st.lists(st.integers(1, 40).map(lambda n: f"198.51.100.{n}"), max_size=6, unique=True).map(tuple)
 
