@@ -7,7 +7,7 @@ import binascii
 import gzip
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,25 +35,6 @@ class Unwrapped:
     group: list[str | None] = field(default_factory=list)
     envelopes: int = 0
     broken: list[tuple[int, bytes]] = field(default_factory=list)
-
-    def block(self, origins: list[Origin]) -> Block:
-        """The events, and behind them what was no envelope (read as it stands)."""
-        for line, text in self.broken:
-            self._add(line, text, None, None, None, None, None)
-        side = {
-            "x.event_id": pa.array(self.event_id, pa.string()),
-            "x.event_time": pa.array(self.event_time, pa.string()),
-            "x.delivered": pa.array(self.delivered, pa.string()),
-            "x.owner": pa.array(self.owner, pa.string()),
-            "x.log_group": pa.array(self.group, pa.string()),
-        }
-        return block_of_records(
-            self.records,
-            origins=origins,
-            number=np.array(self.number, dtype=np.int64),
-            side=side,
-            envelopes=self.envelopes,
-        )
 
     def _add(
         self,
@@ -103,6 +84,36 @@ class Unwrapped:
                 group if isinstance(group, str) else None,
             )
         return True
+
+
+def joined(several: Sequence[tuple[str, int, int, Unwrapped]]) -> Block:
+    """One block of what was unwrapped of several files: (file, line number of its first line, byte offset, events).
+
+    Behind the events of each file stands what was no envelope in it (read as it stands).
+    """
+    origins = []
+    whole = Unwrapped()
+    for file, line, offset, one in several:
+        origins.append(Origin(len(whole.records), file, line, offset))
+        for at, text in one.broken:
+            one._add(at, text, None, None, None, None, None)
+        for name in ("records", "number", "event_id", "event_time", "delivered", "owner", "group"):
+            getattr(whole, name).extend(getattr(one, name))
+        whole.envelopes += one.envelopes
+    side = {
+        "x.event_id": pa.array(whole.event_id, pa.string()),
+        "x.event_time": pa.array(whole.event_time, pa.string()),
+        "x.delivered": pa.array(whole.delivered, pa.string()),
+        "x.owner": pa.array(whole.owner, pa.string()),
+        "x.log_group": pa.array(whole.group, pa.string()),
+    }
+    return block_of_records(
+        whole.records,
+        origins=origins,
+        number=np.array(whole.number, dtype=np.int64),
+        side=side,
+        envelopes=whole.envelopes,
+    )
 
 
 def _number(value: object) -> str | None:

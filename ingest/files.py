@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from gatewatch.errors import SourceError
-from ingest.hints import Hint, Known, hint_of
+from ingest.hints import Hint, Known, hint_of, undated
 
 BLOCK_BYTES = 96 << 20
 """Bytes of text that one block holds: the unit of parsing, and what a batch's memory is made of."""
@@ -180,7 +180,10 @@ def _behind_newline(descriptor: int, position: int, size: int) -> int:
 
 
 def group(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
-    """Neighbouring small files of one folder and hint together, about a block's worth; big ones alone."""
+    """Neighbouring small files of one folder and hint together, about a block's worth; big ones alone.
+
+    Folders that only date what is in them (Firehose makes one an hour) count as the folder above them.
+    """
     together: list[Piece] = []
     weight = 0
     for piece in pieces:
@@ -194,8 +197,8 @@ def group(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
         yield together
 
 
-def _place(piece: Piece) -> tuple[str, Hint]:
-    return str(Path(piece.file.path).parent), piece.file.hint
+def _place(piece: Piece) -> tuple[tuple[str, ...], Hint]:
+    return undated(Path(piece.file.path).parent), piece.file.hint
 
 
 def _weight(piece: Piece) -> int:

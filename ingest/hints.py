@@ -48,3 +48,11 @@ def hint_of(path: str, apis: Mapping[str, Known]) -> Hint:
     named = [folder for folder in folders if not _DATED.fullmatch(folder) and not _STAGE.fullmatch(folder)]
     looks = (folder for folder in named if _API_ID.fullmatch(folder) and not folder.isalpha())
     return Hint(next(looks, named[0] if named else None), stage)
+
+
+def undated(folder: Path) -> tuple[str, ...]:
+    """The parts of a folder's path without the dates at its end: `logs/x` of `logs/x/2026/06/09/12`."""
+    parts = folder.parts
+    while parts and _DATED.fullmatch(parts[-1]):
+        parts = parts[:-1]
+    return parts

@@ -20,7 +20,7 @@ from gatewatch.frames import REQUESTS
 from ingest.beside import no_access_log
 from ingest.block import Block, Origin, Rows, Text, block_of
 from ingest.engine import Chosen, Engine, Reading
-from ingest.envelopes import is_envelope, unwrap
+from ingest.envelopes import Unwrapped, is_envelope, joined, unwrap
 from ingest.files import Piece
 from ingest.formats.infer import describe
 from ingest.formats.shapes import csv_header
@@ -188,6 +188,7 @@ def blocks(pieces: Sequence[Piece], first_lines: dict[str, int], failed: Callabl
     first_lines: file -> line number of the piece's first line; failed(file, reason) is called for what was lost.
     """
     waiting: list[tuple[str, int, int, Text]] = []
+    wrapped: list[tuple[str, int, int, Unwrapped]] = []
     for piece in pieces:
         path = piece.file.name
         line, offset = first_lines.get(path, 1), piece.offset
@@ -205,9 +206,11 @@ def blocks(pieces: Sequence[Piece], first_lines: dict[str, int], failed: Callabl
             failed(path, str(error))
             continue
         if is_envelope(whole):
-            yield _block(path, line, offset, whole)
+            wrapped.append((path, line, offset, unwrap(whole[:])))
         elif whole:
             waiting.append((path, line, offset, whole))
+    if wrapped:
+        yield joined(wrapped)
     if waiting:
         yield block_of(waiting)
 
@@ -231,7 +234,7 @@ def csv_head(line: bytes) -> str | None:
 
 def _block(path: str, line: int, offset: int, text: Text) -> Block:
     if is_envelope(text):
-        return unwrap(text[:]).block([Origin(0, path, line, offset)])
+        return joined([(path, line, offset, unwrap(text[:]))])
     return block_of([(path, line, offset, text)])
 
 

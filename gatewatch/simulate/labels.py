@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from gatewatch.records import JSON, iso
+from gatewatch.simulate.model import World
+
+VERSION = 1
 
 LEVELS: tuple[str, ...] = ("blatant", "moderate", "subtle")
 
@@ -108,6 +112,45 @@ class Benign:
             "end": None if self.end_ms is None else _iso(self.end_ms),
             "why": self.why,
         }
+
+
+def document(
+    world: World, labels: Sequence[Incident | Benign], requests: Mapping[str, int], lines: Mapping[str, JSON]
+) -> dict[str, JSON]:
+    """labels.json. requests: calls of each API, whether their lines were delivered or not. lines: what was written."""
+    settings = world.settings
+    incidents = sorted((one for one in labels if isinstance(one, Incident)), key=lambda one: (one.start_ms, one.id))
+    benign = sorted((one for one in labels if isinstance(one, Benign)), key=lambda one: (one.start_ms, one.id))
+    apis: list[JSON] = [
+        {
+            "api_id": api.id,
+            "account": world.account,
+            "region": world.region,
+            "stage": api.stage,
+            "kind": api.kind,
+            "name": api.name,
+            "rate_rps": round(api.rate_rps, 6),
+            "requests": requests.get(api.id, 0),
+        }
+        for api in world.apis
+    ]
+    return {
+        "schema_version": VERSION,
+        "seed": settings.seed,
+        "settings": {
+            "days": settings.days,
+            "apis": settings.apis,
+            "rate_rps": settings.rate_rps,
+            "scenarios": list(settings.scenarios) if settings.plant else ["none"],
+            "ongoing": settings.ongoing,
+        },
+        "start": _iso(world.start_ms),
+        "end": _iso(world.end_ms),
+        "lines": dict(lines),
+        "apis": apis,
+        "incidents": [one.to_json() for one in incidents],
+        "benign": [one.to_json() for one in benign],
+    }
 
 
 def _iso(at_ms: int) -> str:

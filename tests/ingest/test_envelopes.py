@@ -2,8 +2,9 @@ import base64
 import gzip
 import json
 
-from ingest.block import Origin
-from ingest.envelopes import glued_records, is_envelope, unwrap
+import numpy as np
+
+from ingest.envelopes import glued_records, is_envelope, joined, unwrap
 
 
 def an_envelope(*messages: str, kind: str = "DATA_MESSAGE") -> str:
@@ -15,11 +16,20 @@ def an_envelope(*messages: str, kind: str = "DATA_MESSAGE") -> str:
 def test_envelopes_glued_or_on_lines_give_their_events_and_the_line_they_stood_in() -> None:
     text = an_envelope("a", "b") + an_envelope("c") + "\n" + an_envelope("d")
     assert is_envelope(text.encode())
-    block = unwrap(text.encode()).block([Origin(0, "x", 1, 0)])
+    block = joined([("x", 1, 0, unwrap(text.encode()))])
     assert [line.as_py().rstrip() for line in block.lines] == ["a", "b", "c", "d"]
     assert [block.origin(row)[1] for row in range(4)] == [1, 1, 1, 2]
     assert block.side["x.owner"].to_pylist() == ["123456789012"] * 4
     assert block.side["x.event_time"].to_pylist() == ["1781008496000"] * 4
+
+
+def test_envelopes_of_several_files_make_one_block_that_knows_each_file() -> None:
+    first, second = an_envelope("a", "b") + "\n" + an_envelope("c") + "\nbroken", an_envelope("d")
+    block = joined([("x", 1, 0, unwrap(first.encode())), ("y", 1, 0, unwrap(second.encode()))])
+    assert [line.as_py().rstrip() for line in block.lines] == ["a", "b", "c", "broken", "d"]
+    assert [block.origin(row)[:2] for row in range(5)] == [("x", 1), ("x", 1), ("x", 2), ("x", 3), ("y", 1)]
+    assert block.rows_by_file(np.arange(5)) == {"x": 4, "y": 1}
+    assert block.envelopes == 3
 
 
 def test_control_messages_are_no_events() -> None:

@@ -60,3 +60,12 @@ def test_small_files_of_a_folder_go_together(tmp_path: Path) -> None:
     found, _ = expand([str(tmp_path)])
     groups = list(group(piece for name in found for piece in split(inspect(name)[0])))
     assert [len(pieces) for pieces in groups] == [2, 1]
+
+
+def test_folders_that_only_tell_the_date_do_not_part_small_files(tmp_path: Path) -> None:
+    for name in ("a/2026/06/09/11/1", "a/2026/06/09/12/1", "a/dt=2026-06-10/1", "b/2026/06/09/12/1"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text("x\n")
+    found, _ = expand([str(tmp_path)])
+    groups = list(group(piece for name in found for piece in split(inspect(name)[0])))
+    assert [len(pieces) for pieces in groups] == [3, 1]

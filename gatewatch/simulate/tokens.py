@@ -1,0 +1,118 @@
+"""Credentials that run out or are mistyped, and what clients do next."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gatewatch.simulate.calls import Calls, answer, refuse
+from gatewatch.simulate.model import MINUTE_MS, Api, Chunk, Ints, Mask, World
+from gatewatch.simulate.outcomes import Outcome
+from gatewatch.simulate.people import mixed, uniform
+
+REACTIVE = 0.3
+"""Share of clients that renew a token only when it is refused; the others do it before it runs out."""
+
+MISTYPED = 0.06
+"""Share of logins with a wrong password."""
+
+TRIES_AGAIN = 0.85
+"""Chance that a mistyped password is tried again, each time."""
+
+
+def aftermath(world: World, chunk: Chunk, calls: Calls, rng: np.random.Generator) -> list[Calls]:
+    """Refuse tokens that ran out and passwords that were mistyped, in place; returns the calls that follow from it."""
+    return [*_expired(world, chunk, calls, rng), *_mistyped(chunk, calls, rng)]
+
+
+def _expired(world: World, chunk: Chunk, calls: Calls, rng: np.random.Generator) -> list[Calls]:
+    """First calls with a token that ran out are refused; a refresh (where there is such a route) and a retry follow."""
+    api = chunk.api
+    where = np.flatnonzero(_ran_out(world, chunk, calls))
+    if not len(where):
+        return []
+    failed = np.zeros(len(calls), dtype=np.bool_)
+    failed[where] = True
+    retry = calls.take(where)
+    retry.at_ms += 400 + rng.integers(0, 900, len(where))
+    refuse(api, calls, failed, Outcome.TOKEN_EXPIRED, rng)
+    parts = [retry]
+    refreshing = [place for place, route in enumerate(api.routes) if "refresh" in route.resource]
+    if refreshing:
+        refresh = calls.take(where)
+        refresh.at_ms += 60 + rng.integers(0, 200, len(where))
+        refresh.route[:] = refreshing[0]
+        refresh.principal[:] = -1
+        refresh.outcome[:] = Outcome.ANSWERED
+        refresh.status[:] = 200
+        refresh.integration_status[:] = 200
+        refresh.integration_ms[:] = np.maximum(rng.lognormal(np.log(45), 0.3, len(where)), 1)
+        refresh.latency_ms[:] = refresh.integration_ms + 3
+        refresh.authorizer_ms[:] = -1
+        parts.append(refresh)
+    return parts
+
+
+def _ran_out(world: World, chunk: Chunk, calls: Calls) -> Mask:
+    """The first call of a reactive client in a new life of its token, if it called in the life before.
+
+    The lives of a user's tokens follow from the user alone; what cannot be known of the chunk before (was there a
+    call?) is assumed where the new life began inside of this chunk.
+    """
+    api = chunk.api
+    tokens = np.array([route.auth in ("jwt", "lambda") for route in api.routes])
+    if not tokens.any() or not len(calls):
+        return np.zeros(len(calls), dtype=np.bool_)
+    places = np.flatnonzero(tokens[calls.route] & (calls.route >= 0) & (calls.outcome == Outcome.ANSWERED))
+    user = calls.principal[places]
+    reactive = uniform(world.seed, api.index, 41, user) < REACTIVE
+    places, user = places[reactive], user[reactive]
+    if not len(places):
+        return np.zeros(len(calls), dtype=np.bool_)
+    life_ms = api.token_minutes * MINUTE_MS
+    phase = mixed(world.seed, api.index, 42, user) % life_ms
+    life = (calls.at_ms[places] + phase) // life_ms
+    born_ms = life * life_ms - phase
+    order = np.lexsort((calls.at_ms[places], user))
+    first = np.ones(len(order), dtype=np.bool_)
+    first[1:] = (user[order][1:] != user[order][:-1]) | (life[order][1:] != life[order][:-1])
+    seen_before = np.zeros(len(order), dtype=np.bool_)
+    seen_before[1:] = (user[order][1:] == user[order][:-1]) & (life[order][1:] == life[order][:-1] + 1)
+    inside = (born_ms[order] > chunk.start_ms) & _frequent(user[order])
+    hit = first & (seen_before | (inside & ~_same_user_before(user[order])))
+    out = np.zeros(len(calls), dtype=np.bool_)
+    out[places[order[hit]]] = True
+    return out
+
+
+def _frequent(user: Ints) -> Mask:
+    """Users who call at least three times in the chunk: the others come fresh, with a new token."""
+    _, places, counts = np.unique(user, return_inverse=True, return_counts=True)
+    found: Mask = counts[places] >= 3
+    return found
+
+
+def _same_user_before(user: Ints) -> Mask:
+    found: Mask = np.concatenate([[False], user[1:] == user[:-1]])
+    return found
+
+
+def _mistyped(chunk: Chunk, calls: Calls, rng: np.random.Generator) -> list[Calls]:
+    """A wrong password is refused by the back end and mostly typed again: half of the second tries succeed."""
+    api: Api = chunk.api
+    login = np.array([route.auth == "login" for route in api.routes])
+    could = login[calls.route] & (calls.route >= 0) & (calls.outcome == Outcome.ANSWERED) & (calls.status < 300)
+    wrong = could & (rng.random(len(calls)) < MISTYPED)
+    parts = []
+    again = calls.take(np.flatnonzero(wrong))
+    answer(calls, wrong, 401)
+    for _ in range(3):
+        again = again.take(rng.random(len(again)) < TRIES_AGAIN)
+        if not len(again):
+            break
+        again.at_ms += 4_000 + rng.integers(0, 14_000, len(again))
+        tried = again.take(np.arange(len(again)))
+        fails = rng.random(len(again)) < 0.5
+        answer(tried, fails, 401)
+        parts.append(tried)
+        again = again.take(fails)
+    return parts
