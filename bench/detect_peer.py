@@ -1,11 +1,11 @@
 """What people have today, on the same minutes: CloudWatch alarms (static thresholds, bands) and burn-rate alerts.
 
 Each firing (OK to ALARM) is one finding, judged by the same rules as ours. Where there is a choice it is made for the
-peer: data that never came are passed over, an alarm on errors counts as whatever kind the incident there is, and the
-three burn-rate rules together are one alert.
+peer: data that never came are passed over, thresholds that would have fired in the first days are raised for the stage,
+an alarm on errors counts as whatever kind the incident there is, and the three burn-rate rules together are one alert.
 
 Alarms as AWS's list of recommended alarms for API Gateway has them (CloudWatch user guide), at periods of 5 minutes and
-2 of 3 data points; bands of 2 standard deviations, the default; burn rates as in the SRE Workbook, chapter 5.
+3 of 3 data points; bands of 2 standard deviations, the default; burn rates as in the SRE Workbook, chapter 5.
 """
 
 from __future__ import annotations
@@ -24,11 +24,14 @@ from gatewatch.evaluation.places import agrees
 Bools = npt.NDArray[np.bool_]
 Peer = Callable[[Stage], Iterator[Claim]]
 
-OF, NEEDED = 3, 2
+OF, NEEDED = 3, 3
 """Data points looked at, and how many of them must breach."""
 
 LATE_S = 60.0
 """Seconds after the end of a period until CloudWatch has its data point and has looked at the alarm."""
+
+RAISED = 1.1
+"""A static threshold is this many times above what would have fired in the first days."""
 
 SIGMAS = 2.0
 PAST_DAYS = 14
@@ -41,7 +44,7 @@ ERRORS = "errors"
 
 @dataclass(frozen=True, slots=True)
 class Static:
-    """value > threshold; zero: value must be 0."""
+    """value > threshold."""
 
     kind: str
     threshold: float
@@ -78,15 +81,19 @@ STATIC = (
 def static(stage: Stage) -> Iterator[Claim]:
     """4xx > 5 %, 5xx > 5 %, more than 10 requests throttled, p99 > 2.5 s, no request at all.
 
-    The last only for stages that had requests in each period of their first day: AWS recommends it for nothing else.
+    Thresholds are raised until the first fifth of the record (a day at least), in which nothing happens, is silent. The
+    last only for stages that had requests in each period of that time: AWS recommends it for nothing else.
     """
     there = _there(stage)
+    first = max(len(there) // 5, A_DAY)
     for number, one in enumerate(STATIC):
         value = one.value(stage)
-        breach = value > one.threshold
-        yield from _fired(stage, f"static {number}", one.kind, breach, there, value / one.threshold)
+        usual = np.nan_to_num(value[:first][there[:first]])
+        held = np.min([usual[back : len(usual) - NEEDED + 1 + back] for back in range(NEEDED)], axis=0)
+        threshold = max(one.threshold, RAISED * held.max(initial=0.0))
+        yield from _fired(stage, f"static {number}", one.kind, value > threshold, there, value / threshold)
     n = stage.periods(stage.n)
-    if (n[:A_DAY][there[:A_DAY]] > 0).all():
+    if (n[:first][there[:first]] > 0).all():
         yield from _fired(stage, "static count", DEAD, n == 0, there, np.ones(len(n)))
 
 

@@ -21,12 +21,13 @@ def replay(folder: Path) -> dict[str, float]:
     from ingest.changes import read_changes
     from ingest.documents import read_inventory
 
+    changes = folder / "changes.jsonl"
     minutes, clients, coverage = (
         pq.read_table(folder / f"{name}.parquet") for name in ("minutes", "clients", "coverage")
     )
     context = Context(
         inventory=read_inventory(str(folder / "inventory.json")),
-        changes=sorted(read_changes(str(folder / "changes.jsonl")), key=lambda change: change.at),
+        changes=sorted(read_changes(str(changes)), key=lambda change: change.at) if changes.exists() else (),
         settings=Settings(),
     )
     began = time.process_time()
