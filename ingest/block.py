@@ -39,7 +39,8 @@ class Block:
     texts: one after the other they are the block's text; starts: where in it each row begins, and the end.
     lines: a string a row, its line end included. side: variables that an envelope told about each row.
     number: row -> line number of its file, counted from its origin's row, when rows are not lines (records split out
-    of one line, events of an envelope); None: row i of an origin is its line i.
+    of one line, events of an envelope); None: row i of an origin is its line i. stood: where each row began in the file
+    when something was taken off the lines; None: `starts`.
     """
 
     texts: Sequence[Text]
@@ -49,14 +50,20 @@ class Block:
     side: Mapping[str, pa.Array] = field(default_factory=dict)
     number: Rows | None = None
     envelopes: int = 0
+    stood: Rows | None = None
 
     def __len__(self) -> int:
         return len(self.lines)
 
     @property
+    def edges(self) -> Rows:
+        """Where each row begins in the text as it came, and the end."""
+        return self.starts if self.stood is None else self.stood
+
+    @property
     def size(self) -> int:
         """Bytes of text."""
-        return int(self.starts[-1])
+        return int(self.edges[-1])
 
     def whole(self, row: int) -> bytes:
         """The bytes of one row with its line end."""
@@ -76,7 +83,7 @@ class Block:
         first = [origin.row for origin in self.origins]
         origin = self.origins[int(np.searchsorted(first, row, side="right")) - 1]
         line = row - origin.row if self.number is None else int(self.number[row])
-        offset = origin.offset + int(self.starts[row] - self.starts[origin.row])
+        offset = origin.offset + int(self.edges[row] - self.edges[origin.row])
         return origin.file, origin.line + line, offset, len(self.raw(row))
 
     def rows_of(self, file: str) -> range:

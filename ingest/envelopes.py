@@ -14,12 +14,17 @@ import numpy as np
 import pyarrow as pa
 
 from ingest.block import Block, Origin, Text, block_of_records
+from ingest.prefixes import PREFIX
 
 _ENVELOPE = re.compile(rb'^\s*\{[^\n]{0,400}?"(?:messageType|logEvents|awslogs)"\s*:')
 _EVENTS = re.compile(rb'^\s*\{\s*"(?:events|searchedLogStreams|nextForwardToken|nextToken)"\s*:')
+# Records in a list or over several lines, as jq and `aws logs tail --format json` print them, and the answer of a
+# CloudWatch Logs Insights query.
+_SPREAD = re.compile(rb'^\s*\[\s*[{\[]|^\s*\{\s*"(?:queryLanguage|results)"\s*:|^(?:[0-9][^\n{]{10,1024})?\{[ \t\r]*\n')
 _TRIES = 16
 _DECODER = json.JSONDecoder()
-_SPACE = re.compile(r"[\s\x00]*")
+_BETWEEN = re.compile(r"[\s\x00,\]]*")
+_PREFIX = re.compile(rf"{PREFIX}(?=\{{)", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -36,15 +41,15 @@ class Unwrapped:
     envelopes: int = 0
     broken: list[tuple[int, bytes]] = field(default_factory=list)
 
-    def _add(
+    def add(
         self,
         line: int,
         record: bytes,
-        event_id: str | None,
-        event_time: str | None,
-        delivered: str | None,
-        owner: str | None,
-        group: str | None,
+        event_id: str | None = None,
+        event_time: str | None = None,
+        delivered: str | None = None,
+        owner: str | None = None,
+        group: str | None = None,
     ) -> None:
         self.records.append(record)
         self.number.append(line)
@@ -65,7 +70,7 @@ class Unwrapped:
             return isinstance(inner, dict) and self.take(inner, line)
         events = document.get("logEvents", document.get("events"))
         if not isinstance(events, list):
-            return False
+            return self._insights(document, line)
         self.envelopes += 1
         if document.get("messageType") == "CONTROL_MESSAGE":
             return True
@@ -74,7 +79,7 @@ class Unwrapped:
             if not isinstance(event, dict) or not isinstance(event.get("message"), str):
                 continue
             identity = event.get("id", event.get("eventId"))
-            self._add(
+            self.add(
                 line,
                 event["message"].rstrip("\n").encode("utf-8", "replace"),
                 str(identity) if identity not in (None, "") else None,
@@ -84,6 +89,31 @@ class Unwrapped:
                 group if isinstance(group, str) else None,
             )
         return True
+
+    def _insights(self, document: dict[str, object], line: int) -> bool:
+        """A row of CloudWatch Logs Insights, whose field @message is the log line, or the answer with all rows."""
+        results = document.get("results")
+        if isinstance(results, list):
+            for row in results:
+                fields = _fields(row) if isinstance(row, list) else {}
+                if not self._insights(fields, line):
+                    self.add(line, json.dumps(row).encode())
+            return True
+        message = document.get("@message")
+        if isinstance(message, dict):
+            message = json.dumps(message)
+        if not isinstance(message, str):
+            return False
+        self.add(line, message.rstrip("\n").encode("utf-8", "replace"), event_time=_number(document.get("@timestamp")))
+        return True
+
+
+def _fields(row: list[object]) -> dict[str, object]:
+    return {
+        cell["field"]: cell.get("value")
+        for cell in row
+        if isinstance(cell, dict) and isinstance(cell.get("field"), str)
+    }
 
 
 def joined(several: Sequence[tuple[str, int, int, Unwrapped]]) -> Block:
@@ -96,22 +126,22 @@ def joined(several: Sequence[tuple[str, int, int, Unwrapped]]) -> Block:
     for file, line, offset, one in several:
         origins.append(Origin(len(whole.records), file, line, offset))
         for at, text in one.broken:
-            one._add(at, text, None, None, None, None, None)
+            one.add(at, text)
         for name in ("records", "number", "event_id", "event_time", "delivered", "owner", "group"):
             getattr(whole, name).extend(getattr(one, name))
         whole.envelopes += one.envelopes
-    side = {
-        "x.event_id": pa.array(whole.event_id, pa.string()),
-        "x.event_time": pa.array(whole.event_time, pa.string()),
-        "x.delivered": pa.array(whole.delivered, pa.string()),
-        "x.owner": pa.array(whole.owner, pa.string()),
-        "x.log_group": pa.array(whole.group, pa.string()),
+    told = {
+        "x.event_id": whole.event_id,
+        "x.event_time": whole.event_time,
+        "x.delivered": whole.delivered,
+        "x.owner": whole.owner,
+        "x.log_group": whole.group,
     }
     return block_of_records(
         whole.records,
         origins=origins,
         number=np.array(whole.number, dtype=np.int64),
-        side=side,
+        side={name: pa.array(values, pa.string()) for name, values in told.items() if any(values)},
         envelopes=whole.envelopes,
     )
 
@@ -125,35 +155,40 @@ def is_envelope(text: Text) -> bool:
     head = text[:4096]
     if _EVENTS.match(head) is not None:
         return b'"message"' in text[:65536]
-    return _ENVELOPE.match(head) is not None
+    return _ENVELOPE.match(head) is not None or _SPREAD.match(head) is not None
 
 
 def unwrap(text: bytes) -> Unwrapped:
-    """The log events of a text of envelopes, glued together or a line each, or of one pretty-printed document.
+    """The log events of a text of envelopes, glued together or a line each, or of documents over several lines.
 
-    What is no envelope, or a broken one, stands in `broken` as it was, so that nothing is lost in silence.
+    What is neither an envelope nor an object, or a broken one, stands in `broken` as it was, so that nothing is lost in
+    silence.
     """
     out = Unwrapped()
     decoded = text.decode("utf-8", "replace")
-    at = 0
-    line = 0
-    counted = 0
+    at = counted = line = 0
     while True:
-        space = _SPACE.match(decoded, at)
+        space = _BETWEEN.match(decoded, at)
         at = space.end() if space else at
         if at >= len(decoded):
             return out
         line += decoded.count("\n", counted, at)
         counted = at
+        if decoded[at] == "[":  # what is in a list comes one by one, so that a list that is cut off is read up to there
+            at += 1
+            continue
+        told = _PREFIX.match(decoded, at)
+        begin = told.end() if told is not None else at
         try:
-            document, end = _DECODER.raw_decode(decoded, at)
+            document, end = _DECODER.raw_decode(decoded, begin)
         except (ValueError, RecursionError):
             document, end = None, -1
-        if isinstance(document, dict) and out.take(document, line):
-            at = end
-            continue
-        end = end if document is not None and end > at else _resume(decoded, at)
-        out.broken.append((line, decoded[at:end].encode("utf-8", "replace")))
+        if isinstance(document, dict):
+            if not out.take(document, line):
+                out.add(line, decoded[begin:end].encode("utf-8", "replace"), event_time=told and told["time"])
+        else:
+            end = end if document is not None and end > at else _resume(decoded, at)
+            out.broken.append((line, decoded[at:end].encode("utf-8", "replace")))
         at = end
 
 

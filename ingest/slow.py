@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from json import JSONDecodeError
 
 from ingest.formats.infer import relaxed
 from ingest.formats.model import Format
 from ingest.formats.shapes import csv_header
 from ingest.jsonline import Path, Tree, as_text, at_path, decode, mended, parse_path
+from ingest.prefixes import is_head, taken_off
 from ingest.textline import match_inside, match_text
 
 REASONS: Mapping[str, str] = {
@@ -61,8 +62,12 @@ def read_line(formats: Sequence[Format], line: str) -> SlowLine:
         return read
     if text[0] == "#":
         return SlowLine(None, reason="comment")
-    if csv_header(text) is not None:
+    if csv_header(text) is not None or is_head(text):
         return SlowLine(None, reason="csv_header")
+    if (prefixed := taken_off(text)) is not None:
+        found = read_line(formats, prefixed[0])
+        if found.reason is None:
+            return replace(found, variables={**found.variables, "x.event_time": prefixed[1]})
     only_json = bool(formats) and all(found.family == "json" for found in formats)
     return SlowLine(None, reason="not_json" if only_json else "no_format")
 

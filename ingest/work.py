@@ -24,6 +24,7 @@ from ingest.envelopes import Unwrapped, is_envelope, joined, unwrap
 from ingest.files import Piece
 from ingest.formats.infer import describe
 from ingest.formats.shapes import csv_header
+from ingest.prefixes import unprefixed
 from ingest.reading import texts
 from ingest.rollup import ROLLUP_COLUMNS, Question, question, roll, without
 from ingest.secrets import redacted_line
@@ -212,7 +213,7 @@ def blocks(pieces: Sequence[Piece], first_lines: dict[str, int], failed: Callabl
     if wrapped:
         yield joined(wrapped)
     if waiting:
-        yield block_of(waiting)
+        yield unprefixed(block_of(waiting))
 
 
 def heads_of(pieces: Sequence[Piece]) -> tuple[str, ...]:
@@ -235,7 +236,7 @@ def csv_head(line: bytes) -> str | None:
 def _block(path: str, line: int, offset: int, text: Text) -> Block:
     if is_envelope(text):
         return joined([(path, line, offset, unwrap(text[:]))])
-    return block_of([(path, line, offset, text)])
+    return unprefixed(block_of([(path, line, offset, text)]))
 
 
 def work(engine: Engine, config: Config, task: Task, ask: Ask, told: Callable[[int, int, int], None]) -> Result:
@@ -337,7 +338,7 @@ def _counts(reading: Reading, duplicates: npt.NDArray[np.int64]) -> dict[str, Fi
     out = {file: FileCount(lines=count) for file, count in files.items()}
     sizes = [*block.origins, Origin(len(block), "", 0, 0)]
     for origin, after in pairwise(sizes):
-        out[origin.file].bytes += int(block.starts[after.row] - block.starts[origin.row])
+        out[origin.file].bytes += int(block.edges[after.row] - block.edges[origin.row])
     home = _home(reading)
     split_rows, parents = np.array(list(reading.split_from.keys())), np.array(list(reading.split_from.values()))
     if len(split_rows):

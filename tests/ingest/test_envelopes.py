@@ -3,6 +3,7 @@ import gzip
 import json
 
 import numpy as np
+import pytest
 
 from ingest.envelopes import glued_records, is_envelope, joined, unwrap
 
@@ -73,3 +74,48 @@ def test_a_bare_dash_does_not_swallow_its_neighbours() -> None:
 def test_many_braces_in_one_string_take_no_long() -> None:
     line = b'{"a":"' + b"}{" * 200_000 + b'"}'
     assert b"".join(glued_records(line)) == line
+
+
+RECORDS = [{"requestId": "1", "status": "200"}, {"requestId": "2", "http": {"path": "/a"}, "status": 404}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(RECORDS),
+        json.dumps(RECORDS, indent=2),
+        "".join(json.dumps([record]) + "\n" for record in RECORDS),
+        "\n".join(json.dumps(record, indent=4) for record in RECORDS),
+        "".join(f"2026-06-09T12:00:00+00:00 stream {json.dumps(record, indent=4)}\n" for record in RECORDS),
+        json.dumps([{"@timestamp": "2026-06-09 12:00:00.000", "@message": record} for record in RECORDS]),
+        json.dumps([{"@timestamp": "2026-06-09 12:00:00.000", "@message": json.dumps(record)} for record in RECORDS]),
+        json.dumps(
+            {
+                "results": [
+                    [{"field": "@message", "value": json.dumps(record)}, {"field": "@ptr", "value": "x"}]
+                    for record in RECORDS
+                ],
+                "status": "Complete",
+            },
+            indent=1,
+        ),
+    ],
+)
+def test_records_in_a_list_or_over_several_lines_come_out_one_by_one(text: str) -> None:
+    assert is_envelope(text.encode())
+    unwrapped = unwrap(text.encode())
+    assert [json.loads(record) for record in unwrapped.records] == RECORDS
+    assert unwrapped.broken == []
+
+
+def test_a_list_that_is_cut_off_is_read_up_to_there() -> None:
+    text = json.dumps(RECORDS, indent=2)
+    unwrapped = unwrap(text[:-20].encode())
+    assert [json.loads(record) for record in unwrapped.records] == RECORDS[:1]
+    assert unwrapped.broken
+    first = text[: text.index("404")].count("\n")
+    assert 0 < unwrapped.broken[0][0] < first
+
+
+def test_plain_records_bring_nothing_that_only_envelopes_tell() -> None:
+    assert joined([("x", 1, 0, unwrap(json.dumps(RECORDS).encode()))]).side == {}
