@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fastapi import Depends, HTTPException, Request
@@ -42,6 +43,16 @@ def declared(route: BaseRoute) -> list[Role | None]:
         return []
     calls = [one.dependency for one in route.dependencies] + [one.call for one in route.dependant.dependencies]
     return [getattr(call, _NEEDS) for call in dict.fromkeys(calls) if hasattr(call, _NEEDS)]
+
+
+def every_route(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
+    """All routes, those of included routers too."""
+    for route in routes:
+        inner = getattr(route, "original_router", None)  # how FastAPI keeps an included router
+        if inner is None:
+            yield route
+        else:
+            yield from every_route(inner.routes)
 
 
 def asker(request: Request) -> Who:

@@ -26,14 +26,14 @@ async def ask(request: Request, question: Callable[[State], T]) -> T:
     return await run_in_threadpool(lambda: question(opened()))
 
 
-def answer(body: dict[str, JSON]) -> Response:
+def answer(body: dict[str, JSON], *, status: int = 200) -> Response:
     """`body` as JSON; written by orjson, several times faster than a response model (which is documentation here)."""
     whole: dict[str, JSON] = {"schema_version": SCHEMA_VERSION, **body}
     try:
         text = orjson.dumps(whole)
     except TypeError:  # half a character (a lone surrogate) that a log line spelt as an escape
         text = orjson.dumps(_whole_characters(whole))
-    return Response(text, media_type="application/json")
+    return Response(text, status_code=status, media_type="application/json")
 
 
 def _whole_characters(value: JSON) -> JSON:
@@ -68,6 +68,9 @@ PROBLEMS: dict[int | str, dict[str, object]] = {
     422: {"model": Problem, "description": "A parameter is not what it should be"},
     503: {"model": Problem, "description": "The database cannot be reached"},
 }
+
+
+NOT_FOUND: dict[int | str, dict[str, object]] = {404: {"model": Problem, "description": "Nothing has this id"}}
 
 
 def missing(what: str) -> HTTPException:

@@ -1,7 +1,7 @@
 """The gate before the whole application: who asks, and nobody gets further who is not known.
 
 It stands in front of every route, those of Dash and its callbacks included. What somebody known may do, each route
-says for itself (gatewatch/api/access.py); the dashboard's pages need a viewer (`Pages` in gatewatch/app/build.py).
+says for itself (gatewatch/api/access.py); the dashboard's pages need a viewer (gatewatch/app/pages.py).
 """
 
 from __future__ import annotations
@@ -156,10 +156,12 @@ class Gate:
         if not wanted:
             if host not in LOOPBACK:
                 return problem(421, "gatewatch answers only to localhost, 127.0.0.1 and [::1] while it has no login")
-            state.update(who=LOCAL, login=False)
-            set_current(LOCAL)
-            return None
-        slow_down = self._slow_down(address, path)
+            state["login"] = False
+            if "authorization" not in headers:  # a token that is shown is checked, needed or not
+                state["who"] = LOCAL
+                set_current(LOCAL)
+                return None
+        slow_down = self._slow_down(address, path) if wanted else None
         if slow_down is not None:
             return slow_down
         try:

@@ -27,11 +27,11 @@ _WRONG = "The name or the password is wrong."
 class Doors:
     """Makes the router of the login page. Guesses are slowed down by address, and by name whoever makes them."""
 
-    def __init__(self, settings: Settings, opened: Opened) -> None:
+    def __init__(self, settings: Settings, opened: Opened, guesses: Backoff) -> None:
         self._settings = settings
         self._opened = opened
         self._cookies = Cookies(settings)
-        self._by_address = Backoff()
+        self._by_address = guesses
         self._by_name = Buckets(20 / 60, 20)
 
     def router(self) -> APIRouter:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session as Session
 
 from gatewatch.errors import StoreError
 from gatewatch.settings import Settings

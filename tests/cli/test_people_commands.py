@@ -105,6 +105,31 @@ def test_changes_are_written_in_the_audit_log(
     assert run(monkeypatch, capsys, "audit", "list", "--actor", "mallory") == "nothing in the audit log\n"
 
 
+def test_a_token_is_printed_once_and_revoked_by_its_id_or_itself(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token = run(monkeypatch, capsys, "tokens", "create", "firehose", "--scope", "ingest", "--days", "365").strip()
+    second = run(monkeypatch, capsys, "tokens", "create", "ci", "--scope", "read", "--scope", "write").strip()
+    assert token.startswith("gw_")
+    listed = run(monkeypatch, capsys, "tokens", "list", "--format", "json")
+    assert token.split("_", 2)[2] not in listed
+    rows = {row["name"]: row for row in json.loads(listed)["tokens"]}
+    assert (rows["firehose"]["scopes"], rows["ci"]["scopes"]) == (["ingest"], ["read", "write"])
+    assert "firehose" in run(monkeypatch, capsys, "tokens", "list")
+    run(monkeypatch, capsys, "tokens", "revoke", token.split("_")[1])
+    run(monkeypatch, capsys, "tokens", "revoke", second)
+    run(monkeypatch, capsys, "tokens", "revoke", "nothing", code=2)
+    run(monkeypatch, capsys, "tokens", "create", "x", "--scope", "ingest", "--scope", "read", code=2)
+    run(monkeypatch, capsys, "tokens", "create", "x", code=2)
+    states = {
+        row["state"] for row in json.loads(run(monkeypatch, capsys, "tokens", "list", "--format", "json"))["tokens"]
+    }
+    assert states == {"revoked"}
+    made = run(monkeypatch, capsys, "audit", "list", "--action", "token.create")
+    assert "firehose" in made
+    assert token.split("_", 2)[2] not in made
+
+
 def test_at_a_terminal_the_password_is_asked_for_twice_and_not_shown(data: Path) -> None:
     lead, end = pty.openpty()
     process = subprocess.Popen(

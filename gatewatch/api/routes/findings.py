@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from gatewatch.api.access import VIEWER
 from gatewatch.api.problems import problem
-from gatewatch.api.reading import PROBLEMS, Instant, answer, ask, missing
+from gatewatch.api.reading import NOT_FOUND, PROBLEMS, Instant, answer, ask, missing
 from gatewatch.records import JSON, Kind, Severity, iso
 from gatewatch.records import State as FindingState
 from gatewatch.store.behind import requests_behind
@@ -28,7 +28,6 @@ router = APIRouter(prefix="/api/v1/findings", tags=["findings"], dependencies=[V
 
 Text = Annotated[str | None, Query(max_length=512)]
 FindingId = Annotated[str, Path(alias="id", max_length=64, description="The finding's id")]
-NOT_FOUND: dict[int | str, dict[str, object]] = {404: PROBLEMS[422] | {"description": "No finding has this id"}}
 
 
 class FindingList(BaseModel):

@@ -12,8 +12,7 @@ from gatewatch.errors import UsageError
 from gatewatch.records import JSON, iso
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
+    from gatewatch.store.state import Session
     from gatewatch.store.users import User
 
 _ROLES = ("viewer", "operator", "admin")

@@ -1,0 +1,110 @@
+"""The dashboard behind the gate: an address that is neither file nor callback leads to its index, which shows the page.
+
+Dash knows only `/`; a deep link would be 404. Its server also brings FastAPI's own /docs, which this hides. What is no
+request of its own scripts it answers with 500, as if it were our mistake; here that is 400 or 404.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from dash import Dash
+from starlette.types import Message, Receive, Scope, Send
+
+from gatewatch.api.problems import problem
+from gatewatch.app.gate import PUBLIC_PATHS
+from gatewatch.roles import Role, Who
+
+_CALLBACK = "/_dash-update-component"
+_SUITES = "/_dash-component-suites/"
+
+
+class Pages:
+    """A viewer may see all of it; only the files of the login page are shown to everybody."""
+
+    needs = Role.VIEWER
+
+    def __init__(self, dash: Dash) -> None:
+        self.dash = dash
+        self._app = dash.server
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        who: Who | None = scope["state"]["who"]
+        if path not in PUBLIC_PATHS and (who is None or not who.may(self.needs)):
+            await problem(403, f"this needs the role {self.needs.value}")(scope, receive, send)
+        elif path == _CALLBACK and scope["method"] == "POST":
+            await self._callback(scope, receive, send)
+        elif path.startswith(_SUITES):
+            await self._file(scope, receive, send)
+        elif path.startswith(("/_", "/assets/")):
+            await self._app(scope, receive, send)
+        elif scope["method"] in {"GET", "HEAD"}:
+            await self._app({**scope, "method": "GET", "path": "/", "raw_path": b"/"}, receive, send)
+        else:
+            await problem(404, "nothing takes this request")(scope, receive, send)
+
+    async def _callback(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            if message["type"] != "http.request":
+                return  # gone
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        # Dash fills its map with the first request, which may be one of a page that outlived our last restart.
+        if self.dash.callback_map and not sensible(body, self.dash.callback_map):
+            await problem(400, "this is no request of the dashboard's pages")(scope, receive, send)
+            return
+        given = False
+
+        async def again() -> Message:
+            nonlocal given
+            if given:
+                return await receive()
+            given = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self._app(scope, again, send)
+
+    async def _file(self, scope: Scope, receive: Receive, send: Send) -> None:
+        unknown = False
+
+        async def looked_at(message: Message) -> None:
+            nonlocal unknown
+            unknown = unknown or (message["type"] == "http.response.start" and message["status"] == 500)
+            if not unknown:
+                await send(message)
+
+        await self._app(scope, receive, looked_at)
+        if unknown:
+            await problem(404, "there is no such file")(scope, receive, send)
+
+
+def sensible(body: bytes, callbacks: Mapping[str, Any]) -> bool:
+    """Whether a body could come from our pages: it asks for a callback there is, with as many values as that takes."""
+    try:
+        asked = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return False
+    if not isinstance(asked, dict) or not isinstance(asked.get("output"), str):
+        return False
+    callback = callbacks.get(asked["output"])
+    if callback is None or not isinstance(asked.get("outputs"), dict | list):
+        return False
+    for name, wanted in (("inputs", callback["inputs"]), ("state", callback["state"])):
+        values = asked.get(name, [])
+        if not isinstance(values, list) or len(values) != len(wanted):
+            return False
+        if not all(_value(one, to) for one, to in zip(values, wanted, strict=True)):
+            return False
+    changed = asked.get("changedPropIds", [])
+    return isinstance(changed, list) and all(isinstance(one, str) for one in changed)
+
+
+def _value(given: object, wanted: Mapping[str, Any]) -> bool:
+    if isinstance(given, list):  # of a wildcard
+        return all(isinstance(one, dict) and one.get("property") == wanted["property"] for one in given)
+    return isinstance(given, dict) and given.get("property") == wanted["property"] and "id" in given
