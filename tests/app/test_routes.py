@@ -36,7 +36,7 @@ class Site:
     def ask(self, asker: str, method: str, path: str) -> int:
         client = self.clients[asker]
         headers = csrf(client) if "gw-csrf" in client.cookies else {}
-        body = None if method in {"GET", "HEAD", "OPTIONS"} else {}
+        body: dict[str, str] | None = None if method in {"GET", "HEAD", "OPTIONS"} else {}
         return client.request(method, path, headers=headers, follow_redirects=False, json=body).status_code
 
 
