@@ -34,11 +34,11 @@ def background(world: World, chunk: Chunk) -> Calls:
         calls,
         sidelines.health_checks(world, chunk, rng),
         sidelines.scanners(world, chunk, rng),
-        sidelines.stragglers(world, chunk, rng),
         sidelines.nightly(world, chunk, rng),
     ]
     for part in parts[1:]:
         fill(world, chunk.api, part, rng, refused_too=False)
+    parts.append(sidelines.stragglers(world, chunk, rng))
     parts += tokens.aftermath(world, chunk, calls, rng)
     return joined([part.take(part.during(chunk.start_ms, chunk.end_ms)) for part in parts]).in_order()
 

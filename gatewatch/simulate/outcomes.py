@@ -38,6 +38,7 @@ class Outcome(IntEnum):
     INTEGRATION_FORBIDDEN = 24
     LAMBDA_THROTTLED = 25
     MALFORMED_ANSWER = 26
+    TOKEN_AUDIENCE = 27
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ LOOKS: Mapping[Outcome, Look] = MappingProxyType(
         Outcome.TOKEN_MALFORMED: _token("authorizer", "Unauthorized", "the token is malformed"),
         Outcome.TOKEN_EXPIRED: _token("authorizer", "The incoming token has expired", "the token has expired"),
         Outcome.TOKEN_SIGNATURE: _token("authorizer", "Unauthorized", "invalid signature"),
+        Outcome.TOKEN_AUDIENCE: _token("authorizer", "Unauthorized", "the audience of the token is not the API's"),
         Outcome.TOKEN_SCOPE: _token("authorizer", _DENIED, "insufficient_scope", status=403),
         Outcome.AUTHORIZER_DENY: Look(
             "authorizer",

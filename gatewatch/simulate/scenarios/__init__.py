@@ -23,6 +23,10 @@ from gatewatch.simulate.labels import LEVELS, Benign, Incident
 from gatewatch.simulate.model import Api, Chunk, World
 
 
+class Unfit(Exception):  # not an error: planting tries another API, level or time
+    """What a scenario raises when it cannot happen on this API at this time and level."""
+
+
 class Apply(Protocol):
     """Edit the calls of a chunk; they belong to the callee, and what it returns need not be in order."""
 
@@ -39,7 +43,7 @@ class Hold:
     until_ms: int | None
 
 
-def unchanged(calls: Calls, chunk: Chunk, rng: np.random.Generator) -> Calls:  # noqa: ARG001
+def unchanged(calls: Calls, chunk: Chunk, rng: np.random.Generator) -> Calls:
     """An `apply` for scenarios that touch no call (deliveries, inventories)."""
     return calls
 
@@ -79,7 +83,7 @@ class Make(Protocol):
     ) -> Planted: ...
 
 
-def anywhere(api: Api) -> bool:  # noqa: ARG001
+def anywhere(api: Api) -> bool:
     """Fits every API."""
     return True
 
@@ -89,7 +93,7 @@ class Scenario:
     """What planting needs to know before it makes one.
 
     kind, subtype, cause: of the label (empty for benign ones). minutes: usual length of it by level. fits: on which
-    APIs it can happen at all.
+    APIs it can happen at all. alone: nothing else should happen on the API meanwhile; False for what changes no call.
     """
 
     name: str
@@ -100,6 +104,7 @@ class Scenario:
     benign: bool = False
     minutes: Mapping[str, int] = field(default_factory=dict)
     fits: Callable[[Api], bool] = anywhere
+    alone: bool = True
 
 
 SCENARIOS: Registry[Scenario] = Registry("gatewatch.simulate.scenarios")
@@ -116,13 +121,14 @@ def scenario(
     benign: bool = False,
     minutes: Mapping[str, int] = _MINUTES,
     fits: Callable[[Api], bool] = anywhere,
+    alone: bool = True,
 ) -> Callable[[Make], Make]:
     """Register the function under it as a scenario; an incident has kind, subtype and cause, a benign one has none."""
     if benign == bool(kind and subtype and cause):
         raise ValueError(f"scenario {name}: either benign, or with kind, subtype and cause")
 
     def add(make: Make) -> Make:
-        SCENARIOS.register(name)(Scenario(name, make, kind, subtype, cause, benign, minutes, fits))
+        SCENARIOS.register(name)(Scenario(name, make, kind, subtype, cause, benign, minutes, fits, alone))
         return make
 
     return add
