@@ -38,6 +38,10 @@ def conclude(
     return correlate(reviewed(told, states, until))
 
 
+def worst_first(findings: Sequence[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda finding: (-finding.severity.rank, -finding.score, finding.start, finding.id))
+
+
 def measured(states: Mapping[str, JSON]) -> list[Measured]:
     """How much of the traffic of each counted stage is in the logs; empty without metrics."""
     found = shares(_coverage_state(states))

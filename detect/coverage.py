@@ -145,7 +145,7 @@ class Coverage:
         changed: dict[int, tuple[Key, Episode]] = {}
         for spot in np.flatnonzero(np.isfinite(counts) & (counts > 0) & begun).tolist():
             minute = self.start + spot * width
-            seen, due = float(min(lines[spot], counts[spot])), float(counts[spot])
+            seen, due = float(lines[spot]), float(counts[spot])
             episode = self.episodes.get(key)
             if episode is not None:
                 self._go_on(key, episode, minute, width, seen, due, low=bool(low[spot]))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from dataclasses import replace
+from typing import Any, TypeAlias
 
 from detect.changes import likely, ranked_changes
 from detect.episodes import Episode
@@ -19,9 +20,11 @@ from gatewatch.records import (
     Finding,
     Kind,
     Point,
+    Selection,
     Severity,
     finding_id,
     fingerprint,
+    iso,
 )
 
 Facts: TypeAlias = "dict[str, JSON]"
@@ -74,9 +77,22 @@ def finding(
     layer: str | None = None,
     caveat: str | None = None,
     changes: tuple[Change, ...] = (),
+    counts: Mapping[str, Any] | None = None,
+    shown: Mapping[str, Any] | None = None,
 ) -> Finding:
-    """observed and expected come from the episode, per minute of it where unit says so."""
-    start = minute_at(episode.start)
+    """observed and expected come from the episode, per minute of it where unit says so.
+
+    counts: fields of the Selection, within the episode, whose number of requests is `observed`; None: it is no number
+    of requests. shown: fields of the one that raw requests are taken from, by default the same.
+    """
+    start, until = minute_at(episode.start), minute_at(episode.end or episode.last + 1)
+    card: dict[str, JSON] = {"since": iso(start), "until": iso(until)}
+    whole = Selection(start, until, key[2] or "", key[0], key[1], key[3], () if route is None else (route,))
+    if counts is not None:
+        whole = replace(whole, **counts)
+        card["count"] = whole.to_json()
+    if counts is not None or shown is not None:
+        card["shown"] = replace(whole, **(shown or {})).to_json()
     name = fingerprint(kind, key[0], key[1], key[2] or "", key[3], scope)
     return Finding(
         id=finding_id(name, start),
@@ -104,6 +120,7 @@ def finding(
             sentence=sentence,
             facts=dict(facts),
             series=tuple(Point(minute_at(int(minute or 0)), *rest) for minute, *rest in episode.series),
+            card=card,
         ),
         remedy=remedy,
         layer=layer,

@@ -32,6 +32,9 @@ RESUMED = 0.3
 GONE = 0.06
 """A stage is as good as silent below this share of what was expected."""
 
+BACK = 5
+"""Minutes by which an end may lie before the minute that shows it."""
+
 RELEARN = 7 * 1440
 TOLD = 8.0
 WAIT_MINUTES = 15
@@ -250,16 +253,22 @@ class _Work:
                     episode = Episode(start, int(self.closes[row, block_at]), minute)
                     failed = float(since.failed[row, at]) - float(self.bad[row, block_at])
                     episode.facts = {"errors": failed, "kinds": [0.0, 0.0, 0.0]}
-                    episode.facts["gap"] = float(silence.gap[row])
+                    episode.facts["gap"], episode.facts["recent"] = float(silence.gap[row]), []
                     episode.facts["alone"] = self._alone(row, start)
-                    for back in range(min(minute - start + 60, offset + at), -1, -1):
+                    for back in range(min(minute - start + 60, offset + at), 0, -1):
                         spot = offset + at - back
                         episode.chart(minute - back, float(running[spot]), float(due[spot]), None)
-                    episode.expected = (
-                        float(since.missed[row, at]) - mean if hot[row, at] else float(chunk.expected[row, at])
-                    )
+                    spot = offset + at
+                    before = slice(max(spot - (minute - start), 0), spot)
+                    # A trickle had some good answers since its start.
+                    episode.observed = float(running[before].sum())
+                    episode.expected = float(since.missed[row, at]) - mean if hot[row, at] else float(due[before].sum())
                     silence.episodes[row] = episode
                 else:
+                    # It goes on after all: what came meanwhile is a part of it.
+                    again = slice(max(offset + at - (minute - (episode.end or minute)), 0), offset + at)
+                    episode.observed += float(running[again].sum())
+                    episode.expected += float(due[again].sum())
                     episode.end = None
                 episode.changed = True
             if episode is None or episode.end is not None:
@@ -270,9 +279,12 @@ class _Work:
                 episode.changed = True
                 if y > 0 and y5 >= RESUMED * m5:
                     first = minute
-                    while first > episode.start + 1 and running[spot - (minute - first) - 1] > 0 and minute - first < 5:
+                    while (
+                        first > episode.start + 1 and running[spot - (minute - first) - 1] > 0 and minute - first < BACK
+                    ):
                         first -= 1
                     episode.end = first
+                    self._give_back(episode, first)
                     continue
                 episode.last = minute
                 episode.observed += y
@@ -282,8 +294,26 @@ class _Work:
                 kinds = cast(list[float], episode.facts["kinds"])
                 for slot in range(3):
                     kinds[slot] += float(self.causes[row, block_at, slot])
+                added = [
+                    float(self.bad[row, block_at]),
+                    *(float(self.causes[row, block_at, slot]) for slot in range(3)),
+                ]
+                recent = cast(list[list[float]], episode.facts["recent"])
+                episode.facts["recent"] = [*recent[-BACK:], [float(minute), y, mean, *added]]
                 episode.chart(minute, y, mean, None)
                 held[row, at] = minute - episode.start < RELEARN
+
+    def _give_back(self, episode: Episode, first: int) -> None:
+        """Take out what was counted in minutes that turned out to be after its end."""
+        kinds = cast(list[float], episode.facts["kinds"])
+        for minute, y, mean, errors, *parts in cast(list[list[float]], episode.facts["recent"]):
+            if minute >= first:
+                episode.observed -= y
+                episode.expected -= mean
+                episode.facts["errors"] -= errors
+                for slot, part in enumerate(parts):
+                    kinds[slot] -= part
+        episode.last, episode.facts["recent"] = first - 1, []
 
     def _alone(self, row: int, start: int) -> bool:
         """Was no other API there to tell a stop of delivery from an outage?"""

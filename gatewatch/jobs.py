@@ -22,6 +22,7 @@ from alerts.channels import configured_channels
 from alerts.decide import decide
 from gatewatch.errors import ChannelError, GatewatchError, LeaseLost
 from gatewatch.evaluating import evaluate
+from gatewatch.evidencing import with_cards
 from gatewatch.ingesting import ingest_paths
 from gatewatch.settings import Settings
 from gatewatch.store import leases, outbox
@@ -63,11 +64,12 @@ def tick(state: State, settings: Settings, now: datetime, *, lease: tuple[str, i
     if found is None:
         return TickResult(looked=False)
     channels = configured_channels(settings)
+    findings = with_cards(state, found.findings)
 
     def save(session: Any) -> TickResult:
         if lease is not None:
             leases.require(session, *lease)
-        transitions = save_findings(session, found.findings, now=now, reevaluated=(found.since, found.until))
+        transitions = save_findings(session, findings, now=now, reevaluated=(found.since, found.until))
         save_blind(session, found.blind)
         found.save(session, settings)
         alerts = 0

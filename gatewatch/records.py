@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import blake2b
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
@@ -147,11 +147,53 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
+class Selection:
+    """Some requests: those of [since, until) for which all that is set holds. Empty and None ask for nothing.
+
+    api "(all)" is every API. caller: an address, principal or API key id. status_max and the others include the bound.
+    """
+
+    since: datetime
+    until: datetime
+    api: str
+    account: str | None = None
+    region: str | None = None
+    stage: str | None = None
+    routes: tuple[str, ...] = ()
+    reject_causes: tuple[str, ...] = ()
+    caller: str | None = None
+    status_min: int | None = None
+    status_max: int | None = None
+    latency_min_ms: float | None = None
+
+    def to_json(self) -> dict[str, JSON]:
+        """Only what is set."""
+        out: dict[str, JSON] = {"since": iso(self.since), "until": iso(self.until), "api": self.api}
+        for name in ("account", "region", "stage", "caller", "status_min", "status_max", "latency_min_ms"):
+            value = getattr(self, name)
+            if value is not None:
+                out[name] = value
+        for name in ("routes", "reject_causes"):
+            if getattr(self, name):
+                out[name] = list(getattr(self, name))
+        return out
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Selection:
+        """What `to_json` gave."""
+        given: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in value.items()}
+        since, until = (datetime.fromisoformat(given.pop(name)) for name in ("since", "until"))
+        return cls(since=since, until=until, **given)
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What was seen against what was expected, in `unit`; `sentence` is what a person reads.
 
     facts: further numbers and names, each recomputable from the minutes (e.g. {"distinct_ips": 41}).
     series: the minutes around the onset, for the chart; at most 240 points.
+    card: what it can be recomputed from, see detect.evidence: `count` (the Selection whose number of requests is
+    `observed`, where it is a number of requests), `factors`, `top`, `requests`, `reproduce` …
     """
 
     observed: float
@@ -160,6 +202,7 @@ class Evidence:
     sentence: str
     facts: Mapping[str, JSON] = field(default_factory=dict)
     series: tuple[Point, ...] = ()
+    card: Mapping[str, JSON] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, JSON]:
         series: list[JSON] = [
@@ -173,6 +216,7 @@ class Evidence:
             "sentence": self.sentence,
             "facts": dict(self.facts),
             "series": series,
+            "card": dict(self.card),
         }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from ingest.formats.infer import check_explicit
 from ingest.formats.template import stage_formats
 from ingest.inputs import Inputs, inputs
 from ingest.pool import Repetitions, run
+from ingest.readback import Place, ReadBack
 from ingest.work import Config, FileCount, Packed, Result, Task
 
 MERGE_ROWS = 1_000_000
@@ -112,6 +114,30 @@ def scan_paths(
     exclude: Iterable[str] = (),
 ) -> ScanResult:
     """Read all paths into rollups. What cannot be read stands in `errors`; the others go on."""
+    with scanning(
+        paths,
+        log_format=log_format,
+        inventory=inventory,
+        workers=workers,
+        hash_key=hash_key,
+        progress=progress,
+        exclude=exclude,
+    ) as (result, _):
+        return result
+
+
+@contextmanager
+def scanning(
+    paths: Sequence[str],
+    *,
+    log_format: str | None = None,
+    inventory: Mapping[str, object] | None = None,
+    workers: int = 0,
+    hash_key: bytes = b"scan",
+    progress: Progress | None = None,
+    exclude: Iterable[str] = (),
+) -> Iterator[tuple[ScanResult, ReadBack]]:
+    """`scan_paths`, and what reads single requests back from the same files while inside."""
     with inputs(paths, inventory, exclude, all_logs=log_format is not None) as found:
         if progress is not None:
             progress.total(sum(file.size for file in found.files))
@@ -123,7 +149,7 @@ def scan_paths(
         count = workers_for(found.files, workers)
         for result in run(tasks, config, workers=count, repetitions=Repetitions(), told=told):
             sink.take(result)
-        return sink.result()
+        yield sink.result(), ReadBack(config, sink.places)
 
 
 def _quiet(size: int, lines: int, accepted: int) -> None:
@@ -143,6 +169,7 @@ class _Sink:
         self.no_logs = list(found.no_logs)
         self.guessed: list[str] = []
         self.covered: list[tuple[object, object]] = []
+        self.places: list[Place] = []
 
     def take(self, result: Result) -> None:
         for file, count in result.files.items():
@@ -151,6 +178,7 @@ class _Sink:
         self.no_logs += [f"{file}: {passed.why}" for file, passed in result.passed.items()]
         self.guessed += [text for text in result.guessed if text not in self.guessed]
         self.covered += result.covered
+        self.places += [Place(result.task, key[0], key[1], key[2], *span) for key, span in result.places.items()]
         self.minutes += result.minutes
         self.clients += result.clients
         self.waiting += sum(table.rows for table in (*result.minutes, *result.clients))

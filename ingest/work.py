@@ -143,7 +143,8 @@ class Passed:
 class Result:
     """What a task came to. minutes, clients: one table a block, packed. segments: as the writer made them.
 
-    passed: files that are no logs; they stand in neither `files` nor `letters`.
+    places: first and last minute of each (account, API, stage); only where nothing is kept. passed: files that are no
+    logs; they stand in neither `files` nor `letters`.
     """
 
     task: Task
@@ -155,6 +156,7 @@ class Result:
     errors: list[str] = field(default_factory=list)
     guessed: list[str] = field(default_factory=list)
     covered: list[tuple[datetime, datetime]] = field(default_factory=list)
+    places: dict[tuple[str | None, ...], tuple[datetime, datetime]] = field(default_factory=dict)
     passed: dict[str, Passed] = field(default_factory=dict)
 
 
@@ -303,6 +305,7 @@ def _one_block(
         min_at, max_at = span["min"], span["max"]
         result.covered.append((min_at, max_at))
         if config.writer is None:
+            _note_places(rolled.minutes, result.places)
             result.minutes.append(Packed.of(rolled.minutes))
             result.clients.append(Packed.of(rolled.clients))
         else:
@@ -329,6 +332,15 @@ def _no_logs(task: Task, block: Block, counts: Mapping[str, FileCount]) -> dict[
         if why is not None:
             found[file] = Passed(why, count.lines)
     return found
+
+
+def _note_places(minutes: pa.Table, places: dict[tuple[str | None, ...], tuple[datetime, datetime]]) -> None:
+    keys = ["account", "api", "stage"]
+    grouped = minutes.select([*keys, "minute"]).group_by(keys).aggregate([("minute", "min"), ("minute", "max")])
+    for row in grouped.to_pylist():
+        key, first, last = tuple(row[name] for name in keys), row["minute_min"], row["minute_max"]
+        old = places.get(key, (first, last))
+        places[key] = min(old[0], first), max(old[1], last)
 
 
 def _counts(reading: Reading, duplicates: npt.NDArray[np.int64]) -> dict[str, FileCount]:

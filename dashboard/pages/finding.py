@@ -63,9 +63,18 @@ def content(found: Detail, back: Component) -> Component:
             head(found),
             html.Div(
                 [
-                    html.Div([chart(one), requests(found)], className="main-column"),
+                    html.Div([chart(one), different(one), requests(found)], className="main-column"),
                     html.Div(
-                        [remedy(one), facts(one), who(one.entities), changes(one), history(found)], className="side"
+                        [
+                            remedy(one),
+                            reasons(one),
+                            facts(one),
+                            who(one.entities),
+                            changes(one),
+                            again(one),
+                            history(found),
+                        ],
+                        className="side",
                     ),
                 ],
                 className="detail",
@@ -158,6 +167,49 @@ def short(value: float, unit: str) -> str:
 
 def remedy(one: Finding) -> Component:
     return card("What to do", html.P(plain(one.remedy, 1200), className="remedy"), name="first")
+
+
+def reasons(one: Finding) -> Component | None:
+    """What speaks for the finding, and what against it."""
+    listed = one.evidence.card.get("factors")
+    told = [factor for factor in listed if isinstance(factor, dict)] if isinstance(listed, list) else []
+    if not told:
+        return None
+    lines = [html.Li(f"{'+' if factor['sign'] == '+' else '−'} {plain(str(factor['what']), 300)}") for factor in told]
+    return card("Why", html.Ul(lines, className="history"), note="+ speaks for it, − against")
+
+
+def different(one: Finding) -> Component | None:
+    """The values that stand out, beside their share before."""
+    listed = one.evidence.card.get("top")
+    rows: list[list[Any]] = [
+        [
+            plain(str(top["dimension"]), 40).replace("_", " "),
+            plain(str(top["value"]), 120),
+            words.count(_number(top["n"])),
+            words.percent(_number(top["share"])),
+            words.percent(_number(top["share_before"])),
+        ]
+        for top in (listed if isinstance(listed, list) else [])[:20]
+        if isinstance(top, dict)
+    ]
+    if not rows:
+        return None
+    heads = ("What", "Value", "Requests", "Share", "Share before")
+    return card("What is different", table(heads, rows, caption="Most frequent values, now and before", name="narrow"))
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def again(one: Finding) -> Component | None:
+    """How to count again what was observed."""
+    found = one.evidence.card.get("reproduce")
+    if not isinstance(found, dict):
+        return None
+    texts = [html.Pre(plain(str(found[name]), 2000), className="command") for name in ("gatewatch", "sql")]
+    return card("Count it again", *texts, note="gives the observed number")
 
 
 def facts(one: Finding) -> Component | None:

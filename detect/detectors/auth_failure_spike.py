@@ -150,4 +150,6 @@ def _finding(spikes: Spikes, row: int, episode: Episode, context: Context) -> Fi
         remedy=verdict.remedy,
         caveat="The logs do not say why requests were refused; the cause is inferred." if unknown > 0.5 else None,
         changes=changes,
+        counts={"reject_causes": spikes.groups[group].causes},
+        shown=None if source is None else {"caller": source},
     )

@@ -83,6 +83,7 @@ def _low(key: Key, episode: Episode, context: Context) -> Finding:
         remedy="Look at the stage's access-log settings, the delivery stream's errors and quotas, and whether all of "
         "its files were read.",
         changes=changes,
+        counts={},
     )
 
 
@@ -128,6 +129,7 @@ def _poorer(key: Key, episode: Episode, context: Context) -> Finding:
         facts={"fields": cast(JSON, lost), "variables": cast(JSON, variables)},
         remedy="Put these variables back into the stage's access-log format: without them detectors are blind.",
         changes=changes,
+        counts={},
     )
 
 
@@ -155,4 +157,5 @@ def _gap(episode: Episode) -> Finding:
         facts={"stages": len(stages)},
         remedy="Look for the missing files; with Count metrics it can be told whether there were requests meanwhile.",
         caveat="A stop of all traffic looks the same in the logs.",
+        counts={},
     )

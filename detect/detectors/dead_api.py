@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
-from detect.episodes import Episode
+from detect.episodes import BEFORE, Episode
 from detect.grid import CLOSE_US, MINUTE_US, Key
 from detect.inventory import Declared, declared
 from detect.model import Block, Context, Step, detector, epoch_minute, minute_at
@@ -97,6 +97,11 @@ def _outage(silence: Silence, row: int, episode: Episode, context: Context, cloc
         if failing or not alone
         else "No other API is in these logs: a stop of log delivery looks the same.",
         changes=changes,
+        counts={"status_max": 499},
+        # What failed; or, in a silence, the last that was answered.
+        shown={"status_max": None, "status_min": 500}
+        if failing
+        else {"since": minute_at(episode.start - BEFORE), "until": minute_at(episode.start)},
     )
 
 
@@ -210,6 +215,8 @@ class Calls:
                         severity=Severity.LOW,
                         remedy="Find out who deployed the stage; add it to the inventory or remove it.",
                         facts={"calls": value[3]},
+                        calls=value[3],
+                        last=value[1],
                     )
                 )
         return out
@@ -255,6 +262,8 @@ def _zombie(one: Declared, seen: list[int]) -> Finding:
         severity=Severity.LOW,
         remedy="Tell the callers when it ends, and return a Deprecation header until then.",
         facts={"calls": seen[3]},
+        calls=seen[3],
+        last=seen[1],
     )
 
 
@@ -272,9 +281,12 @@ def _quiet(
     confidence: float = 0.8,
     caveat: str | None = None,
     end: int | None = None,
+    calls: int = 0,
+    last: int | None = None,
 ) -> Finding:
-    """A finding that no episode carries; decided: the minute that settled it."""
-    episode = Episode(start, (decided + 1) * MINUTE_US + CLOSE_US, decided, end)
+    """A finding that no episode carries; decided: the minute that settled it. calls: so many from start to `last`."""
+    episode = Episode(start, (decided + 1) * MINUTE_US + CLOSE_US, decided if last is None else last, end)
+    episode.observed = float(calls)
     changes: tuple[Change, ...] = ()
     return finding(
         Kind.DEAD_API,
@@ -294,4 +306,5 @@ def _quiet(
         route=key[4] if len(key) == 5 else None,
         caveat=caveat,
         changes=changes,
+        counts={},
     )

@@ -110,6 +110,7 @@ def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen
         layer=layer,
         caveat=None if layer else "The logs do not split latency into its layers.",
         changes=changes,
+        shown={"routes": tuple(routes), "latency_min_ms": round(shown.observed, 3)},
     )
 
 
@@ -185,4 +186,5 @@ def _timeout(timeouts: Spikes, row: int, episode: Episode, context: Context) -> 
         remedy="Find what the back end waits for (a lock, a dead downstream), and give its calls a timeout below 29 s.",
         layer="integration",
         changes=changes,
+        counts={"latency_min_ms": 28_000.0},
     )

@@ -100,6 +100,7 @@ def _finding(spikes: Spikes, row: int, episode: Episode, context: Context) -> Fi
         facts=facts,
         remedy=verdict.remedy,
         changes=changes,
+        counts={"reject_causes": GROUPS[0].causes},
     )
 
 

@@ -188,13 +188,28 @@ def print_finding(finding: Finding, console: Console) -> None:
         ("where", place(finding.account, finding.api, finding.stage, finding.route)),
         ("when", f"{span(finding.start, finding.end)}, noticed {iso(finding.detected_at)}"),
         ("why", finding.evidence.sentence),
+        ("for it", _factors(finding, "+")),
+        ("against", _factors(finding, "-")),
         ("who", who(finding)),
         ("changes", "; ".join(f"{iso(c.at)} {c.what} by {c.actor} on {c.resource}" for c in finding.changes[:3])),
         ("caveat", finding.caveat or ""),
         ("do", finding.remedy),
+        ("count", _reproduce(finding)),
         ("id", finding.id),
     ]
     print_pairs([(name, text) for name, text in rows if text], console)
+
+
+def _factors(finding: Finding, sign: str) -> str:
+    found = finding.evidence.card.get("factors")
+    listed = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    return "; ".join(str(one["what"]) for one in listed if one["sign"] == sign)
+
+
+def _reproduce(finding: Finding) -> str:
+    """The command that writes the counted requests."""
+    found = finding.evidence.card.get("reproduce")
+    return str(found["gatewatch"]) if isinstance(found, dict) else ""
 
 
 def print_pairs(rows: Sequence[tuple[str, str]], console: Console) -> None:

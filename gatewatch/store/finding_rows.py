@@ -81,6 +81,7 @@ def finding_of(row: FindingRow) -> Finding:
             unit=evidence["unit"],
             sentence=evidence["sentence"],
             facts=evidence["facts"],
+            card=evidence.get("card", {}),
             series=tuple(
                 Point(datetime.fromisoformat(at), observed, expected, upper)
                 for at, observed, expected, upper in evidence["series"]

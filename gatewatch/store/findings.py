@@ -211,6 +211,11 @@ def list_findings(
     return Page([_stored_finding(row) for row in rows[:limit]], following)
 
 
+def stored_finding(session: Session, finding_id: str) -> Finding | None:
+    row = session.get(FindingRow, finding_id)
+    return None if row is None else finding_of(row)
+
+
 def get_finding(session: Session, finding_id: str) -> StoredFinding | None:
     row = session.get(FindingRow, finding_id)
     return None if row is None else _stored_finding(row)

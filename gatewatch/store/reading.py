@@ -21,6 +21,8 @@ from sqlalchemy import func, select
 from gatewatch.errors import StoreError
 from gatewatch.frames import CLIENTS, COVERAGE, MINUTES, REQUESTS
 from gatewatch.frames.schema import TIME
+from gatewatch.frames.selecting import condition_sql, selected
+from gatewatch.records import Selection
 from gatewatch.store.lake import Segment
 from gatewatch.store.manifest import covered, segments
 from gatewatch.store.models import SegmentRow
@@ -130,6 +132,35 @@ def read_requests(
     return found.combine_chunks()
 
 
+def select_requests(state: State, asked: Selection, *, limit: int = MAX_ROWS) -> pa.Table:
+    """The first `limit` requests, by time and then id, that a selection asks for: columns of REQUESTS."""
+    limit = max(0, min(limit, MAX_ROWS))
+    with state.read() as session:
+        listed = segments(session, "requests", asked.since, asked.until)
+    listed.sort(key=lambda segment: segment.min_at)
+    found = REQUESTS.empty_table()
+    order = [("at", "ascending"), ("extended_request_id", "ascending"), ("request_id", "ascending")]
+    with _lake(state) as connection:
+        while listed and limit and not _enough(found, limit, listed[0], newest_first=False):
+            some, listed = listed[:FILES_AT_ONCE], listed[FILES_AT_ONCE:]
+            more = _ask(
+                connection,
+                state,
+                some,
+                REQUESTS,
+                f"SELECT * FROM ({{rows}}) WHERE {_braced(condition_sql(asked))} "
+                f'ORDER BY "at", extended_request_id NULLS LAST, request_id NULLS LAST LIMIT {limit:d}',
+                {},
+            ).cast(REQUESTS)
+            found = pa.concat_tables([found, more]).sort_by(order).slice(0, limit)
+    return found.combine_chunks()
+
+
+def _braced(text: str) -> str:
+    """Braces of a route are no place for a value."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
 def _enough(found: pa.Table, limit: int, following: Segment, newest_first: bool) -> bool:
     """No segment from `following` on can hold a row that belongs into a full answer."""
     if found.num_rows < limit:
@@ -143,8 +174,13 @@ def stream_requests(
     since: datetime | None = None,
     until: datetime | None = None,
     columns: Sequence[str] | None = None,
+    *,
+    asked: Selection | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """All requests, segment by segment in the order of their first rows; a few MiB in memory at a time."""
+    """All requests, segment by segment in the order of their first rows; a few MiB in memory at a time.
+
+    asked: only those of the selection, which needs all columns.
+    """
     schema = REQUESTS if columns is None else pa.schema([REQUESTS.field(name) for name in columns])
     with state.read() as session:
         listed = segments(session, "requests", since, until)
@@ -155,8 +191,8 @@ def stream_requests(
                 packed = {field.name for shape in SHAPES if shape.column in schema.names for field in shape.fields}
                 wanted = [name for name in {*schema.names, "at", *packed} if name in file.schema_arrow.names]
                 for batch in file.iter_batches(batch_size=32_768, columns=wanted):
-                    kept = _within(unpack(pa.Table.from_batches([batch])), since, until)
-                    yield from _conform(kept, schema).to_batches()
+                    kept = _conform(_within(unpack(pa.Table.from_batches([batch])), since, until), schema)
+                    yield from (kept if asked is None else selected(kept, asked)).to_batches()
         except (OSError, pa.ArrowInvalid) as error:
             raise StoreError(f"{path}: a segment that the manifest lists cannot be read: {error}") from error
 

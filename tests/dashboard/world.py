@@ -158,6 +158,23 @@ def findings(end: datetime, hostile: bool) -> list[Finding]:
             f"308 rejections a minute instead of 2, from 250 addresses; most with the agent {text[1]}.",
             {"distinct_ips": 250, "distinct_principals": 91, "routes": list(text), "top": {text[2]: 12}, "again": True},
             series(attack_start, 2.1, 308.0, lasts=100),
+            {
+                "factors": [
+                    {"sign": "+", "what": f"90% have the address {text[0]}", "value": 0.9},
+                    {"sign": "-", "what": "for 51% the logs do not say why", "value": 0.51},
+                ],
+                "top": [
+                    {
+                        "dimension": "client_ip",
+                        "value": text[1],
+                        "n": 9,
+                        "share": 0.9,
+                        "before": 1,
+                        "share_before": 0.01,
+                    }
+                ],
+                "reproduce": {"gatewatch": f"gatewatch export requests --caller {text[2]}", "sql": "SELECT count(*)"},
+            },
         ),
         remedy=f"Block the addresses in a WAF rule.\nThen turn on a rate rule for {text[3]}.",
         caveat=f"Addresses may be forged: {text[4]}",

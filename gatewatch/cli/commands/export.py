@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ import click
 from gatewatch.cli.choose import window
 from gatewatch.cli.root import Command, Group, Ui, pass_ui
 from gatewatch.errors import UsageError
+from gatewatch.records import Selection
 
 F = TypeVar("F", bound=Callable[..., Any])
 FORMATS = ("jsonl", "csv", "parquet")
@@ -39,11 +41,36 @@ def _options(function: F) -> F:
     return function
 
 
-@command.command("requests", cls=Command, examples=("gatewatch export requests --since 1h -o last-hour.csv",))
+def _which(function: F) -> F:
+    for option in (
+        click.option("--latency-min-ms", type=float, help="At least this slow."),
+        click.option("--status-max", type=int, help="At most this status."),
+        click.option("--status-min", type=int, help="At least this status."),
+        click.option("--caller", help="Only this address, principal or API key id."),
+        click.option("--reject-cause", "reject_causes", multiple=True, help="Only refused for this (repeatable)."),
+        click.option("--route", "routes", multiple=True, help="Only this route (repeatable)."),
+        click.option("--region", help="Only this region."),
+        click.option("--account", help="Only this account."),
+        click.option("--stage", help="Only this stage."),
+        click.option("--api", help="Only this API."),
+    ):
+        function = option(function)
+    return function
+
+
+@command.command(
+    "requests",
+    cls=Command,
+    examples=(
+        "gatewatch export requests --since 1h -o last-hour.csv",
+        "gatewatch export requests --since 1h --api a1b2c3 --reject-cause unknown_key -o requests.parquet",
+    ),
+)
+@_which
 @_options
 @pass_ui
-def requests(ui: Ui, since: str | None, until: str | None, form: str | None, output: str) -> None:
-    """Every accepted request, one row each, in bounded memory."""
+def requests(ui: Ui, since: str | None, until: str | None, form: str | None, output: str, **which: Any) -> None:
+    """Accepted requests, one row each, in bounded memory: all, or those for which every option holds."""
     from gatewatch.cli.opened import opened
     from gatewatch.cli.output import binary_target
     from gatewatch.cli.tables import write_batches
@@ -52,9 +79,24 @@ def requests(ui: Ui, since: str | None, until: str | None, form: str | None, out
 
     start, end = window(since, until)
     chosen = _form(form, output)
+    asked = _selection(start, end, which)
     with opened(ui.settings()) as state, binary_target(output) as out:
-        rows = write_batches(stream_requests(state, start, end), REQUESTS, chosen, out)
+        batches = stream_requests(state, start, end, asked=asked)
+        rows = write_batches(batches, REQUESTS, chosen, out)
     ui.say(f"{rows:,} requests")
+
+
+def _selection(since: datetime | None, until: datetime | None, which: dict[str, Any]) -> Selection | None:
+    """What the options ask for; None: every request."""
+    from gatewatch.frames.selecting import EVERY_API
+
+    if not any(value not in (None, ()) for value in which.values()):
+        return None
+    return Selection(
+        since or datetime(1970, 1, 1, tzinfo=UTC),
+        until or datetime(2100, 1, 1, tzinfo=UTC),
+        **{**which, "api": which["api"] or EVERY_API},
+    )
 
 
 @command.command("minutes", cls=Command, examples=("gatewatch export minutes --since 24h -o minutes.parquet",))

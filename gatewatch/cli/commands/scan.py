@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,15 +102,19 @@ def command(
 def _run(
     ui: Ui, paths: tuple[str, ...], beside: Beside, log_format: str | None, workers: int, outputs: list[str]
 ) -> tuple[ScanResult, Detection]:
+    from detect.conclude import worst_first
+    from detect.evidence import dressed
     from detect.meter import name_left
     from detect.model import Context
     from detect.run import detect
-    from ingest.scan import scan_paths
+    from gatewatch.evidencing import Scanned
+    from ingest.scan import scanning
 
     settings = ui.settings()
     key = settings.hash_key.get_secret_value().encode() if settings.hash_key else secrets.token_bytes(16)
-    with ui.reporter("scan") as progress:
-        scanned = scan_paths(
+    with (
+        ui.reporter("scan") as progress,
+        scanning(
             paths,
             log_format=log_format,
             inventory=beside.inventory,
@@ -117,20 +122,24 @@ def _run(
             hash_key=key,
             progress=progress,
             exclude=[*beside.files, *outputs],
+        ) as (scanned, back),
+    ):
+        metrics = beside.metrics
+        if metrics is not None:
+            apis = {str(api) for api in scanned.minutes.column("api").unique().to_pylist()}
+            metrics = name_left(metrics, beside.inventory, apis)
+        context = Context(
+            inventory=beside.inventory,
+            changes=beside.changes,
+            asn=beside.networks,
+            metrics=metrics,
+            spans=beside.spans,
+            settings=settings,
         )
-    metrics = beside.metrics
-    if metrics is not None:
-        apis = {str(api) for api in scanned.minutes.column("api").unique().to_pylist()}
-        metrics = name_left(metrics, beside.inventory, apis)
-    context = Context(
-        inventory=beside.inventory,
-        changes=beside.changes,
-        asn=beside.networks,
-        metrics=metrics,
-        spans=beside.spans,
-        settings=settings,
-    )
-    return scanned, detect(scanned.minutes, scanned.clients, scanned.coverage, context)
+        found = detect(scanned.minutes, scanned.clients, scanned.coverage, context)
+        rows = Scanned(scanned.minutes, scanned.clients, back.requests)
+        told = {finding.id: finding for finding in dressed(worst_first(found.findings), rows)}
+    return scanned, replace(found, findings=[told[finding.id] for finding in found.findings])
 
 
 def _report(

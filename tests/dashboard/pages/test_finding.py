@@ -20,6 +20,8 @@ def test_it_answers_the_questions_of_somebody_who_was_paged(reader: Reader) -> N
     assert "2026-06-09 10:00 UTC and goes on" in said
     assert any(text.startswith("Block the addresses") for text in said)
     assert "Changes that may have caused it" in said
+    assert {"Why", "What is different", "Count it again"} <= set(said)
+    assert any(text.startswith("− for 51%") for text in said)
     (chart,) = find(page, "Graph")
     assert chart.mathjax is False
     (grid,) = find(page, "AgGrid")

@@ -1,0 +1,72 @@
+"""Why a finding counts for more or less, in words, each with its sign and the number that it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+from gatewatch.records import JSON, Finding, Kind
+
+MOST = 0.4
+"""Share of one value from which it is worth a word."""
+
+UNUSUAL = 2.0
+"""Times its share before: a value that always had this share is no reason."""
+
+_NAMES: Mapping[str, str] = {
+    "client_ip": "the address",
+    "principal": "the principal",
+    "api_key_id": "the API key",
+    "user_agent": "the user agent",
+    "route": "the route",
+    "reject_cause": "the reason",
+    "throttle_scope": "the limit",
+}
+
+
+def factors(finding: Finding, card: Mapping[str, JSON]) -> Iterator[JSON]:
+    """[{sign, what, value}], what speaks for the finding first. card: with window, before and top."""
+    evidence, facts = finding.evidence, finding.evidence.facts
+    yield _factor("+", f"by chance once in 10^{finding.score:g} looks", finding.score)
+    if evidence.expected > 0 and evidence.observed > evidence.expected:
+        ratio = evidence.observed / evidence.expected
+        yield _factor("+", f"{ratio:.3g} times what was expected", round(ratio, 3))
+    elif evidence.expected > 0 and finding.kind in (Kind.DEAD_API, Kind.DATA_QUALITY):
+        share = evidence.observed / evidence.expected
+        yield _factor("+", f"{1 - share:.1%} of what was expected is missing", round(1 - share, 4))
+    for one in cast(list[dict[str, JSON]], card.get("top", [])):
+        yield from _of_value(one)
+    if facts.get("layer_shares") and finding.layer:
+        part = cast(dict[str, float], facts["layer_shares"]).get(finding.layer)
+        if part is not None:
+            yield _factor("+", f"{part:.0%} of the rise is in the {finding.layer}", part)
+    for change in finding.changes[:1]:
+        minutes = (finding.start - change.at).total_seconds() / 60
+        when = f"{minutes:.0f} min before" if minutes >= 0 else f"{-minutes:.0f} min after"
+        yield _factor("+", f"{change.what} {when} it began", change.score)
+    base, due = facts.get("successes"), facts.get("successes_expected")
+    if isinstance(base, int | float) and isinstance(due, int | float) and due > 0:
+        if base >= 1.3 * due:
+            yield _factor("-", f"successes rose, too: {base / due:.3g} times the usual", round(base / due, 3))
+        elif base <= 0.7 * due:
+            yield _factor("+", f"successes fell to {base / due:.0%} of the usual", round(base / due, 3))
+    causes = facts.get("reject_causes")
+    if isinstance(causes, dict) and causes:
+        unknown = cast(int, causes.get("unknown", 0)) / max(sum(cast(dict[str, int], causes).values()), 1)
+        if unknown > 0.5:
+            yield _factor("-", f"for {unknown:.0%} the logs do not say why", round(unknown, 3))
+    touched = facts.get("data_quality")
+    if isinstance(touched, list) and touched:
+        yield _factor("-", "the logs were not whole meanwhile", len(touched))
+
+
+def _of_value(one: Mapping[str, JSON]) -> Iterator[JSON]:
+    """A value that stands out; one that always had its share does not."""
+    share, before = cast(float, one["share"]), cast(float, one["share_before"])
+    name = _NAMES.get(str(one["dimension"]))
+    if name is not None and share >= MOST and share >= UNUSUAL * before:
+        yield _factor("+", f"{share:.0%} have {name} {one['value']}, {before:.0%} before", share)
+
+
+def _factor(sign: str, what: str, value: float) -> JSON:
+    return {"sign": sign, "what": what, "value": value}
