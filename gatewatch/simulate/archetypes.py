@@ -315,7 +315,7 @@ def _api(settings: Settings, place: int, kind: Archetype, rate: float, round_: i
     total = sum(route.weight for route in routes if not route.health)
     routes = [replace(route, weight=route.weight / total) for route in routes]
     if kind.kind != "websocket":
-        routes.append(Route("GET", "/health", 0.0, Latency(3.0, 0.2, tail_share=0.0), bytes_median=2.0,
+        routes.append(Route("GET", "/health", 0.0, Latency(3.0, 0.2, tail_share=0.0, cold_share=0.0), bytes_median=2.0,
                             bytes_sigma=0.0, client_errors=0.0, health=True))  # fmt: skip
     return Api(
         index=place,

@@ -12,7 +12,7 @@ from gatewatch.simulate.model import DAY_MS, HOUR_MS, MINUTE_MS, Api, Chunk, Flo
 from gatewatch.simulate.outcomes import Outcome
 from gatewatch.simulate.people import uniform
 
-CACHE_HITS = 0.55
+CACHE_HITS = 0.72
 AUTHORIZER_CACHED = 0.8
 LOAD_EXPONENT = 0.06
 """Latency grows with the load to this power."""

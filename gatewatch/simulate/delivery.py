@@ -19,10 +19,9 @@ import pyarrow.compute as pc
 from isal import igzip
 
 from gatewatch.simulate.calls import Calls
-from gatewatch.simulate.model import Api, Chunk, Ints, Mask, World
+from gatewatch.simulate.model import Api, Chunk, Hold, Ints, Mask, World
 from gatewatch.simulate.people import mixed
 from gatewatch.simulate.render import Bits, Lines, hexes
-from gatewatch.simulate.scenarios import Hold
 
 TWICE = 0.0001
 """Share of lines that are delivered a second time, half a minute to a quarter of an hour later."""

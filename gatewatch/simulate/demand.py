@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from gatewatch.simulate.happenings import crowd_factor
 from gatewatch.simulate.model import DAY_MS, HOUR_MS, MINUTE_MS, Api, Floats, Ints, World
 from gatewatch.simulate.people import uniform
 
@@ -30,8 +31,8 @@ DAY_NOISE = 0.06
 def per_minute(world: World, api: Api, start_ms: int, end_ms: int) -> Floats:
     """Expected ordinary calls of each minute in [start_ms, end_ms), both on whole minutes.
 
-    Without batches, health checks, scanners and incidents. A week without holidays averages 60 × rate_rps a minute
-    when there is no trend; the trend is anchored at the world's start.
+    Without batches, health checks, scanners and incidents. A week without holidays and crowds averages 60 × rate_rps
+    a minute when there is no trend; the trend is anchored at the world's start.
     """
     at = np.arange(start_ms, end_ms, MINUTE_MS, dtype=np.int64)
     if not len(at):
@@ -43,7 +44,7 @@ def per_minute(world: World, api: Api, start_ms: int, end_ms: int) -> Floats:
     shape = _wave(api, hour - np.where(off < 1.0, LIE_IN_HOURS if api.audience == "people" else 0.0, 0.0))
     weeks = (at - world.start_ms) / (7 * DAY_MS)
     level = api.rate_rps * 60 * 7 / (5 + 2 * api.weekend) * (1 + api.trend_week) ** weeks
-    found: Floats = level * shape * off * np.exp(_wander(world, api, at))
+    found: Floats = level * shape * off * np.exp(_wander(world, api, at)) * crowd_factor(world, api, at)
     return found
 
 

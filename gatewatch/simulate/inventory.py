@@ -40,6 +40,11 @@ def function_name(api: Api, route: Route) -> str:
     return f"{api.name}-{head}"
 
 
+def authorizer_name(api: Api) -> str:
+    """The Lambda behind its authorizer."""
+    return f"{api.name}-authorizer"
+
+
 def function_arn(world: World, name: str) -> str:
     return f"arn:aws:lambda:{world.region}:{world.account}:function:{name}"
 
@@ -103,7 +108,9 @@ def _rest(world: World, api: Api) -> dict[str, Any]:
                 "id": _id(world, api.index, 64),
                 "name": "tokens",
                 "type": "TOKEN",
-                "authorizerUri": _LAMBDA.format(region=world.region, function=function_arn(world, f"{api.name}-auth")),
+                "authorizerUri": _LAMBDA.format(
+                    region=world.region, function=function_arn(world, authorizer_name(api))
+                ),
                 "identitySource": "method.request.header.Authorization",
                 "authorizerResultTtlInSeconds": 300,
             }
@@ -174,7 +181,9 @@ def _v2(world: World, api: Api) -> dict[str, Any]:
                 "AuthorizerId": _id(world, api.index, 64),
                 "Name": "tokens",
                 "AuthorizerType": "REQUEST",
-                "AuthorizerUri": _LAMBDA.format(region=world.region, function=function_arn(world, f"{api.name}-auth")),
+                "AuthorizerUri": _LAMBDA.format(
+                    region=world.region, function=function_arn(world, authorizer_name(api))
+                ),
             }
         )
     return {

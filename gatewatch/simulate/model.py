@@ -41,7 +41,7 @@ class Latency:
     slow_ms: float = 0.0
     tail_share: float = 0.01
     tail_alpha: float = 2.2
-    cold_share: float = 0.0
+    cold_share: float = 0.0015
     cold_ms: float = 900.0
     ms_per_kb: float = 0.0
 
@@ -167,6 +167,16 @@ class Chunk:
     number: int
     start_ms: int
     end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Lines of calls that begin in [start_ms, end_ms) leave API `api_id` only at until_ms, or never (None)."""
+
+    api_id: str
+    start_ms: int
+    end_ms: int
+    until_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,24 +6,29 @@ import json
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
 from gatewatch.records import JSON
-from gatewatch.simulate import planting
+from gatewatch.simulate import happenings, planting
 from gatewatch.simulate.archetypes import build
 from gatewatch.simulate.background import background
 from gatewatch.simulate.calls import Calls
 from gatewatch.simulate.delivery import Delivered, deliver
 from gatewatch.simulate.inventory import inventory
 from gatewatch.simulate.labels import document
-from gatewatch.simulate.model import Chunk, Settings, World
+from gatewatch.simulate.metrics import Points, Series, iso_text
+from gatewatch.simulate.metrics import points as metrics_of
+from gatewatch.simulate.model import Chunk, Hold, Settings, World
 from gatewatch.simulate.people import IPV6_NETWORK, NETWORKS
 from gatewatch.simulate.render import identities
-from gatewatch.simulate.scenarios import Hold, Planted
+from gatewatch.simulate.routine import routine
+from gatewatch.simulate.scenarios import Planted
+from gatewatch.simulate.traces import traces as traces_of
 
 
 class Progress(Protocol):
@@ -77,7 +82,15 @@ class Plot:
         return calls.take(calls.during(chunk.start_ms, chunk.end_ms)).in_order()
 
     def holds(self, chunk: Chunk) -> list[Hold]:
-        return [hold for one in self.planted for hold in one.holds if hold.api_id == chunk.api.id]
+        planted = [hold for one in self.planted for hold in one.holds if hold.api_id == chunk.api.id]
+        return [*happenings.holds(self.world, chunk.api), *planted]
+
+    def changes(self) -> list[Mapping[str, JSON]]:
+        """CloudTrail records in order of time: the routine's and what incidents leave behind."""
+        planted = [change for one in self.planted for change in one.changes]
+        return sorted(
+            [*routine(self.world), *planted], key=lambda change: (str(change["eventTime"]), str(change["eventID"]))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +100,35 @@ class Piece:
     api: str
     calls: int
     delivered: Delivered
+    points: list[Points]
+    traces: bytes
 
 
 def write_world(settings: Settings, out: Path, *, workers: int = 1, progress: Progress | None = None) -> Written:
-    """Write logs/, inventory.json, asn.csv and labels.json under `out`, which should be empty or new.
+    """Write logs/ and the files beside them under `out`, which should be empty or new.
 
     workers: processes that draw and write chunks; nothing in the files depends on it.
     """
     plot = Plot.of(settings, out)
     plot.logs.mkdir(parents=True, exist_ok=True)
     chunks = [(api.index, place) for api in plot.world.apis for place, _ in enumerate(plot.world.chunks(api))]
-    written = Written(out)
+    written, text_of = Written(out), lru_cache(maxsize=None)(iso_text)
     if progress is not None:
         progress.total(len(chunks))
-    for piece in _pieces(plot, settings, out, chunks, workers):
-        written.add(piece.api, piece.calls, piece.delivered)
-        if progress is not None:
-            progress.advance(1, piece.delivered.lines, piece.delivered.lines)
+    with (out / "metrics.jsonl").open("w") as metrics, (out / "traces.jsonl").open("wb") as traces:
+        series, api = Series(), ""
+        for piece in _pieces(plot, settings, out, chunks, workers):
+            if piece.api != api:
+                metrics.writelines(series.lines(plot.world.account, text_of))
+                series, api = Series(), piece.api
+            series.add(piece.points)
+            traces.write(piece.traces)
+            written.add(piece.api, piece.calls, piece.delivered)
+            if progress is not None:
+                progress.advance(1, piece.delivered.lines, piece.delivered.lines)
+        metrics.writelines(series.lines(plot.world.account, text_of))
+    with (out / "changes.jsonl").open("w") as changes:
+        changes.writelines(json.dumps(change, separators=(",", ":")) + "\n" for change in plot.changes())
     _write_json(out / "inventory.json", inventory(plot.world, plot.planted))
     _write_networks(out / "asn.csv")
     _write_json(out / "labels.json", _labels(plot, written))
@@ -117,7 +142,8 @@ def _labels(plot: Plot, written: Written) -> dict[str, JSON]:
         "broken": written.broken,
         "lost": written.lost,
     }
-    return document(plot.world, [one.label for one in plot.planted], written.requests, lines)
+    labels = [*happenings.labels(plot.world), *(one.label for one in plot.planted)]
+    return document(plot.world, labels, written.requests, lines)
 
 
 def _pieces(
@@ -150,7 +176,13 @@ def _remote(chunk: tuple[int, int]) -> Piece:
 def _piece(plot: Plot, chunk: Chunk) -> Piece:
     calls = plot.calls(chunk)
     bits = identities(plot.world, chunk.api, chunk.number, len(calls))
-    return Piece(chunk.api.id, len(calls), deliver(plot.world, chunk, calls, bits, plot.holds(chunk), plot.logs))
+    return Piece(
+        chunk.api.id,
+        len(calls),
+        deliver(plot.world, chunk, calls, bits, plot.holds(chunk), plot.logs),
+        metrics_of(plot.world, chunk, calls),
+        traces_of(plot.world, chunk, calls, bits),
+    )
 
 
 def _write_json(path: Path, value: object) -> None:

@@ -84,5 +84,7 @@ def command(
     with ui.reporter("simulate") as progress:
         written = write_world(settings, out, workers=workers or os.cpu_count() or 1, progress=progress)
     ui.say(f"{written.lines:,} lines in {written.files:,} files, {sum(written.requests.values()):,} calls")
-    ui.hint(f"gatewatch scan {out / 'logs'} --inventory {out / 'inventory.json'} --asn {out / 'asn.csv'}")
+    beside = {"inventory": "json", "changes": "jsonl", "metrics": "jsonl", "traces": "jsonl", "asn": "csv"}
+    options = " ".join(f"--{name} {out / name}.{suffix}" for name, suffix in beside.items())
+    ui.hint(f"gatewatch scan {out / 'logs'} {options}")
     return 0

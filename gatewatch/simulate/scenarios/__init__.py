@@ -20,7 +20,7 @@ from gatewatch.records import JSON
 from gatewatch.registry import Registry
 from gatewatch.simulate.calls import Calls
 from gatewatch.simulate.labels import LEVELS, Benign, Incident
-from gatewatch.simulate.model import Api, Chunk, World
+from gatewatch.simulate.model import Api, Chunk, Hold, World
 
 
 class Unfit(Exception):  # not an error: planting tries another API, level or time
@@ -31,16 +31,6 @@ class Apply(Protocol):
     """Edit the calls of a chunk; they belong to the callee, and what it returns need not be in order."""
 
     def __call__(self, calls: Calls, chunk: Chunk, rng: np.random.Generator) -> Calls: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Lines of calls that begin in [start_ms, end_ms) leave API `api_id` only at until_ms, or never (None)."""
-
-    api_id: str
-    start_ms: int
-    end_ms: int
-    until_ms: int | None
 
 
 def unchanged(calls: Calls, chunk: Chunk, rng: np.random.Generator) -> Calls:
