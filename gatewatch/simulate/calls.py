@@ -193,7 +193,9 @@ def slow(calls: Calls, where: Mask, layer: str, extra_ms: Floats | Ints | float)
     over = calls.integration_ms[late] - TIMEOUT_MS
     calls.integration_ms[late] -= over
     calls.latency_ms[late] -= over
-    calls.downstream_ms[late] = np.minimum(calls.downstream_ms[late], TIMEOUT_MS)
+    inside = np.maximum(calls.integration_ms, 0)  # a negative extra makes what lies inside shorter, too
+    np.minimum(calls.cold_ms, inside, out=calls.cold_ms)
+    np.minimum(calls.downstream_ms, inside, out=calls.downstream_ms)
     calls.outcome[late] = Outcome.INTEGRATION_TIMEOUT
     calls.integration_status[late] = -1
     calls.status[late] = 504

@@ -5,6 +5,7 @@ Each is told in labels.json among the benign, since a detector may stumble over 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,8 +81,8 @@ def holds(world: World, api: Api) -> tuple[Hold, ...]:
     return tuple(sorted(found, key=lambda hold: hold.start_ms))
 
 
-def labels(world: World) -> list[Benign]:
-    """All of the above as labels."""
+def labels(world: World, held: Sequence[Hold]) -> list[Benign]:
+    """The crowds and these holds as labels."""
     found = []
     for api in world.apis:
         scope = Scope(api.id, api.stage)
@@ -89,7 +90,9 @@ def labels(world: World) -> list[Benign]:
             end = crowd.end_ms if crowd.end_ms < world.end_ms else None
             why = f"A crowd: {crowd.times:.1f} times the calls, answered as always."
             found.append(_benign("background_crowd", scope, crowd.start_ms, end, why))
-        for hold in holds(world, api):
+        for hold in held:
+            if hold.api_id != api.id:
+                continue
             end = hold.end_ms if hold.end_ms < world.end_ms else None
             if hold.until_ms is None:
                 why = "The log lines of this time were lost on their way; metrics show the calls."

@@ -23,7 +23,7 @@ from gatewatch.simulate.inventory import inventory
 from gatewatch.simulate.labels import document
 from gatewatch.simulate.metrics import Points, Series, iso_text
 from gatewatch.simulate.metrics import points as metrics_of
-from gatewatch.simulate.model import Chunk, Hold, Settings, World
+from gatewatch.simulate.model import HOUR_MS, Chunk, Hold, Settings, World
 from gatewatch.simulate.people import IPV6_NETWORK, NETWORKS
 from gatewatch.simulate.render import identities
 from gatewatch.simulate.routine import routine
@@ -61,16 +61,22 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A world with what is planted in it and where it goes: what every process has, made from the settings alone."""
+    """A world with what is planted in it and where it goes: what every process has, made from the settings alone.
+
+    held: background deliveries that fail; those that would hide what is planted are left out.
+    """
 
     world: World
     planted: tuple[Planted, ...]
+    held: tuple[Hold, ...]
     logs: Path
 
     @classmethod
     def of(cls, settings: Settings, out: Path) -> Plot:
         world = build(settings)
-        return cls(world, planting.plan(world), out / "logs")
+        planted = planting.plan(world)
+        held = [hold for api in world.apis for hold in happenings.holds(world, api) if _harmless(hold, planted)]
+        return cls(world, planted, tuple(held), out / "logs")
 
     def calls(self, chunk: Chunk) -> Calls:
         """The final calls of a chunk, in order of time."""
@@ -83,7 +89,7 @@ class Plot:
 
     def holds(self, chunk: Chunk) -> list[Hold]:
         planted = [hold for one in self.planted for hold in one.holds if hold.api_id == chunk.api.id]
-        return [*happenings.holds(self.world, chunk.api), *planted]
+        return [*(hold for hold in self.held if hold.api_id == chunk.api.id), *planted]
 
     def changes(self) -> list[Mapping[str, JSON]]:
         """CloudTrail records in order of time: the routine's and what incidents leave behind."""
@@ -135,6 +141,16 @@ def write_world(settings: Settings, out: Path, *, workers: int = 1, progress: Pr
     return written
 
 
+def _harmless(hold: Hold, planted: Sequence[Planted]) -> bool:
+    """Whether nothing planted goes on in the API within an hour of the lines that it keeps back."""
+    return not any(
+        hold.api_id in one.api_ids
+        and one.from_ms < hold.end_ms + HOUR_MS
+        and (one.until_ms is None or hold.start_ms - HOUR_MS < one.until_ms)
+        for one in planted
+    )
+
+
 def _labels(plot: Plot, written: Written) -> dict[str, JSON]:
     lines: dict[str, JSON] = {
         "written": written.lines,
@@ -142,7 +158,7 @@ def _labels(plot: Plot, written: Written) -> dict[str, JSON]:
         "broken": written.broken,
         "lost": written.lost,
     }
-    labels = [*happenings.labels(plot.world), *(one.label for one in plot.planted)]
+    labels = [*happenings.labels(plot.world, plot.held), *(one.label for one in plot.planted)]
     return document(plot.world, labels, written.requests, lines)
 
 

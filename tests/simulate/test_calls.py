@@ -48,6 +48,15 @@ def test_a_slow_layer_adds_to_the_whole(layer: str) -> None:
     assert (calls.downstream_ms <= calls.integration_ms).all()
 
 
+def test_a_faster_integration_shortens_what_lies_inside_of_it() -> None:
+    calls = some_calls(a_chunk(an_api()))
+    everything = np.ones(len(calls), dtype=np.bool_)
+    slow(calls, everything, "cold", 900)
+    slow(calls, everything, "integration", -0.9 * calls.integration_ms)
+    assert (calls.cold_ms <= calls.integration_ms).all()
+    assert layers_fit(calls)
+
+
 def test_an_integration_beyond_the_limit_times_out() -> None:
     calls = some_calls(a_chunk(an_api()))
     where = half(calls)

@@ -20,7 +20,8 @@ from gatewatch.records import JSON
 from gatewatch.registry import Registry
 from gatewatch.simulate.calls import Calls
 from gatewatch.simulate.labels import LEVELS, Benign, Incident
-from gatewatch.simulate.model import Api, Chunk, Hold, World
+from gatewatch.simulate.model import Api, Chunk, World
+from gatewatch.simulate.model import Hold as Hold
 
 
 class Unfit(Exception):  # not an error: planting tries another API, level or time
