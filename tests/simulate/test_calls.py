@@ -52,7 +52,7 @@ def test_a_faster_integration_shortens_what_lies_inside_of_it() -> None:
     calls = some_calls(a_chunk(an_api()))
     everything = np.ones(len(calls), dtype=np.bool_)
     slow(calls, everything, "cold", 900)
-    slow(calls, everything, "integration", -0.9 * calls.integration_ms)
+    slow(calls, everything, "integration", -0.9 * calls.integration_ms.astype(np.float64))
     assert (calls.cold_ms <= calls.integration_ms).all()
     assert layers_fit(calls)
 
