@@ -64,7 +64,6 @@ def authorizer_outage(
         edit,
         cause="config_change" if way is not Outcome.AUTHORIZER_TIMEOUT else "gateway",
         accept_causes=("gateway",),
-        layer="authorizer",
         changes=_changes(case, way),
         tell="Answers of type AUTHORIZER_… with status 500 for all clients alike, however good their tokens are.",
     )

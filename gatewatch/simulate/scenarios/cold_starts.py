@@ -13,7 +13,7 @@ from gatewatch.simulate.inventory import function_name
 from gatewatch.simulate.model import Api, World
 from gatewatch.simulate.scenarios import Planted, scenario
 from gatewatch.simulate.severity import share_of_slow
-from gatewatch.simulate.slowness import prolong, shows_latency
+from gatewatch.simulate.slowness import prolong, shows_latency, uncached_share
 from gatewatch.simulate.trail import function_update
 
 USUAL = 0.008
@@ -32,7 +32,7 @@ def cold_starts(world: World, api: Api, level: str, start_ms: int, end_ms: int, 
     case = Case("cold_starts", world, api, level, start_ms, end_ms, rng)
     routes = ordinary_routes(api)
     calls = float(per_minute(world, api, *case.minutes).sum())
-    share = share_of_slow(calls, USUAL, level, rng, least=case.by_level(0.2, 0.09, 0.035))
+    share = share_of_slow(calls * uncached_share(api, routes), USUAL, level, rng, least=case.by_level(0.2, 0.09, 0.035))
     start_takes_ms = float(rng.uniform(1_500, 3_500))
 
     def edit(calls: Calls, block: Block, rng: np.random.Generator) -> Calls:

@@ -11,8 +11,8 @@ from gatewatch.simulate.crowds import ordinary_routes
 from gatewatch.simulate.demand import per_minute
 from gatewatch.simulate.model import Api, World
 from gatewatch.simulate.scenarios import Planted, scenario
-from gatewatch.simulate.severity import share_of_slow
-from gatewatch.simulate.slowness import prolong, shows_latency, spread_of, typical_ms
+from gatewatch.simulate.severity import log_spread, share_of_slow
+from gatewatch.simulate.slowness import prolong, shows_latency, uncached_share
 
 USUAL = 0.006
 """Share of ordinary calls that take so long: what the tails of the background reach."""
@@ -31,12 +31,13 @@ def latency_tail(world: World, api: Api, level: str, start_ms: int, end_ms: int,
     case = Case("latency_tail", world, api, level, start_ms, end_ms, rng)
     routes = ordinary_routes(api)
     calls = float(per_minute(world, api, *case.minutes).sum())
-    share = share_of_slow(calls, USUAL, level, rng, least=case.by_level(0.15, 0.07, 0.03))
-    wait_ms = typical_ms(api, routes) * (8 + 12 * spread_of(api, routes))
+    share = share_of_slow(calls * uncached_share(api, routes), USUAL, level, rng, least=case.by_level(0.15, 0.07, 0.03))
+    waits = np.array([route.latency.median_ms * (8 + 12 * log_spread(api, route)) for route in api.routes])
+    typical_s = float(np.average(waits, weights=[route.weight for route in api.routes])) / 1000
 
     def edit(calls: Calls, block: Block, rng: np.random.Generator) -> Calls:
         hit = np.isin(calls.route, routes) & (rng.random(len(calls)) < share)
-        prolong(calls, hit, "integration", wait_ms * rng.uniform(0.7, 2.0, len(calls)))
+        prolong(calls, hit, "integration", waits[calls.route] * rng.uniform(0.7, 2.0, len(calls)))
         return calls
 
     return case.incident(
@@ -44,5 +45,5 @@ def latency_tail(world: World, api: Api, level: str, start_ms: int, end_ms: int,
         layer="integration",
         accept_subtypes=("bimodal",),
         accept_causes=("unknown",),
-        tell=f"{share:.0%} of the calls take some {wait_ms / 1000:.1f} s longer; the median does not move.",
+        tell=f"{share:.0%} of the calls take some {typical_s:.1f} s longer; the median does not move.",
     )

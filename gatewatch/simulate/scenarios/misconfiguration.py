@@ -52,6 +52,5 @@ def misconfiguration(
         edit,
         changes=[patched(case, case.before_start(), "UpdateAuthorizer", patches, authorizerId="a1b2c3")],
         accept_subtypes=("signing_key_rotation", "authorizer_outage") if level == "blatant" else (),
-        layer="authorizer",
         tell="Users who were let in a minute ago are refused from the moment on at which the authorizer was changed.",
     )

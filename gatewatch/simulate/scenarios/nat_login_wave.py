@@ -9,15 +9,22 @@ from gatewatch.simulate.calls import Calls, answer, joined, refuse
 from gatewatch.simulate.case import Case
 from gatewatch.simulate.crowds import token_routes
 from gatewatch.simulate.doors import visits
-from gatewatch.simulate.model import Api, Ints, World
+from gatewatch.simulate.model import Api, Ints, Mask, World
 from gatewatch.simulate.outcomes import Outcome
-from gatewatch.simulate.people import PEOPLE_AGENTS, addresses, uniform
+from gatewatch.simulate.people import PEOPLE_AGENTS, addresses, mixed, uniform
 from gatewatch.simulate.scenarios import Planted, scenario
 
 MISTAKES = 0.15
 """Share of the people whose first try fails: a mistyped password, a token of last week."""
 
 CALLS_EACH = 4
+RETRY_MS = 6_000
+
+
+def within(at_ms: Ints, block: Block) -> Mask:
+    """Which of these times lie in the block."""
+    found: Mask = (at_ms >= block.start_ms) & (at_ms < block.end_ms)
+    return found
 
 
 def _login(api: Api) -> int | None:
@@ -38,6 +45,10 @@ def nat_login_wave(world: World, api: Api, level: str, start_ms: int, end_ms: in
     arrive = np.sort(case.start_ms + (rng.beta(2, 3, len(people)) * (end_ms - start_ms - 60_000)).astype(np.int64))
     address = int(addresses("office", 1, rng)[0])
     fails = uniform(case.salt, people) < MISTAKES
+    enter = arrive + np.where(fails, RETRY_MS, 0)
+    nth = np.tile(np.arange(CALLS_EACH), len(people))
+    workers = np.repeat(people, CALLS_EACH)
+    work_at = np.repeat(enter, CALLS_EACH) + 800 + mixed(case.salt, workers, nth) % 40_000
     agents = np.array(PEOPLE_AGENTS)
     login, routes = _login(api), np.array(token_routes(api))
     shares = np.array([api.routes[place].weight for place in routes.tolist()])
@@ -47,19 +58,17 @@ def nat_login_wave(world: World, api: Api, level: str, start_ms: int, end_ms: in
         return visits(world, api, route, at_ms, address, who, agents[who % len(agents)], rng)
 
     def edit(calls: Calls, block: Block, rng: np.random.Generator) -> Calls:
-        now = (arrive >= block.start_ms) & (arrive < block.end_ms)
-        wrong = now & fails
+        wrong = within(arrive, block) & fails
         first = come(arrive[wrong], people[wrong], login if login is not None else routes[0], rng)
         every = np.ones(len(first), dtype=np.bool_)
         if login is not None:
             answer(first, every, 401)
         else:
             refuse(api, first, every, Outcome.TOKEN_EXPIRED, rng)
-        pause = np.where(fails[now], 6_000, 0)
-        entered = come(arrive[now] + pause, people[now], login if login is not None else routes[0], rng)
-        again = np.repeat(people[now], CALLS_EACH)
-        at_ms = np.repeat(arrive[now] + pause, CALLS_EACH) + rng.integers(800, 40_000, len(again))
-        work = come(at_ms, again, rng.choice(routes, len(again), p=shares), rng)
+        now = within(enter, block)
+        entered = come(enter[now], people[now], login if login is not None else routes[0], rng)
+        busy = within(work_at, block)
+        work = come(work_at[busy], workers[busy], rng.choice(routes, int(busy.sum()), p=shares), rng)
         return joined([calls, made(first), made(entered), made(work)])
 
     return case.benign(

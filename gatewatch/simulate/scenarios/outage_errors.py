@@ -70,7 +70,6 @@ def outage_errors(world: World, api: Api, level: str, start_ms: int, end_ms: int
         route=only.key if len(routes) == 1 else None,
         cause="integration" if way == "unreachable" else "config_change",
         accept_causes=("integration", "gateway"),
-        layer="integration",
         changes=_changes(case, way, only),
         tell="Calls come as always, and not one of them is answered with anything but a server error.",
     )

@@ -70,6 +70,5 @@ def signing_key_rotation(
         edit,
         changes=changes,
         accept_subtypes=("misconfiguration",),
-        layer="authorizer",
         tell="Everybody's signature is wrong at once, and the refusals die away as one client after the other renews.",
     )

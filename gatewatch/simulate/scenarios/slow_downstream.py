@@ -7,6 +7,7 @@ import numpy as np
 from gatewatch.simulate.blocks import Block
 from gatewatch.simulate.calls import Calls
 from gatewatch.simulate.case import Case
+from gatewatch.simulate.labels import Scope
 from gatewatch.simulate.model import Api, World
 from gatewatch.simulate.scenarios import Planted, Unfit, scenario
 from gatewatch.simulate.severity import calls_per_quarter, shift_for
@@ -46,7 +47,7 @@ def slow_downstream(
 
     return case.incident(
         edit,
-        route=api.routes[routes[0]].key if len(routes) == 1 else None,
+        scope=[Scope(api.id, api.stage, api.routes[place].key) for place in routes],
         layer="downstream" if api.tracing else "integration",
         accept_subtypes=("step", "one_route"),
         accept_causes=("unknown",),

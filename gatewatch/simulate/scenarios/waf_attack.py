@@ -52,7 +52,6 @@ def waf_attack(world: World, api: Api, level: str, start_ms: int, end_ms: int, r
     some = np.arange(min(attempts.total, 300), dtype=np.int64)
     return case.incident(
         edit,
-        layer="waf",
         culprits=case.shown(throws(np.full(len(some), case.start_ms), some, rng), agents=True),
         tell="The web ACL blocks hundreds of requests of one tool from one to three addresses.",
     )

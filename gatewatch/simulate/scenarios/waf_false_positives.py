@@ -45,7 +45,6 @@ def waf_false_positives(
     event = "AssociateWebACL" if rng.random() < 0.5 else "UpdateWebACL"
     return case.incident(
         edit,
-        layer="waf",
         changes=[web_acl(case, case.before_start(), event)],
         accept_subtypes=("misconfiguration",),
         tell="Ordinary clients of every kind are blocked, each now and then, right after the web ACL was changed.",
