@@ -1,12 +1,18 @@
-"""Which configuration change may have caused a finding: time × resource × type."""
+"""Which configuration change may have caused a finding: time × resource × type; and that none is likely, when so.
+
+time: halved for each HALF_TIME_MINUTES that the change lies before the onset (five are free), and for what came a few
+minutes after it. resource: the stage itself, its API, what the inventory says serves it, or something else. type: how
+often such a call breaks such a thing. The product is the score, 0 to 1; from LIKELY on a change is named as the cause.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from detect.resources import Places, short
 from gatewatch.records import Change, Kind
 
 BEFORE = timedelta(hours=6)
@@ -14,43 +20,109 @@ AFTER = timedelta(minutes=10)
 """An onset is an estimate, and CloudTrail's time is the call's: a change may seem to come a little late."""
 
 HALF_TIME_MINUTES = 45.0
+FREE_MINUTES = 5.0
 LIKELY = 0.25
+LEAST = 0.05
 SHOWN = 5
 
-_WORDS: dict[Kind, tuple[str, ...]] = {
-    Kind.AUTH_FAILURE_SPIKE: (
+HERE, OTHER_STAGE, UNKNOWN, UNUSED, ELSEWHERE = 1.0, 0.2, 0.4, 0.2, 0.05
+"""HERE: the stage, its API, or what serves it. UNKNOWN: nobody says whom it serves; UNUSED: the inventory says nobody.
+ELSEWHERE: another API."""
+
+CLASSES: Mapping[str, tuple[str, ...]] = {
+    "tag": ("tagresource", "tagrole", "tags"),
+    "logging": ("/accesslog", "loggingsettings", "accesslogsettings"),
+    "throttle": ("throttl", "quota", "/burst", "ratelimit", "concurrency", "servicequota"),
+    "plan": ("usageplan", "apikey"),
+    "authorizer": (
         "authorizer",
-        "authorization",
-        "apikey",
-        "usageplan",
-        "putmethod",
-        "updatemethod",
         "userpool",
-        "webacl",
-        "policy",
-        "role",
-        "deployment",
-        "route",
-        "integration",
-        "key",
-        "putrestapi",
-        "function",
+        "resourceserver",
+        "identityprovider",
+        "authorization",
+        "secretvalue",
+        "rotatesecret",
     ),
-    Kind.THROTTLING_ABUSE: ("throttl", "usageplan", "quota", "burst", "rate", "stage", "concurrency", "deployment"),
-    Kind.DEAD_API: ("delete", "disable", "mapping", "domain", "deployment", "stage", "integration", "restapi", "api"),
-    Kind.DATA_QUALITY: ("accesslog", "stage", "deployment", "role", "account", "policy", "firehose", "restapi", "api"),
-    Kind.LATENCY_OUTLIER: ("deployment", "function", "integration", "stage", "authorizer", "cache", "timeout", "vpc"),
+    "waf": ("webacl", "rulegroup", "ipset", "loggingconfiguration"),
+    "permission": ("policy", "permission", "role", "clientcertificate", "truststore"),
+    "remove": ("deletestage", "deleterestapi", "deleteapi", "deletedeployment", "deletefunction", "disable"),
+    "door": ("domain", "mapping", "vpclink", "certificate", "recordset"),
+    "code": ("functioncode", "publishversion", "updatealias", "updateservice", "taskdefinition"),
+    "capacity": ("functionconfiguration", "provisioned", "updatetable", "autoscaling", "loadbalancer", "modifydb"),
+    "cache": ("cache",),
+    "integration": ("integration", "method", "route", "putrestapi", "importapi", "reimportapi", "resource", "timeout"),
+    "deploy": ("deployment", "stage", "restapi", "api"),
 }
+"""Class of a change -> words in its call and patches; the first class that fits counts."""
+
+_WEIGHTS: Mapping[str, Mapping[str, float]] = {
+    "auth": {
+        "authorizer": 1.0, "permission": 1.0, "plan": 0.8, "deploy": 0.8, "integration": 0.7, "code": 0.6,
+        "waf": 0.5, "capacity": 0.4, "door": 0.4, "remove": 0.4,
+    },
+    "keys": {"plan": 1.0, "deploy": 0.6, "integration": 0.6, "authorizer": 0.5, "permission": 0.4},
+    "authorizer": {
+        "authorizer": 1.0, "code": 1.0, "permission": 1.0, "capacity": 0.8, "throttle": 0.7, "deploy": 0.7,
+        "remove": 0.8, "integration": 0.4,
+    },
+    "waf": {"waf": 1.0, "deploy": 0.2},
+    "throttle": {
+        "throttle": 1.0, "plan": 1.0, "deploy": 0.6, "capacity": 0.6, "cache": 0.5, "integration": 0.3, "code": 0.3,
+    },
+    "silence": {
+        "remove": 1.0, "door": 1.0, "deploy": 0.7, "waf": 0.5, "permission": 0.6, "integration": 0.6, "authorizer": 0.3,
+    },
+    "errors": {
+        "code": 1.0, "integration": 1.0, "permission": 1.0, "capacity": 0.9, "deploy": 0.9, "remove": 1.0, "door": 0.7,
+        "throttle": 0.7, "authorizer": 0.3,
+    },
+    "latency": {
+        "code": 1.0, "capacity": 1.0, "integration": 0.9, "deploy": 0.9, "cache": 0.9, "throttle": 0.8, "door": 0.5,
+        "waf": 0.4, "authorizer": 0.5, "permission": 0.2,
+    },
+    "latency_authorizer": {
+        "authorizer": 1.0, "code": 0.9, "capacity": 0.9, "throttle": 0.7, "deploy": 0.5, "permission": 0.4,
+    },
+    "latency_gateway": {"waf": 1.0, "deploy": 0.7, "integration": 0.6, "cache": 0.6, "door": 0.5},
+    "logs": {"logging": 1.0, "permission": 0.6, "deploy": 0.6, "remove": 0.5},
+}  # fmt: skip
+_OTHER = 0.1
+"""Weight of a class of change that is not known to break such a thing."""
+
+
+def family(kind: Kind, subtype: str = "", layer: str | None = None, *, failing: bool = True) -> str:
+    """What is broken, as far as it tells which changes can break it. failing: errors rather than silence."""
+    if kind is Kind.AUTH_FAILURE_SPIKE:
+        named = {"authorizer_outage": "authorizer", "waf_block_surge": "waf", "api_key_probing": "keys"}
+        return named.get(subtype, "auth")
+    if kind is Kind.THROTTLING_ABUSE:
+        return "throttle"
+    if kind is Kind.DEAD_API:
+        return "errors" if failing else "silence"
+    if kind is Kind.DATA_QUALITY:
+        return "logs"
+    return {"authorizer": "latency_authorizer", "gateway": "latency_gateway", "waf": "latency_gateway"}.get(
+        layer or "", "latency"
+    )
 
 
 def ranked_changes(
-    changes: Sequence[Change], kind: Kind, api: str, stage: str | None, start: datetime
+    changes: Sequence[Change],
+    broken: str,
+    api: str,
+    stage: str | None,
+    start: datetime,
+    linked: Mapping[str, Places] | None = None,
 ) -> tuple[Change, ...]:
-    """Candidates with score 0 to 1, best first; those unlikely are left out. Empty: no likely change."""
+    """Candidates with score 0 to 1, best first; those unlikely are left out. Empty: no likely change.
+
+    broken: a family. linked: see detect.resources.links.
+    """
     scored = [
         replace(change, score=round(score, 3))
         for change in changes
-        if start - BEFORE <= change.at <= start + AFTER and (score := _score(change, kind, api, stage, start)) >= 0.05
+        if start - BEFORE <= change.at <= start + AFTER
+        and (score := _score(change, broken, api, stage, start, linked or {})) >= LEAST
     ]
     return tuple(sorted(scored, key=lambda change: (-change.score, change.at, change.what, change.resource))[:SHOWN])
 
@@ -60,18 +132,39 @@ def likely(changes: Sequence[Change]) -> bool:
     return bool(changes) and changes[0].score >= LIKELY
 
 
-def _score(change: Change, kind: Kind, api: str, stage: str | None, start: datetime) -> float:
-    minutes = abs((start - change.at).total_seconds()) / 60.0
-    near = math.exp2(-max(minutes - 5.0, 0.0) / HALF_TIME_MINUTES)
-    parts = change.resource.split("/")
+def class_of(what: str) -> str:
+    """The class of a change by its call and patches; "other" when none fits.
+
+    >>> class_of("UpdateStage replace /*/*/throttling/rateLimit 10")
+    'throttle'
+    """
+    text = what.replace(" ", "").lower()
+    return next((name for name, words in CLASSES.items() if any(word in text for word in words)), "other")
+
+
+def _score(
+    change: Change, broken: str, api: str, stage: str | None, start: datetime, linked: Mapping[str, Places]
+) -> float:
+    minutes = (start - change.at).total_seconds() / 60.0
+    # What comes after cannot be the cause; a few minutes may only seem so.
+    near = math.exp2(-max(abs(minutes) - FREE_MINUTES, 0.0) / (HALF_TIME_MINUTES if minutes > 0 else FREE_MINUTES))
+    return near * _where(change.resource, api, stage, linked) * _WEIGHTS[broken].get(class_of(change.what), _OTHER)
+
+
+def _where(resource: str, api: str, stage: str | None, linked: Mapping[str, Places]) -> float:
+    parts = resource.split("/")
     if api in parts:
         named = [part for part in parts if part not in {api, "", "restapis", "apis", "stages"}]
-        where = 1.0 if not named or stage is None or stage in named else 0.4
-    else:
-        where = 0.15 if _is_api(change.resource) else 0.5
-    text = change.what.replace(" ", "").lower()
-    what = 1.0 if any(word in text for word in _WORDS[kind]) else 0.4
-    return near * where * what
+        if not named or stage is None:
+            return HERE
+        return HERE if stage in named else OTHER_STAGE
+    places = linked.get(short(resource), linked.get(resource.lower(), frozenset()))
+    if places:
+        mine = {one for name, one in places if name == api}
+        if not mine:
+            return ELSEWHERE
+        return HERE if stage is None or mine & {None, stage} else OTHER_STAGE
+    return 3 * ELSEWHERE if _is_api(resource) else UNUSED if linked else UNKNOWN
 
 
 def _is_api(resource: str) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import cast
 
+from detect.causes import decided
 from detect.correlate import correlate
 from detect.coverage import WHOLE, same_stage, share_of, shares
 from detect.detectors.data_quality import EVERYWHERE
@@ -34,7 +35,7 @@ def conclude(
     findings: Sequence[Finding], states: Mapping[str, JSON], until: datetime, context: Context
 ) -> list[Finding]:
     """One finding a cause, by start. states: the detectors' after the last minute. until: the end of what was seen."""
-    told = [refined(finding, context.spans, until) for finding in findings]
+    told = [decided(refined(finding, context.spans, until), context.changes, context.linked) for finding in findings]
     return correlate(reviewed(told, states, until))
 
 

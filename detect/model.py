@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from detect.grid import Grid, covered_minutes
+from detect.resources import Places, links
 from gatewatch.records import JSON, Blind, Change, Finding
 from gatewatch.registry import Registry
 from gatewatch.settings import Settings
@@ -58,7 +59,7 @@ class Block:
         return epoch_minute(self.end) - self.first
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Context:
     """What is known beside the traffic. asn: rows with `network`, `asn`, `name`. metrics: METRICS. spans: SPANS."""
 
@@ -68,6 +69,11 @@ class Context:
     metrics: pa.Table | None = None
     spans: pa.Table | None = None
     settings: Settings = field(default_factory=Settings)
+
+    @cached_property
+    def linked(self) -> dict[str, Places]:
+        """Which APIs each resource of the inventory serves."""
+        return links(self.inventory)
 
 
 class Detector(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from detect.changes import likely, ranked_changes
+from detect.changes import family, likely, ranked_changes
 from detect.episodes import Episode
 from detect.grid import Key
 from detect.model import Context, micros_at, minute_at
@@ -51,9 +51,12 @@ def number(value: float) -> str:
     return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
 
 
-def changes_for(context: Context, kind: Kind, key: Key, start_minute: int) -> tuple[tuple[Change, ...], bool]:
-    """Candidate changes, and whether the best is likely the cause."""
-    ranked = ranked_changes(context.changes, kind, key[2] or "", key[3], minute_at(start_minute))
+def changes_for(
+    context: Context, kind: Kind, key: Key, start_minute: int, *, failing: bool = True
+) -> tuple[tuple[Change, ...], bool]:
+    """Candidate changes, and whether the best is likely the cause; what the subtype says of it comes later (causes)."""
+    broken, start = family(kind, failing=failing), minute_at(start_minute)
+    ranked = ranked_changes(context.changes, broken, key[2] or "", key[3], start, context.linked)
     return ranked, likely(ranked)
 
 

@@ -12,14 +12,45 @@ from gatewatch.records import JSON, Change
 from ingest.documents import json_records
 
 SOURCES: frozenset[str] = frozenset(
-    f"{name}.amazonaws.com" for name in ("apigateway", "lambda", "cognito-idp", "wafv2", "iam")
+    f"{name}.amazonaws.com"
+    for name in (
+        "apigateway",
+        "lambda",
+        "cognito-idp",
+        "wafv2",
+        "iam",
+        "secretsmanager",
+        "acm",
+        "route53",
+        "elasticloadbalancing",
+        "ecs",
+        "dynamodb",
+        "servicequotas",
+    )
 )
 """Services whose changes can break an API. v1 and v2 of API Gateway share a source (aws-facts.md 8.7)."""
 
 _ARN = re.compile(r"arn:[\w-]+:apigateway:[\w-]*:\d*:/(?:restapis|apis)/([^/]+)(?:/stages/([^/]+))?")
 _VERSION = re.compile(r"\d{8}(v\d+)?\Z")  # UpdateFunctionCode20150331v2
 _READS = ("Get", "List", "Describe", "Lookup", "Head", "Test", "Batch")
-_NAMES = ("functionName", "userPoolId", "roleName", "policyName", "policyArn", "userName", "name", "webACLArn", "id")
+_NAMES = (
+    "functionName",
+    "userPoolId",
+    "usagePlanId",
+    "apiKey",
+    "domainName",
+    "roleName",
+    "policyName",
+    "policyArn",
+    "userName",
+    "webACLArn",
+    "secretId",
+    "tableName",
+    "service",
+    "loadBalancerArn",
+    "name",
+    "id",
+)
 _LONGEST = 200
 _DEEPEST = 6
 
@@ -68,7 +99,7 @@ def _change(path: str, line: int, event: dict[str, JSON]) -> Change | None:
         raise UsageError(f"{path}: line {line}: eventTime {time[:40]!r} is no ISO 8601 time") from None
     if source not in SOURCES or event.get("errorCode") or name.startswith(_READS):
         return None
-    if event.get("readOnly") in (True, "true"):
+    if event.get("readOnly") in (True, "true") or event.get("managementEvent") is False:
         return None
     parameters = event.get("requestParameters")
     asked = parameters if isinstance(parameters, dict) else {}

@@ -53,9 +53,9 @@ class DeadApi:
 def _outage(silence: Silence, row: int, episode: Episode, context: Context, clock: int) -> Finding:
     key = silence.counting.keys[row]
     length = (episode.end or clock) - episode.start
-    changes, likely = changes_for(context, Kind.DEAD_API, key, episode.start)
     errors = float(episode.facts["errors"])
     failing = errors > 0 and errors >= 0.5 * (errors + episode.observed)
+    changes, likely = changes_for(context, Kind.DEAD_API, key, episode.start, failing=failing)
     removed = bool(changes) and any(word in changes[0].what.replace(" ", "").lower() for word in _REMOVAL)
     offline = removed or (length >= OFFLINE_MINUTES and episode.expected >= OFFLINE_MISSED and not failing)
     cause = Cause.CONFIG_CHANGE if likely else _cause(failing, cast(list[float], episode.facts["kinds"]))

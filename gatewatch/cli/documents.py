@@ -191,13 +191,23 @@ def print_finding(finding: Finding, console: Console) -> None:
         ("for it", _factors(finding, "+")),
         ("against", _factors(finding, "-")),
         ("who", who(finding)),
-        ("changes", "; ".join(f"{iso(c.at)} {c.what} by {c.actor} on {c.resource}" for c in finding.changes[:3])),
+        ("changes", _changes(finding)),
         ("caveat", finding.caveat or ""),
         ("do", finding.remedy),
         ("count", _reproduce(finding)),
         ("id", finding.id),
     ]
     print_pairs([(name, text) for name, text in rows if text], console)
+
+
+def _changes(finding: Finding) -> str:
+    """The candidates with their scores, and whether one is likely."""
+    listed = [f"{c.score:.2f} {iso(c.at)} {c.what} by {c.actor} on {c.resource}" for c in finding.changes[:3]]
+    cause = finding.evidence.card.get("cause")
+    answer = str(cause["changes"]) if isinstance(cause, dict) else ""
+    if answer.startswith("likely") or answer == "no changes were given":
+        answer = ""
+    return "; ".join([*([answer] if answer else []), *listed])
 
 
 def _factors(finding: Finding, sign: str) -> str:
