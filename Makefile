@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test lint clean lock venv browser bench-ingest bench-detect kill-test
+.PHONY: help demo test lint clean lock venv browser slow-clients bench-ingest bench-detect kill-test
 
 help:
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -38,6 +38,9 @@ bench-detect: $(STAMP) ## detection against labels, beside CloudWatch-like alarm
 
 kill-test: $(STAMP) ## SIGKILL during ingest, judged against a ledger
 	$(BIN)/python -m bench.kill
+
+slow-clients: $(STAMP) ## 1,000 slow connections of each kind: still alive, and each dropped in time
+	$(BIN)/python -m bench.slow
 
 lock: ## re-pin the dependencies (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock -q

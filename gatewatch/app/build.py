@@ -35,6 +35,7 @@ def build_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001
+        await pages.warm()
         yield
         opened.close()
 
@@ -57,7 +58,8 @@ def build_app(settings: Settings) -> FastAPI:
     app.add_api_route("/api", unknown, methods=_METHODS, **hidden)
     app.add_api_route("/api/{rest:path}", unknown, methods=_METHODS, **hidden)
     dash = build_dashboard(opened, csrf_cookie=Cookies(settings).csrf_name)
-    app.mount("/", Pages(dash))
+    pages = Pages(dash)
+    app.mount("/", pages)
     app.add_middleware(Gate, settings=settings, opened=opened)
     app.add_middleware(Guard, script_hashes=dash.csp_hashes, encrypted=settings.encrypted)  # the outermost
     return app

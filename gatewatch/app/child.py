@@ -7,17 +7,23 @@ is killed.
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
+from ipaddress import ip_address
 from types import FrameType
 
 import orjson
 import uvicorn
 
 from gatewatch.app.build import build_app
+from gatewatch.app.client import networks
+from gatewatch.app.wire import Connections, Wire
 from gatewatch.settings import Settings
 
 DRAIN_SECONDS = 8
@@ -37,21 +43,44 @@ def main(arguments: list[str]) -> int:
 
 def web(settings: Settings, listener: socket.socket) -> None:
     """Run the web application on an open listener until SIGTERM."""
+    _many_files()
     config = uvicorn.Config(
         build_app(settings),
+        http=partial(Wire, connections=Connections(exempt=_near(settings))),  # type: ignore[arg-type]
+        loop="gatewatch.app.wire:quick_handshakes",
         log_level="warning",
         access_log=False,  # lines made of what clients send
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=1000,
         timeout_keep_alive=20,
         timeout_graceful_shutdown=DRAIN_SECONDS,
-        h11_max_incomplete_event_size=64 << 10,
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
         ws="none",
     )
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def _near(settings: Settings) -> Callable[[str], bool]:
+    """Addresses that stand for many people: this machine's own proxy, and those that we trust."""
+    trusted = networks(settings.trusted_proxies)
+
+    def near(address: str) -> bool:
+        try:
+            one = ip_address(address)
+        except ValueError:
+            return False
+        return one.is_loopback or any(one in network for network in trusted)
+
+    return near
+
+
+def _many_files() -> None:
+    """Room for the sockets of all connections that we allow, beside what the store opens."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 4096 if hard == resource.RLIM_INFINITY else min(4096, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def worker(settings: Settings) -> None:

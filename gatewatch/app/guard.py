@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gatewatch.api.problems import problem
@@ -102,7 +103,7 @@ class Guard:
             return
         try:
             await self._app(scope, bounded, unless_too_large)
-        except TooLarge:
+        except (TooLarge, ClientDisconnect):
             pass
         except Exception:  # a bug: say so in the log, and nothing about it to the client
             log.exception("a request failed", extra={"path": scope["path"][:200]})

@@ -6,11 +6,15 @@ request of its own scripts it answers with 500, as if it were our mistake; here 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import orjson
 from dash import Dash
+from dash.fingerprint import check_fingerprint
+from starlette.responses import FileResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from gatewatch.api.problems import problem
@@ -46,6 +50,32 @@ class Pages:
         else:
             await problem(404, "nothing takes this request")(scope, receive, send)
 
+    async def warm(self) -> None:
+        """Ask for the index once: only then does Dash know its files and callbacks."""
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Message) -> None:
+            assert message.get("status", 200) == 200
+
+        scope: Scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": "/",
+            "raw_path": b"/",
+            "query_string": b"",
+            "root_path": "",
+            "headers": [],
+            "server": None,
+            "client": None,
+            "state": {},
+        }
+        await self._app(scope, receive, send)
+
     async def _callback(self, scope: Scope, receive: Receive, send: Send) -> None:
         body, more = b"", True
         while more:
@@ -70,17 +100,18 @@ class Pages:
         await self._app(scope, again, send)
 
     async def _file(self, scope: Scope, receive: Receive, send: Send) -> None:
-        unknown = False
-
-        async def looked_at(message: Message) -> None:
-            nonlocal unknown
-            unknown = unknown or (message["type"] == "http.response.start" and message["status"] == 500)
-            if not unknown:
-                await send(message)
-
-        await self._app(scope, receive, looked_at)
-        if unknown:
+        """A file of Dash's components, piece by piece: Dash itself would hold all its megabytes for each reader."""
+        if not self.dash.registered_paths:  # Dash fills them with the first request
+            await self._app(scope, receive, send)
+            return
+        package, _, rest = scope["path"].removeprefix(_SUITES).partition("/")
+        name, dated = check_fingerprint(rest)
+        if name not in self.dash.registered_paths.get(package, ()) or scope["method"] not in {"GET", "HEAD"}:
             await problem(404, "there is no such file")(scope, receive, send)
+            return
+        file = Path(str(sys.modules[package].__file__)).parent / name
+        headers = {"Cache-Control": "private, max-age=31536000, immutable" if dated else "no-cache"}
+        await FileResponse(file, headers=headers)(scope, receive, send)
 
 
 def sensible(body: bytes, callbacks: Mapping[str, Any]) -> bool:
