@@ -78,7 +78,10 @@ def test_nobody_is_served_any_more(name: str, level: str) -> None:
     places = [place for place, route in enumerate(api.routes) if not route.health]
     if label.scope[0].route is not None:
         places = [api.route_index(label.scope[0].route)]
-    served = [np.isin(calls.route, places) & (calls.status < 500) for calls in (before, after)]
+    served = [
+        np.isin(calls.route, places) & (calls.outcome == Outcome.ANSWERED) & (calls.status < 500)
+        for calls in (before, after)
+    ]
     if label.culprits.api_key_ids:
         key = api.keys.index(label.culprits.api_key_ids[0])
         served = [one & (calls.key == key) for one, calls in zip(served, (before, after), strict=True)]
