@@ -12,13 +12,14 @@ from gatewatch.evaluation.labels import Incident
 from gatewatch.evaluation.match import ALARMS, FALSE, Fate, Judgement, Outcome
 from gatewatch.evaluation.people import ABOUT, WHO, named
 from gatewatch.evaluation.rates import Rate, poisson_rate, share_interval
+from gatewatch.records import Kind
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
     """Incidents alike in something. Shares are of 1; NaN where there is nothing to count. Delays in minutes.
 
-    subtype, cause, layer: right among the found ones that have one to tell. precision, recall, f1, top: culprits, mean
+    subtype, cause, layer: right among the found ones that have one to tell (layer: latency only). precision, recall, f1, top: culprits, mean
     over found incidents with somebody to name. blamed: found ones with nobody to name where somebody was named.
     findings: findings an incident found; single: share of found ones with exactly one. flooded: missed only because
     of a flood.
@@ -123,7 +124,9 @@ def group(pairs: Sequence[tuple[Outcome, Sequence[Claim]]]) -> Group:
         delay_p90=quantile(delays, 0.9),
         subtype=_mean(claim.subtype in outcome.incident.subtypes for outcome, claim in found),
         cause=_mean(claim.cause in outcome.incident.causes for outcome, claim in found if outcome.incident.causes),
-        layer=_mean(claim.layer == outcome.incident.layer for outcome, claim in found if outcome.incident.layer),
+        layer=_mean(
+            claim.layer == one.incident.layer for one, claim in found if one.incident.layer and _layered(claim)
+        ),
         culprits=len(named_ones),
         precision=_mean(one.precision for one in named_ones),
         culprit_recall=_mean(one.recall for one in named_ones),
@@ -134,6 +137,10 @@ def group(pairs: Sequence[tuple[Outcome, Sequence[Claim]]]) -> Group:
         single=_mean(outcome.findings == 1 for outcome, _ in found),
         flooded=sum(outcome.flooded for outcome, _ in pairs),
     )
+
+
+def _layered(claim: Claim) -> bool:
+    return claim.kind == Kind.LATENCY_OUTLIER.value
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
