@@ -19,10 +19,10 @@ from gatewatch.records import Kind
 class Group:
     """Incidents alike in something. Shares are of 1; NaN where there is nothing to count. Delays in minutes.
 
-    subtype, cause, layer: right among the found ones that have one to tell (layer: latency only). precision, recall, f1, top: culprits, mean
-    over found incidents with somebody to name. blamed: found ones with nobody to name where somebody was named.
-    findings: findings an incident found; single: share of found ones with exactly one. flooded: missed only because
-    of a flood.
+    subtype, cause, layer: right among the found ones that have one to tell (layer: latency only). precision,
+    culprit_recall, f1, top: culprits, mean over found incidents with somebody to name. blamed: found ones with nobody
+    to name where somebody was named. findings: findings an incident found; single: share of found ones with exactly
+    one. flooded: missed only because of a flood.
     """
 
     incidents: int
