@@ -11,6 +11,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import duckdb
 import numpy as np
@@ -44,12 +45,14 @@ from ingest.queries import (
     quoted_text,
     raw_sql,
 )
+from ingest.repeats import repeating
 
 SAMPLE = 200
 _FEW = 64  # leftovers that are not worth a further pass of the engine
 _PASSES = 12
 _ALL_ROWS = 1 << 24  # a batch of a result: more rows than a block has
 _CHOSEN = 256
+_NO_RECORDS: Mapping[int, list[bytes]] = MappingProxyType({})
 _JSON_KEY = re.compile(r'"([^"\\]{1,64})"\s*:')
 _BARE_DASH = re.compile(rb'(":\s*)-(\s*[,}\]])')
 _BARE_NAN = re.compile(rb'(":\s*)(?:NaN|-?Infinity)(\s*[,}\]])')
@@ -191,9 +194,28 @@ class Engine:
             table = self._run(found, frozenset(block.side), chosen)
         finally:
             self.connection.unregister("lines")
-        good = self._keep(table, reading)
+        read, doubtful = self._believed(block, numbers, found, table, reading)
+        good = self._keep(read, reading)
+        if len(doubtful):
+            self._slowly(block, doubtful.tolist(), here, chosen, reading, [found])
+            good = np.concatenate([good, numbers[doubtful]])
         failed = np.setdiff1d(numbers, good, assume_unique=True) if len(good) < len(numbers) else _NO_ROWS
         return failed if here is None else np.flatnonzero(np.isin(here, failed))
+
+    def _believed(
+        self, block: Block, numbers: Rows, found: Format, table: pa.Table, reading: Reading
+    ) -> tuple[pa.Table, Rows]:
+        """The table without the lines that nobody should believe at a glance, and the rows of these in the block."""
+        if found.family != "json":
+            return table, _NO_ROWS
+        reason = table.column("reason")
+        read = table if reason.null_count == len(table) else table.filter(reason.is_null())
+        rows = np.sort(np.asarray(read.column("rn").to_numpy(), dtype=np.int64))
+        doubtful = repeating(block, np.searchsorted(numbers, rows), found, reading.formats, self.connection)
+        if not len(doubtful):
+            return table, doubtful
+        believed = ~np.isin(table.column("rn").to_numpy(), numbers[doubtful])
+        return table.filter(pa.array(believed)), doubtful
 
     def _keep(self, table: pa.Table, reading: Reading) -> Rows:
         """Add the rows that were read to the reading; returns their row numbers."""
@@ -305,7 +327,7 @@ class Engine:
     def _leftover(self, block: Block, here: Rows | None, chosen: Chosen, reading: Reading, tried: list[Format]) -> None:
         """The rows that no pass could read, by ever slower means."""
         dashed: list[tuple[int, list[bytes]]] = []
-        glued: list[tuple[int, list[bytes]]] = []
+        several: dict[int, list[bytes]] = {}
         slowly: list[int] = []
         for row in range(len(block)):
             text = block.raw(row)
@@ -313,7 +335,7 @@ class Engine:
             if not text.strip():
                 reading.blank.append(number)
             elif text.lstrip()[:1] == b"{" and GLUED.search(text) and len(records := list(glued_records(text))) > 1:
-                glued.append((number, records))
+                several[row] = records
             elif (
                 text.lstrip()[:1] == b"{"
                 and (mended := _BARE_NAN.sub(rb'\1"-"\2', _BARE_DASH.sub(rb'\1"-"\2', text))) != text
@@ -332,9 +354,11 @@ class Engine:
             self._passes(mended_block, None, chosen, reading, tried=[], base=base)
         else:
             slowly += [row for row, _ in dashed]
+        alone = _alone(reading, list(several), slowly + [row for row, _ in dashed], here) if several else set()
+        glued = [(row if here is None else int(here[row]), several[row]) for row in several if row not in alone]
         if glued:
             self._records(glued, chosen, reading, tried=[])
-        self._slowly(block, sorted(slowly), here, chosen, reading, tried)
+        self._slowly(block, sorted([*slowly, *alone]), here, chosen, reading, tried, several)
 
     def _records(
         self, glued: Sequence[tuple[int, list[bytes]]], chosen: Chosen, reading: Reading, tried: list[Format]
@@ -351,9 +375,16 @@ class Engine:
         self._passes(block, None, chosen, reading, tried, base=base)
 
     def _slowly(
-        self, block: Block, rows: list[int], here: Rows | None, chosen: Chosen, reading: Reading, tried: list[Format]
+        self,
+        block: Block,
+        rows: list[int],
+        here: Rows | None,
+        chosen: Chosen,
+        reading: Reading,
+        tried: list[Format],
+        several: Mapping[int, list[bytes]] = _NO_RECORDS,
     ) -> None:
-        """Line by line; a format that only these lines show is inferred from them."""
+        """Line by line; a format that only these lines show is inferred from them. several: see slow.read_alone."""
         formats = (
             tried
             + [found for found in self._stages(chosen) if found not in tried]
@@ -372,7 +403,9 @@ class Engine:
         read: dict[str, tuple[Format, list[int], list[Mapping[str, str | None]], list[int]]] = {}
         for row in rows:
             number = row if here is None else int(here[row])
-            result = slow.read_line(formats, block.raw(row).decode("utf-8", "replace"))
+            text = block.raw(row).decode("utf-8", "replace")
+            records = several.get(row)
+            result = slow.read_line(formats, text) if records is None else slow.read_alone(formats, text, records)
             if result.reason in slow.EMPTY:
                 reading.blank.append(number)
                 reading.heads[number] = result.reason
@@ -408,6 +441,28 @@ class Engine:
 _NO_ROWS = np.zeros(0, dtype=np.int64)
 _RECORD_ROWS = 1 << 28
 """Row numbers from here on are records that were split out of one line."""
+
+
+def _alone(reading: Reading, several: Sequence[int], others: Sequence[int], here: Rows | None) -> set[int]:
+    """The rows in `several`, which hold more than one record, of files most of whose lines hold one.
+
+    others: further rows of the leftover that hold one.
+    """
+
+    def numbers(rows: Sequence[int]) -> Rows:
+        plain = np.array(rows, dtype=np.int64)
+        return plain if here is None else here[plain]
+
+    read = [np.asarray(table.column("rn").to_numpy(), dtype=np.int64) for table in reading.tables]
+    single = np.concatenate([*read, numbers(others)])
+    single = single[single < _RECORD_ROWS]
+    mine = numbers(several)
+    if not len(mine) or mine.max() >= _RECORD_ROWS:
+        return set()
+    singles, gluings = reading.block.rows_by_file(single), reading.block.rows_by_file(mine)
+    alone = {file for file, count in gluings.items() if singles[file] > count}
+    return {row for row, number in zip(several, mine.tolist(), strict=True) if reading.block.origin(number)[0] in alone}
+
 
 MEASURES = pa.schema(
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 Leaf: TypeAlias = "str | bool | None"
@@ -42,6 +42,47 @@ def decode(text: str) -> tuple[Tree, int]:
     value: Tree
     value, end = _DECODER.raw_decode(text)
     return value, end
+
+
+def repeats(text: str) -> bool:
+    """Whether an object in the JSON value that `text` begins with has a key twice; raises as `decode` does."""
+    found = False
+
+    def look(pairs: list[tuple[str, Tree]]) -> dict[str, Tree]:
+        nonlocal found
+        object_ = dict(pairs)
+        found = found or len(object_) < len(pairs)
+        return object_
+
+    json.JSONDecoder(object_pairs_hook=look, parse_int=str, parse_float=str, strict=False).raw_decode(text)
+    return found
+
+
+def moved(tree: Tree, paths: Iterable[Path]) -> bool:
+    """Whether a key that is missing in an object where it should be stands in an object where nothing should be.
+
+    So it is when a client closed the object that held its value and opened one of its own: no key comes twice then.
+    """
+    wanted: dict[Path, set[str]] = {}
+    for path in paths:
+        if len(path) > 1 and isinstance(path[-1], str):
+            wanted.setdefault(path[:-1], set()).add(path[-1])
+    if not wanted:
+        return False
+    missing: set[str] = set()
+    for path, keys in wanted.items():
+        if isinstance(here := at_path(tree, path), dict):
+            missing |= keys - here.keys()
+    return bool(missing) and any(
+        path and path not in wanted and not missing.isdisjoint(here) for path, here in _objects(tree, (), 16)
+    )
+
+
+def _objects(tree: Tree, path: Path, depth: int) -> Iterator[tuple[Path, dict[str, Tree]]]:
+    if isinstance(tree, dict):
+        yield path, tree
+        for key, value in tree.items() if depth else ():
+            yield from _objects(value, (*path, key), depth - 1)
 
 
 def mended(text: str) -> str:

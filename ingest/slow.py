@@ -14,11 +14,12 @@ from json import JSONDecodeError
 from ingest.formats.infer import relaxed
 from ingest.formats.model import Format
 from ingest.formats.shapes import csv_header
-from ingest.jsonline import Path, Tree, as_text, at_path, decode, mended, parse_path
+from ingest.jsonline import Path, Tree, as_text, at_path, decode, mended, moved, parse_path, repeats
 from ingest.prefixes import is_head, taken_off
-from ingest.textline import match_inside, match_text
+from ingest.textline import match_anchored, match_inside, match_text
 
 REASONS: Mapping[str, str] = {
+    "ambiguous": "JSON that can be read in more than one way: somebody wrote keys into a value",
     "blank": "nothing but white space",
     "comment": "a line that begins with #",
     "csv_header": "the header row of a CSV file",
@@ -91,20 +92,50 @@ def _read_json(formats: Sequence[Format], text: str) -> SlowLine:
         except JSONDecodeError as error:
             cut_off = cut_off or error.pos >= len(attempt)
             continue
+        if found.reason in {"ambiguous", "no_format"} and found.rest is None:
+            return _anchored(formats, text) or found
         if found.reason is None or (found.rest is None and found.reason != "trailing_text"):
             return found
         break  # the object ended too early: a user agent may have closed it
+    if (anchored := _anchored(formats, text)) is not None:
+        return anchored
     if cut_off:
         return found or SlowLine(None, reason="truncated")
     record, rest = _first_record(text)
-    tree = _scan(record)
+    tree, doubtful = _scan(record)
     if found is not None and found.reason == "trailing_text" and not _says_more(tree, text):
         return found
+    if doubtful:
+        return SlowLine(None, reason="ambiguous", rest=rest)
     for plan in [_plan(one) for one in formats if one.family == "json"]:
         variables = plan.read(tree)
         if variables is not None:
             return SlowLine(plan.format, variables, rest=rest)
     return found or SlowLine(None, reason="not_json", rest=rest)
+
+
+def _anchored(formats: Sequence[Format], text: str) -> SlowLine | None:
+    """The whole line by the template that it is of; None when no template is known, or it is of none of them."""
+    for found in formats:
+        if found.anchored is None or (read := match_anchored(found.anchored, text)) is None:
+            continue
+        if read is True:
+            return SlowLine(None, reason="ambiguous")
+        assert isinstance(read, dict)
+        return SlowLine(found, {variable: value and _unescaped(value) for variable, value in read.items()})
+    return None
+
+
+def read_alone(formats: Sequence[Format], line: str, records: Sequence[bytes]) -> SlowLine:
+    """A line that reads as several glued records in a file that has one a line: somebody may have written the others.
+
+    records: these. The template tells, unless each of them is whole; without a template nothing does.
+    """
+    known = [found for found in formats if found.anchored is not None]
+    pieces = [record.decode("utf-8", "replace") for record in records]
+    if all(_anchored(known, piece) is not None for piece in pieces):
+        return SlowLine(None, reason="ambiguous")
+    return _anchored(known, line.strip(_SPACE)) or SlowLine(None, reason="ambiguous")
 
 
 def _says_more(tree: Tree, text: str) -> bool:
@@ -121,11 +152,22 @@ def _read_strictly(formats: Sequence[Format], text: str) -> SlowLine:
     rest = text[end:].lstrip(_SPACE + ",") or None
     if rest is not None and rest[0] not in "{[":
         return SlowLine(None, reason="trailing_text")
+    if isinstance(tree, dict) and repeats(text):  # no template has a key twice
+        return SlowLine(None, reason="ambiguous", rest=rest)
     if isinstance(tree, dict | list):
         for found in formats:
             if found.family == "json" and (variables := _plan(found).read(tree)) is not None:
+                if moved(tree, _paths(found, formats)):
+                    return SlowLine(None, reason="ambiguous", rest=rest)
                 return SlowLine(found, variables, rest=rest)
     return SlowLine(None, reason="no_format" if isinstance(tree, dict) else "not_object", rest=rest)
+
+
+def _paths(found: Format, formats: Sequence[Format]) -> frozenset[Path]:
+    """Where the variables of a format stand, and those of formats that have all of its keys and more."""
+    mine = _plan(found).paths
+    others = (_plan(other).paths for other in formats if other.family == "json")
+    return mine.union(*(theirs for theirs in others if theirs > mine))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +178,10 @@ class _Plan:
     places: tuple[tuple[str, tuple[Path, ...], str | None], ...]
     needs: tuple[Path, ...]
     times: tuple[str, ...]
+
+    @property
+    def paths(self) -> frozenset[Path]:
+        return frozenset(path for _, several, _ in self.places for path in several)
 
     def read(self, tree: Tree) -> dict[str, str | None] | None:
         """The variables; None when the object is not of this format."""
@@ -197,12 +243,12 @@ def _first_record(text: str) -> tuple[str, str | None]:
     return (text[: at + 1], text[at + 1 :]) if at > 0 else (text, None)
 
 
-def _scan(text: str) -> Tree:
+def _scan(text: str) -> tuple[Tree, bool]:
     """An object whose strings hold unescaped quotes or backslashes, read from key to key.
 
-    The first of repeated keys counts, so that keys which an attacker writes into a user agent do not replace those
-    before it.
+    And whether it cannot be told what is true: a key came twice, or the object was closed before its last key.
     """
+    doubtful = False
     root: dict[str, Tree] = {}
     stack: list[dict[str, Tree]] = [root]
     anchors = []
@@ -216,17 +262,26 @@ def _scan(text: str) -> Tree:
         here = stack[-1]
         if not last and not region and text[anchors[index + 1].start() :].lstrip()[:1] == "{":
             inner: dict[str, Tree] = {}
-            if match[1] not in here:
-                here[match[1]] = inner
+            doubtful = doubtful or match[1] in here
+            here.setdefault(match[1], inner)
             if len(stack) < 16:
                 stack.append(inner)
             continue
         value, closed = _value(region, len(stack) if last else len(stack) - 1)
-        if match[1] not in here:
-            here[match[1]] = value
+        doubtful = doubtful or (not last and closed == len(stack) - 1 and _ended(region, closed))
+        doubtful = doubtful or match[1] in here
+        here.setdefault(match[1], value)
         if closed and not last:
             del stack[max(1, len(stack) - closed) :]
-    return root
+    return root, doubtful
+
+
+def _ended(region: str, closed: int) -> bool:
+    """Whether one more brace than `closed` stands behind the value."""
+    bare = region
+    for _ in range(closed):
+        bare = bare[:-1].rstrip()
+    return bare.endswith("}")
 
 
 def _value(region: str, depth: int) -> tuple[Tree, int]:
@@ -239,8 +294,12 @@ def _value(region: str, depth: int) -> tuple[Tree, int]:
         inner = region[1:-1]
         if len(inner) > 2 and inner[0] == inner[-1] == '"':  # error.messageString brings its own quotes
             inner = inner[1:-1]
-        return (_ESCAPE.sub(_unescape, inner) if "\\" in inner else inner), closed
+        return _unescaped(inner), closed
     return (None if region == "null" else region.strip('"')), closed
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPE.sub(_unescape, text) if "\\" in text else text
 
 
 def _unescape(match: re.Match[str]) -> str:

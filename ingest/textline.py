@@ -7,7 +7,7 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingest.formats.model import Format
+from ingest.formats.model import Anchored, Format
 
 _SHORT = 2048
 """Up to here Python's engine is used, which is faster; beyond it RE2, which stays linear on hostile text."""
@@ -40,6 +40,20 @@ def _value(found: Format, variable: str, text: str | None) -> str | None:
     if text and variable in found.quoted and text[0] == text[-1] == '"' and len(text) > 1:
         text = text[1:-1].replace('""', '"')
     return text or None
+
+
+def match_anchored(found: Anchored, line: str) -> dict[str, str | None] | bool | None:
+    """The variables of a line that a JSON template gave, as they stand there; None when it is of another template.
+
+    True: the line can be read in more than one way. It is read with each client's value as short, and as long, as can
+    be: when both say the same there is no third way.
+    """
+    short, long = _linear(found.pattern, line), _linear(found.pattern.replace(".*?", ".*"), line)
+    if short is None or long is None:
+        return None
+    if short != long:
+        return True
+    return {**{variable: short[group] or None for variable, group in found.fields.items()}, **found.fixed}
 
 
 def match_inside(pattern: str, value: str) -> str | None:

@@ -14,6 +14,18 @@ Family = Literal["json", "text"]
 
 
 @dataclass(frozen=True, slots=True)
+class Anchored:
+    """A JSON template as a text from end to end: whatever a client writes into a value, other keys keep their places.
+
+    pattern: RE2, for the whole line. fields: variable -> group. fixed: variable -> what the template itself says.
+    """
+
+    pattern: str
+    fields: Mapping[str, str]
+    fixed: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Format:
     """Where each variable stands in a line. One engine reads blocks with it, one slow reader reads single lines.
 
@@ -27,6 +39,7 @@ class Format:
       for values such as "$context.httpMethod $context.resourcePath".
     quoted: text only: variables whose value may stand in double quotes, with quotes inside it doubled, as CSV has it.
     relaxed: text only: a pattern with the same groups that takes more, for lines that are known to be of this format.
+    anchored: json only: how lines that cannot be believed as JSON are read, when the template is known.
     needs: json only: JSON paths that a line must have (not null) to be of this format; empty: any object with a time
       and a status.
     account, region, api, stage, api_type: what the format's origin (a stage of the inventory) tells when the line
@@ -41,6 +54,7 @@ class Format:
     inside: Mapping[str, str] = field(default_factory=dict)
     quoted: frozenset[str] = field(default_factory=frozenset)
     relaxed: str | None = None
+    anchored: Anchored | None = None
     api_type: ApiType | None = None
     account: str | None = None
     region: str | None = None

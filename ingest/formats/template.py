@@ -10,9 +10,9 @@ from functools import lru_cache
 
 from gatewatch.errors import UsageError
 from gatewatch.records import ApiType
-from ingest.formats.model import Format
+from ingest.formats.model import Anchored, Format
 from ingest.formats.names import TIME, variable_of
-from ingest.formats.textpattern import text_pattern
+from ingest.formats.textpattern import json_shape, text_pattern
 from ingest.jsonline import Path, Tree, leaves, path_text
 
 VARIABLE = re.compile(
@@ -43,15 +43,17 @@ def compile_template(
     if not VARIABLE.search(template):
         raise UsageError(f"{name}: not an access-log template: there is no $context variable in it")
     if template[:1] in "{[" and (fields := _json_fields(template)) is not None:
-        places, inside = fields
+        places, inside, fixed = fields
         if not places:
             raise UsageError(f"{name}: no value of the template is a $context variable")
+        groups, pattern = text_pattern(_parts(template), shape_of=json_shape)
         return Format(
             name,
             "json",
             places,
             needs=frozenset(path for paths in places.values() for path in paths),
             inside=inside,
+            anchored=Anchored(pattern, {variable: group for variable, (group,) in groups.items()}, fixed),
             api_type=api_type,
             account=account,
             region=region,
@@ -106,8 +108,8 @@ def _parts(template: str) -> Iterator[str]:
     yield template[at:]
 
 
-def _json_fields(template: str) -> tuple[dict[str, tuple[str, ...]], dict[str, str]] | None:
-    """Places and inside-patterns of a JSON template; None when it is no JSON."""
+def _json_fields(template: str) -> tuple[dict[str, tuple[str, ...]], dict[str, str], dict[str, str]] | None:
+    """Places, inside-patterns, and the constants of a JSON template that say something; None when it is no JSON."""
     parts = list(_parts(template))
     names = parts[1::2]
     out: list[str] = []
@@ -123,7 +125,7 @@ def _json_fields(template: str) -> tuple[dict[str, tuple[str, ...]], dict[str, s
         return None
     places: dict[str, tuple[str, ...]] = {}
     inside: dict[str, str] = {}
-    constants: list[Path] = []
+    constants: dict[Path, str] = {}
     for path, value in leaves(tree, depth=16, limit=1000).items():
         where = path_text(path)
         if where is None or not isinstance(value, str):
@@ -131,14 +133,16 @@ def _json_fields(template: str) -> tuple[dict[str, tuple[str, ...]], dict[str, s
         pieces = _MARK.split(value)
         variables = [names[int(index)] for index in pieces[1::2]]
         if not variables:
-            constants.append(path)
+            constants[path] = value
         elif len(variables) == 1 and pieces[0] == pieces[2] == "":
             places.setdefault(variables[0], (where,))
         else:
             _several(where, pieces[::2], variables, places, inside)
-    for path in constants:
-        _constant(path, places)
-    return places, inside
+    fixed: dict[str, str] = {}
+    for path, value in constants.items():
+        if (variable := _constant(path, places)) is not None:
+            fixed[variable] = value
+    return places, inside, fixed
 
 
 def _ends_quoted(literal: str, quoted: bool) -> bool:
@@ -172,15 +176,17 @@ def _several(
         inside[wanted] = text_pattern(parts, only=wanted)[1]
 
 
-def _constant(path: Path, places: dict[str, tuple[str, ...]]) -> None:
-    """A constant such as "stage":"prod" or "apiType":"REST" says something as well."""
+def _constant(path: Path, places: dict[str, tuple[str, ...]]) -> str | None:
+    """A constant such as "stage":"prod" or "apiType":"REST" says something as well: the variable that it stands for."""
     keys = tuple(step for step in path if isinstance(step, str))
     found = variable_of(keys)
     where = path_text(path)
     if found is None or where is None or found[0] == TIME:
-        return
+        return None
     if found[0] in {"stage", "apiId", "accountId", "x.api_type", "x.region"} and found[0] not in places:
         places[found[0]] = (where,)
+        return found[0]
+    return None
 
 
 _API_TYPES = {"restApis": ApiType.REST, "httpApis": ApiType.HTTP, "webSocketApis": ApiType.WEBSOCKET}

@@ -6,7 +6,7 @@ The patterns are RE2's, which matches in linear time whatever an attacker writes
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 FREE = r".*?"
 CLF_TIME = r"[0-9]{1,2}/[A-Za-z]{3}/[0-9]{4}:[0-9:]+ [+-][0-9]{4}|-"
@@ -60,12 +60,31 @@ def shape(variable: str, separators: str) -> str:
     return f"{_path(separators)}|{token}" if variable == "path" else FREE
 
 
+_CHOSEN = frozenset(
+    "identity.userAgent identity.user identity.caller path error.message error.messageString integration.error "
+    "error.validationErrorString integrationErrorMessage authenticate.error authorize.error waf.error".split()
+)
+"""Variables in which a quote may stand, because a client or a back end chose the text; and authorizers' properties."""
+
+
+def json_shape(variable: str, separators: str) -> str:
+    """`shape` within a JSON template: what only the gateway writes holds no quote."""
+    body = shape(variable, separators)
+    chosen = variable in _CHOSEN or variable.startswith(("authorizer.", "requestOverride.", "responseOverride."))
+    return body if chosen or not (FREE in body or "/" in body) else _UNQUOTED
+
+
+_UNQUOTED = '[^"]*'
+
+
 def _path(separators: str) -> str:
     """A raw space cannot stand in a path; all else can, a separator too where a space is none."""
     return "/[^ ]*" if " " in separators and "," not in separators else "/.*?"
 
 
-def text_pattern(parts: Iterable[str], *, only: str | None = None) -> tuple[dict[str, tuple[str, ...]], str]:
+def text_pattern(
+    parts: Iterable[str], *, only: str | None = None, shape_of: Callable[[str, str], str] = shape
+) -> tuple[dict[str, tuple[str, ...]], str]:
     """Fields and an RE2 pattern for literal, variable, literal, …, literal.
 
     only: make one group, unnamed, for this variable (see Format.inside). A variable that occurs twice counts where it
@@ -77,7 +96,7 @@ def text_pattern(parts: Iterable[str], *, only: str | None = None) -> tuple[dict
     fields: dict[str, tuple[str, ...]] = {}
     out = ["^", _literal(literals[0].lstrip())]
     for index, (variable, literal) in enumerate(zip(variables, literals[1:], strict=True)):
-        body = shape(variable, separators)
+        body = shape_of(variable, separators)
         if not variable or variable in fields or (only is not None and variable != only):
             out.append(f"(?:{body})")
         else:

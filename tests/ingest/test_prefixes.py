@@ -33,9 +33,8 @@ def block(text: str) -> list[tuple[str, str | None]]:
     shown = [line.as_py() for line in made.lines]
     # The lines as a column and as bytes are the same.
     assert [made.whole(row).decode() for row in range(len(made))] == shown
-    assert [made.origin(row)[2] for row in range(len(made))] == [
-        sum(len(line.encode()) for line in text.splitlines(keepends=True)[:row]) for row in range(len(made))
-    ]
+    rows = [f"{line}\n".encode() for line in text.split("\n")]
+    assert [made.origin(row)[2] for row in range(len(made))] == [sum(map(len, rows[:row])) for row in range(len(made))]
     assert made.size == len(text.encode())
     return [(line.rstrip("\n"), time) for line, time in zip(shown, times, strict=True)]
 

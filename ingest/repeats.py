@@ -1,0 +1,105 @@
+"""Lines whose JSON has a key twice, or in another object: a client closed a string and wrote keys of its own.
+
+No template of API Gateway has a key twice, so such a line must not be believed. Every key that somebody adds brings
+quotes with it: only lines with more of them than others are looked at, and one look at the keys settles it. Counting
+quotes costs less than a tenth of reading the line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from ingest.block import Block, Rows
+from ingest.formats.model import Format
+from ingest.jsonline import Path, decode, moved, parse_path, path_text
+
+_STEP = 1 << 18
+_QUOTE = 34
+_SAMPLE = 256
+_NOWHERE: frozenset[str] = frozenset()
+
+
+def repeating(
+    block: Block, rows: Rows, found: Format, others: Sequence[Format], connection: duckdb.DuckDBPyConnection
+) -> Rows:
+    """Those of these rows (valid JSON, read with `found`) in which a variable's key comes twice, or in a wrong place.
+
+    others: further formats of the block; one with all the keys of `found` and more may be what the line was.
+    """
+    if not len(rows):
+        return rows
+    mine = _places(found)
+    places = mine.union(*(theirs for other in others if (theirs := _places(other)) > mine))
+    quotes = _quotes(block)[rows]
+    least = quotes.min()
+    more = quotes > least
+    usual = rows[~more]
+    sample = usual[np.unique(np.linspace(0, len(usual) - 1, _SAMPLE).astype(np.int64))]
+    if len(_repeated(block, sample, places, connection)):
+        return _repeated(block, rows, places, connection)
+    return _repeated(block, rows[more], places, connection) if more.any() else rows[:0]
+
+
+def _quotes(block: Block) -> Rows:
+    """How many double quotes each row has; in steps that stay in the cache."""
+    found = []
+    row = base = 0
+    for text in block.texts:
+        data = np.frombuffer(text, dtype=np.uint8)
+        end = int(np.searchsorted(block.starts, base + len(data)))
+        while row < end:
+            after = max(int(np.searchsorted(block.starts, block.starts[row] + _STEP)), row + 1)
+            after = min(after, end)
+            begins = block.starts[row:after] - base
+            signs = (data[begins[0] : int(block.starts[after]) - base] == _QUOTE).view(np.uint8)
+            counted = np.add.reduceat(signs, begins - begins[0], dtype=np.uint8)
+            if int(counted.sum()) != np.count_nonzero(signs):  # more than 255 in one line
+                counted = np.add.reduceat(signs, begins - begins[0], dtype=np.int64)
+            found.append(counted)
+            row = after
+        base += len(data)
+    return np.concatenate(found)
+
+
+def _places(found: Format) -> frozenset[str]:
+    return frozenset(path for paths in found.fields.values() for path in paths) if found.family == "json" else _NOWHERE
+
+
+def _repeated(block: Block, rows: Rows, places: Iterable[str], connection: duckdb.DuckDBPyConnection) -> Rows:
+    if not len(rows):
+        return rows
+    lines = pa.table({"row": pa.array(rows), "line": block.lines.take(pa.array(rows))})
+    connection.register("doubtful", lines)
+    paths = [parse_path(place) for place in sorted(places)]
+    inner = list(_objects(paths))
+    looked_at = ["json_keys(line)", *(f"json_keys(line, {_text(path)})" for path in inner)]
+    structure = "json_structure(line)::VARCHAR" if inner else "NULL"
+    # Attackers aside there are few sets of keys, so that grouping comes before looking.
+    listed = ", ".join(f"{one} AS k{i}" for i, one in enumerate(looked_at))
+    query = f"SELECT list(row) AS rows, {structure} AS shape, {listed} FROM doubtful GROUP BY ALL"
+    groups = connection.execute(query).fetchall()
+    connection.unregister("doubtful")
+    bad: list[int] = []
+    for several, shape, *keys in groups:
+        twice = any(one and len(one) > len(set(one)) for one in keys)
+        if twice or (shape is not None and moved(decode(shape)[0], paths)):
+            bad += several
+    return np.sort(np.array(bad, dtype=np.int64))
+
+
+def _objects(paths: Iterable[Path]) -> Iterable[str]:
+    """The paths of the objects within the line's that hold variables."""
+    inner: dict[str, None] = {}
+    for path in paths:
+        for length in range(1, len(path)):
+            if isinstance(path[length], str) and (text := path_text(path[:length])) is not None:
+                inner[text] = None
+    return inner
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
