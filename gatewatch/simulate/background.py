@@ -7,7 +7,7 @@ import numpy as np
 from gatewatch.simulate import sidelines, tokens
 from gatewatch.simulate.calls import TIMEOUT_MS, Calls, answer, joined, refuse
 from gatewatch.simulate.clients import put_clients
-from gatewatch.simulate.demand import local_date, local_ms, per_minute
+from gatewatch.simulate.demand import knots, local_date, local_ms, per_minute
 from gatewatch.simulate.model import DAY_MS, HOUR_MS, MINUTE_MS, Api, Chunk, Floats, Ints, Mask, World
 from gatewatch.simulate.outcomes import Outcome
 from gatewatch.simulate.people import uniform
@@ -17,8 +17,11 @@ AUTHORIZER_CACHED = 0.8
 LOAD_EXPONENT = 0.06
 """Latency grows with the load to this power."""
 
-WANDER = 0.04
+WANDER = 0.03
 """Standard deviation (log scale) of what all latencies of an API share in a quarter of an hour."""
+
+DRIFT = 0.05
+"""The same of what they share for hours: knots six hours apart, straight lines between them."""
 
 _CLIENT_ERRORS = (404, 400, 409, 422, 403)
 _CLIENT_ERROR_SHARES = (0.52, 0.26, 0.1, 0.1, 0.02)
@@ -162,7 +165,8 @@ def load_factor(world: World, api: Api, at_ms: Ints) -> Floats:
     relative = np.maximum(load / max(api.rate_rps * 60, 1e-9), 0.02) ** LOAD_EXPONENT
     quarter = at_ms // (15 * MINUTE_MS)
     wobble = np.sqrt(12) * (uniform(world.seed, api.index, 5, quarter) - 0.5)
-    found: Floats = relative[places] * np.exp(WANDER * wobble)
+    drift = knots(world.seed, api.index, 3, at_ms, 6 * HOUR_MS)
+    found: Floats = relative[places] * np.exp(WANDER * wobble + DRIFT * drift)
     return found
 
 

@@ -80,6 +80,11 @@ def ips_of(world: World, api: Api, user: Ints, at_ms: Ints) -> Ints:
     return found
 
 
+def user_shares(api: Api) -> Floats:
+    """The share of the API's calls that each user makes."""
+    return np.diff(_cumulative(api.users, ZIPF[api.audience]), prepend=0.0)
+
+
 @lru_cache(maxsize=64)
 def _cumulative(users: int, exponent: float) -> Floats:
     weights = np.arange(1, users + 1, dtype=np.float64) ** -exponent

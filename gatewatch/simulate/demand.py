@@ -93,13 +93,13 @@ def _days_off(world: World, api: Api, day: Ints) -> Floats:
 
 
 def _wander(world: World, api: Api, at_ms: Ints) -> Floats:
-    found: Floats = _knots(world.seed, api.index, 1, at_ms, HOUR_MS) * HOUR_NOISE
-    found += _knots(world.seed, api.index, 2, at_ms, DAY_MS) * DAY_NOISE
+    found: Floats = knots(world.seed, api.index, 1, at_ms, HOUR_MS) * HOUR_NOISE
+    found += knots(world.seed, api.index, 2, at_ms, DAY_MS) * DAY_NOISE
     return found
 
 
-def _knots(seed: int, index: int, salt: int, at_ms: Ints, step_ms: int) -> Floats:
-    """Standard normal numbers at whole steps, straight lines between them."""
+def knots(seed: int, index: int, salt: int, at_ms: Ints, step_ms: int) -> Floats:
+    """Standard normal numbers at whole steps, straight lines between them. salt tells series of one API apart."""
     place = at_ms // step_ms
     part = at_ms % step_ms / step_ms
     found: Floats = (1 - part) * _normal(seed, index, salt, place) + part * _normal(seed, index, salt, place + 1)

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from gatewatch.simulate.background import WANDER
+from gatewatch.simulate.background import DRIFT, WANDER
 from gatewatch.simulate.clients import ZIPF
 from gatewatch.simulate.demand import per_minute
 from gatewatch.simulate.model import MINUTE_MS, Api, Floats, Route, World
@@ -146,9 +146,9 @@ def log_spread(api: Api, route: Route) -> float:
 def nats_of_shift(shift: Floats, calls: Floats, spread: float) -> float:
     """Information of latencies multiplied by exp(shift): an element a quarter of an hour, in which `calls` are made.
 
-    All calls of a quarter share the API's wandering (background.WANDER), so more calls do not tell ever more.
+    All calls of a quarter share what the API wanders (background.WANDER, DRIFT): more calls do not tell ever more.
     """
-    variance = spread**2 / np.maximum(calls, 1e-9) + WANDER**2
+    variance = spread**2 / np.maximum(calls, 1e-9) + WANDER**2 + DRIFT**2
     return float((shift**2 / (2 * variance)).sum())
 
 

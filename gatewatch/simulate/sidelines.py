@@ -18,9 +18,9 @@ CHECKERS = 2
 CHECKED_RPS = 0.05
 """APIs below this rate are not watched by anybody."""
 
-SCANS_A_DAY = 5.0
-SCAN_PROBES = (4, 60)
-DRIZZLE_A_DAY = 40.0
+SCANS_A_DAY = 1.5
+SCAN_PROBES = (4, 40)
+DRIZZLE_A_DAY = 15.0
 """Lone requests for paths that do not exist, a day and API."""
 
 STRAGGLER_MINUTES = 20
@@ -113,7 +113,7 @@ def batch_start(world: World, api: Api) -> int:
 
 
 def device_times(world: World, chunk: Chunk, rng: np.random.Generator) -> Ints:
-    """Each device reports on its own beat with half a second of jitter; one in twenty is off for the day."""
+    """Each device reports on its own beat, some seconds late at times; one in twenty is off for six hours."""
     api = chunk.api
     step = DEVICE_SECONDS * 1000
     devices = np.arange(max(1, round(api.rate_rps * DEVICE_SECONDS / 0.95)))
@@ -121,6 +121,6 @@ def device_times(world: World, chunk: Chunk, rng: np.random.Generator) -> Ints:
     beats = np.arange(chunk.start_ms // step * step, chunk.end_ms, step, dtype=np.int64)
     at = (beats[:, None] + phase[None, :]).ravel()
     who = np.tile(devices, len(beats))
-    off = uniform(world.seed, api.index, 38, who, at // DAY_MS) < 0.05
-    found: Ints = at[~off] + rng.integers(0, 500, int((~off).sum()))
+    off = uniform(world.seed, api.index, 38, who, (at + mixed(who) % DAY_MS) // (6 * HOUR_MS)) < 0.05
+    found: Ints = at[~off] + rng.exponential(2_500.0, int((~off).sum())).astype(np.int64)
     return np.sort(found[(found >= chunk.start_ms) & (found < chunk.end_ms)])

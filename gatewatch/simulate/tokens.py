@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from gatewatch.simulate.calls import Calls, answer, refuse
-from gatewatch.simulate.model import MINUTE_MS, Api, Chunk, Ints, Mask, World
+from gatewatch.simulate.clients import user_shares
+from gatewatch.simulate.demand import per_minute
+from gatewatch.simulate.model import MINUTE_MS, Api, Chunk, Floats, Ints, Mask, World
 from gatewatch.simulate.outcomes import Outcome
 from gatewatch.simulate.people import mixed, uniform
 
-REACTIVE = 0.3
+REACTIVE = 0.15
 """Share of clients that renew a token only when it is refused; the others do it before it runs out."""
 
 MISTYPED = 0.06
@@ -55,44 +57,43 @@ def _expired(world: World, chunk: Chunk, calls: Calls, rng: np.random.Generator)
 def _ran_out(world: World, chunk: Chunk, calls: Calls) -> Mask:
     """The first call of a reactive client in a new life of its token, if it called in the life before.
 
-    The lives of a user's tokens follow from the user alone; what cannot be known of the chunk before (was there a
-    call?) is assumed where the new life began inside of this chunk.
+    The lives of a user's tokens follow from the user alone. Whether a call was made before the chunk began is not
+    known; it is decided by a hash, with the probability that the user's share of the demand gives.
     """
     api = chunk.api
+    out = np.zeros(len(calls), dtype=np.bool_)
     tokens = np.array([route.auth in ("jwt", "lambda") for route in api.routes])
-    if not tokens.any() or not len(calls):
-        return np.zeros(len(calls), dtype=np.bool_)
-    places = np.flatnonzero(tokens[calls.route] & (calls.route >= 0) & (calls.outcome == Outcome.ANSWERED))
-    user = calls.principal[places]
-    reactive = uniform(world.seed, api.index, 41, user) < REACTIVE
-    places, user = places[reactive], user[reactive]
+    could = tokens[calls.route] & (calls.route >= 0) & (calls.outcome == Outcome.ANSWERED)
+    places = np.flatnonzero(could)
+    places = places[uniform(world.seed, api.index, 41, calls.principal[places]) < REACTIVE]
     if not len(places):
-        return np.zeros(len(calls), dtype=np.bool_)
+        return out
+    places = places[np.lexsort((calls.at_ms[places], calls.principal[places]))]
+    user, at_ms = calls.principal[places], calls.at_ms[places]
     life_ms = api.token_minutes * MINUTE_MS
     phase = mixed(world.seed, api.index, 42, user) % life_ms
-    life = (calls.at_ms[places] + phase) // life_ms
+    life = (at_ms + phase) // life_ms
     born_ms = life * life_ms - phase
-    order = np.lexsort((calls.at_ms[places], user))
-    first = np.ones(len(order), dtype=np.bool_)
-    first[1:] = (user[order][1:] != user[order][:-1]) | (life[order][1:] != life[order][:-1])
-    seen_before = np.zeros(len(order), dtype=np.bool_)
-    seen_before[1:] = (user[order][1:] == user[order][:-1]) & (life[order][1:] == life[order][:-1] + 1)
-    inside = (born_ms[order] > chunk.start_ms) & _frequent(user[order])
-    hit = first & (seen_before | (inside & ~_same_user_before(user[order])))
-    out = np.zeros(len(calls), dtype=np.bool_)
-    out[places[order[hit]]] = True
+    known = np.zeros(len(user), dtype=np.bool_)  # is there an earlier call of the user in this chunk?
+    known[1:] = user[1:] == user[:-1]
+    first = ~known
+    first[1:] |= life[1:] != life[:-1]
+    followed = np.zeros(len(user), dtype=np.bool_)
+    followed[1:] = known[1:] & (life[1:] == life[:-1] + 1)
+    rate = _rates(world, chunk, user, share=len(np.flatnonzero(could)) / len(calls))
+    before_ms = np.maximum(chunk.start_ms - born_ms, 0)
+    unheard = uniform(world.seed, api.index, 43, user, life) < np.exp(-rate * before_ms)
+    earlier_ms = np.clip(chunk.start_ms - (born_ms - life_ms), 0, life_ms)
+    called = uniform(world.seed, api.index, 44, user, life) < 1 - np.exp(-rate * earlier_ms)
+    out[places[first & (followed | (~known & unheard & called))]] = True
     return out
 
 
-def _frequent(user: Ints) -> Mask:
-    """Users who call at least three times in the chunk: the others come fresh, with a new token."""
-    _, places, counts = np.unique(user, return_inverse=True, return_counts=True)
-    found: Mask = counts[places] >= 3
-    return found
-
-
-def _same_user_before(user: Ints) -> Mask:
-    found: Mask = np.concatenate([[False], user[1:] == user[:-1]])
+def _rates(world: World, chunk: Chunk, user: Ints, share: float) -> Floats:
+    """Calls a ms with a token that each of these users is expected to make about the chunk's begin."""
+    api = chunk.api
+    now = float(per_minute(world, api, chunk.start_ms, chunk.start_ms + MINUTE_MS)[0])
+    found: Floats = now / MINUTE_MS * share * user_shares(api)[user]
     return found
 
 
