@@ -110,7 +110,7 @@ def evaluate(state: State, settings: Settings, horizon: datetime) -> Evaluation 
         if before == now_seen:
             return None
         until = now_seen.until
-        since = until - timedelta(days=max(HISTORY_DAYS, 1.5 * settings.dead_after_days))
+        since = until - history(settings)
         changed = _changed_from(before, now_seen)
         rows = [] if changed is None else states_before(session, CHECKPOINTS, changed)
     base = _read_checkpoint(*rows[0]) if rows else Checkpoint(since)
@@ -135,6 +135,11 @@ def evaluate(state: State, settings: Settings, horizon: datetime) -> Evaluation 
             checkpoints.append(Checkpoint(end, copy.deepcopy(states), _remembered(said, end)))
     found = conclude(list(said.values()), states, until, context)
     return Evaluation(found, blind, since, until, now_seen, base, checkpoints)
+
+
+def history(settings: Settings) -> timedelta:
+    """How far a run from nothing looks back."""
+    return timedelta(days=max(HISTORY_DAYS, 1.5 * settings.dead_after_days))
 
 
 def _stops(begin: datetime, until: datetime, late_hours: int) -> list[datetime]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,46 @@ def load_settings(explicit: Path | None = None, **overrides: Any) -> Settings:
         first = error.errors(include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"setting {where!r}: {first['msg']}") from None
+
+
+class _Set(Settings):
+    """Settings in which what is given goes before the environment."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings
+
+
+def with_set(settings: Settings, assignments: Iterable[str]) -> Settings:
+    """The settings with `KEY=VALUE` texts on top; lists and tables are JSON. UsageError says what is wrong."""
+    given: dict[str, Any] = {}
+    for text in assignments:
+        key, equals, value = text.partition("=")
+        key = key.strip()
+        if not equals:
+            raise UsageError(f"--set {text!r}: write KEY=VALUE")
+        if key not in Settings.model_fields:
+            close = get_close_matches(key, Settings.model_fields, n=1)
+            raise UsageError(f"--set: unknown setting {key!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
+        try:
+            given[key] = json.loads(value) if value.lstrip()[:1] in ("[", "{") else value.strip()
+        except ValueError:
+            raise UsageError(f"--set {key}: the value is not JSON") from None
+    kept = {name: getattr(settings, name) for name in Settings.model_fields}
+    try:
+        checked = _Set(**{**kept, **given})
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"--set {where}: {first['msg']}") from None
+    return settings.model_copy(update={key: getattr(checked, key) for key in given})
 
 
 def origins(explicit: Path | None = None) -> dict[str, str]:
