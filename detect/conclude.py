@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import cast
 
+from detect.catalog import code_of
 from detect.causes import decided
 from detect.correlate import correlate
 from detect.coverage import WHOLE, same_stage, share_of, shares
@@ -36,7 +37,13 @@ def conclude(
 ) -> list[Finding]:
     """One finding a cause, by start. states: the detectors' after the last minute. until: the end of what was seen."""
     told = [decided(refined(finding, context.spans, until), context.changes, context.linked) for finding in findings]
-    return correlate(reviewed(told, states, until))
+    return correlate([_coded(finding) for finding in reviewed(told, states, until)])
+
+
+def _coded(finding: Finding) -> Finding:
+    """With its code on the card, by which it can be looked up (`gatewatch detectors explain`)."""
+    card = {**finding.evidence.card, "code": code_of(finding.kind, finding.subtype)}
+    return replace(finding, evidence=replace(finding.evidence, card=card))
 
 
 def worst_first(findings: Sequence[Finding]) -> list[Finding]:

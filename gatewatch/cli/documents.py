@@ -184,7 +184,7 @@ def print_finding(finding: Finding, console: Console) -> None:
     head.append(safe(finding.title), style="bold")
     console.print(head)
     rows = [
-        ("what", f"{finding.kind.value} / {finding.subtype}, cause {finding.cause.value}"),
+        ("what", f"{_code(finding)}{finding.kind.value} / {finding.subtype}, cause {finding.cause.value}"),
         ("where", place(finding.account, finding.api, finding.stage, finding.route)),
         ("when", f"{span(finding.start, finding.end)}, noticed {iso(finding.detected_at)}"),
         ("why", finding.evidence.sentence),
@@ -198,6 +198,11 @@ def print_finding(finding: Finding, console: Console) -> None:
         ("id", finding.id),
     ]
     print_pairs([(name, text) for name, text in rows if text], console)
+
+
+def _code(finding: Finding) -> str:
+    code = finding.evidence.card.get("code")
+    return f"{code} " if isinstance(code, str) else ""
 
 
 def _changes(finding: Finding) -> str:
