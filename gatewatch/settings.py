@@ -67,6 +67,8 @@ class Settings(BaseSettings):
     )
     dead_after_days: float = Field(default=32.0, gt=0, description="days without a call before a resource is dead")
     dead_letter_bytes: int = Field(default=64 << 20, ge=0, description="bytes of rejected lines kept per store")
+    disk_warn_percent: float = Field(default=85.0, gt=0, le=100, description="how full a disk is warned about")
+    disk_stop_percent: float = Field(default=95.0, gt=0, le=100, description="how full a disk takes no new data in")
     smtp_url: SecretStr | None = Field(
         default=None, description="smtp://user:password@host:port or smtps://...; with email_to: e-mail alerts"
     )

@@ -100,7 +100,10 @@ class Outcomes:
 
 
 def lease_batch(state: State, source: str, holder: str, *, batch_id: str | None = None) -> Batch:
-    """Announce a batch; write its first file only after this returns. StoreError when the id was used before."""
+    """Announce a batch; write its first file only after this returns.
+
+    StoreError when the id was used before, or the disk has no room for new data.
+    """
     if not 0 < len(source) <= MAX_NAME:
         raise ValueError(f"a source's name has 1 to {MAX_NAME} characters")
     # Ids begin with the time, so that new rows come together in the index.
@@ -125,7 +128,8 @@ def lease_batch(state: State, source: str, holder: str, *, batch_id: str | None 
             )
         )
 
-    state.run(lease)
+    state.disk.require_room()
+    state.run(lease, brings_data=True)
     return Batch(name, source)
 
 
@@ -186,7 +190,7 @@ def commit_batch(
             setattr(batch, name, sum(getattr(outcome, name) for outcome in outcomes.values()))
         return True
 
-    return state.run(commit)
+    return state.run(commit, brings_data=True)
 
 
 def abandon_batch(state: State, batch_id: str) -> None:

@@ -84,6 +84,11 @@ def can_retry(error: DBAPIError) -> bool:
     return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
 
 
+def is_full(error: DBAPIError) -> bool:
+    """The disk under the database has no room."""
+    return "disk is full" in str(error.orig) or getattr(error.orig, "sqlstate", None) == "53100"
+
+
 @contextmanager
 def told(where: str) -> Iterator[None]:
     """Turns the errors of a database that is full, broken, busy or away into StoreErrors that name `where`."""
@@ -91,8 +96,7 @@ def told(where: str) -> Iterator[None]:
         yield
     except DBAPIError as error:
         text = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
-        state = getattr(error.orig, "sqlstate", None) or ""
-        if "disk is full" in text or state == "53100":
+        if is_full(error):
             raise StoreError(f"{where}: the disk is full; make room, then run the same again") from error
         if can_retry(error) or isinstance(error, OperationalError) or text.startswith("file is not a database"):
             raise StoreError(f"{where}: the database does not answer as it should: {text}") from error

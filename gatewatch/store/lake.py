@@ -11,7 +11,6 @@ import errno
 import hashlib
 import os
 import re
-import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -138,11 +137,6 @@ class Lake:
                         path.unlink(missing_ok=True)
                         removed += 1
         return removed
-
-    def used_share(self) -> float:
-        """How full the lake's file system is, 0 to 1."""
-        usage = shutil.disk_usage(self.root)
-        return usage.used / max(usage.used + usage.free, 1)
 
 
 def _sync(path: Path) -> None:

@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session as Session
 
 from gatewatch.errors import StoreError
 from gatewatch.settings import Settings
-from gatewatch.store.engine import can_retry, make_engine, told
+from gatewatch.store.disk import Disk
+from gatewatch.store.engine import can_retry, is_full, make_engine, told
 from gatewatch.store.lake import Lake, Segment
 from gatewatch.store.migrate import prepare
 
@@ -33,6 +34,7 @@ class State:
         self.engine = engine
         self.lake = lake
         self.settings = settings
+        self.disk = Disk(settings.data_dir, settings.disk_warn_percent / 100, settings.disk_stop_percent / 100)
         self.where = str(settings.data_dir) if engine.dialect.name == "sqlite" else "PostgreSQL"
         self._writes = engine.execution_options(writes=True)
         self._reads = engine
@@ -52,10 +54,11 @@ class State:
         with told(self.where), Session(self._reads, expire_on_commit=False) as session, session.begin():
             yield session
 
-    def run(self, fn: Callable[[Session], T]) -> T:
+    def run(self, fn: Callable[[Session], T], *, brings_data: bool = False) -> T:
         """`fn` in one write transaction, done again when it lost against another or the database went away.
 
         A connection that breaks during COMMIT leaves open whether it happened: `fn` must find out or not mind.
+        brings_data: a full disk refuses it; any other transaction gets the reserve (disk.py) and is done again.
         """
         give_up = time.monotonic() + RETRY_SECONDS
         wait = 0.02
@@ -64,6 +67,8 @@ class State:
                 with Session(self._writes, expire_on_commit=False) as session, session.begin():
                     return fn(session)
             except DBAPIError as error:
+                if is_full(error) and not brings_data and self.disk.release():
+                    continue
                 if not can_retry(error) or time.monotonic() + wait > give_up:
                     with told(self.where):
                         raise

@@ -108,10 +108,6 @@ def test_other_faults_of_the_disk_are_named_too(tmp_path: Path) -> None:
         Lake(tmp_path / "file").new_segment("requests", BATCH, 0, AT)
 
 
-def test_the_share_in_use_is_a_share(tmp_path: Path) -> None:
-    assert 0 < Lake(tmp_path).used_share() <= 1
-
-
 FILL = """
 import resource, signal, sys
 from pathlib import Path

@@ -24,7 +24,8 @@ NAMES = ("gatewatch", "ingest", "detect", "alerts", "dashboard")
 
 LOW_SHARE = 0.15
 FULL_SHARE = 0.05
-"""Free disk: below the first share a warning, below the second ingest will soon refuse (reliability.md G10)."""
+ROOM = 4 << 30
+"""Free disk: below the first share a warning, below the second ingest refuses; neither with so many bytes free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def data_dir(path: Path, usage: Callable[[Path], tuple[int, int, int]] = shutil.
     total, _, free = usage(there)
     share = free / total if total else 0.0
     text = f"{free / 2**30:.1f} GiB free ({100 * share:.0f} %) on the disk of {path}"
-    level = "ok" if share >= LOW_SHARE else "warn" if share >= FULL_SHARE else "fail"
+    level = "ok" if share >= LOW_SHARE or free >= ROOM else "warn" if share >= FULL_SHARE else "fail"
     yield Check(level, text, "" if level == "ok" else "free some space or move the data directory")
 
 
