@@ -15,9 +15,11 @@ import numpy as np
 
 from detect import codec
 from detect.grid import Bools, Floats, Ints, Key
-from detect.stats.seasonal import GRAIN, MATURE_MINUTES, Seasonal, hour_of_week
-from detect.stats.tail import nats, size
-from detect.stats.windows import TAIL, WINDOWS, prefix, trailing
+from detect.stats.glr import scan
+from detect.stats.peaks import Peaks
+from detect.stats.seasonal import MATURE_MINUTES, Seasonal, hour_of_week
+from detect.stats.tail import size, tail_nats
+from detect.stats.windows import GRAIN, TAIL
 from gatewatch.records import JSON
 
 YOUNG_CLOCK = 240
@@ -28,12 +30,13 @@ ODDS_HALF_LIFE = 2880.0
 
 @dataclass(slots=True)
 class Slow:
-    """Nats, length in hours, observed and expected of the best window of hours: (series,)."""
+    """Nats, length in hours, observed and expected of the best window of hours: (series,). peaks: as in Chunk."""
 
     score: Floats
     hours: Ints
     observed: Floats
     expected: Floats
+    peaks: Peaks
 
 
 @dataclass(slots=True)
@@ -42,7 +45,8 @@ class Chunk:
 
     mean: expected; plain: without the recent level. score: nats of the best window, window: its length in minutes.
     observed, expected: sums over that window. r: size of one minute's count. age: remembered minutes (series,).
-    slow: the same over the best of SLOW_HOURS, at the last minute of a full hour, else None.
+    peaks: what such scores are worth in each series. slow: the same over the best of SLOW_HOURS, at the last minute
+    of a full hour, else None.
     """
 
     start: int
@@ -57,6 +61,7 @@ class Chunk:
     age: Floats
     prior_counts: Floats
     prior_mean: Floats
+    peaks: Peaks
     plain: Floats | None = None
     slow: Slow | None = None
 
@@ -81,6 +86,8 @@ class Counting:
         self.first = -1
         self.clock = -1
         self.season = Seasonal()
+        self.peaks = Peaks()
+        self.slow_peaks = Peaks()
         self.odds: Floats = np.zeros((0, 2))
         self.counts: Floats = np.zeros((0, TAIL))
         self.mean: Floats = np.zeros((0, TAIL))
@@ -97,8 +104,9 @@ class Counting:
         self.keys = [tuple(cast(Sequence[str | None], key)) for key in cast(list[JSON], state["keys"])]
         self.rows = {key: row for row, key in enumerate(self.keys)}
         self.first, self.clock = int(cast(int, state["first"])), int(cast(int, state["clock"]))
-        for name in Seasonal.fields:
-            setattr(self.season, name, codec.unpack(cast(dict[str, JSON], state["season"])[name]))
+        self.season.load(state["season"])
+        self.peaks.load(state["peaks"])
+        self.slow_peaks.load(state["slow_peaks"])
         for name in (*self._tails, "use", "hours", "odds", "born"):
             setattr(self, name, codec.unpack(state[name]))
 
@@ -107,7 +115,9 @@ class Counting:
             "keys": [list(key) for key in self.keys],
             "first": self.first,
             "clock": self.clock,
-            "season": {name: codec.pack(getattr(self.season, name)) for name in Seasonal.fields},
+            "season": self.season.dump(),
+            "peaks": self.peaks.dump(),
+            "slow_peaks": self.slow_peaks.dump(),
             **{name: codec.pack(getattr(self, name)) for name in (*self._tails, "use", "hours", "odds", "born")},
         }
 
@@ -123,6 +133,8 @@ class Counting:
         if added:
             rows = len(self.keys)
             self.season.grow(rows)
+            self.peaks.grow(rows)
+            self.slow_peaks.grow(rows)
             for name in (*self._tails, "use", "hours", "odds"):
                 old = getattr(self, name)
                 more = np.zeros((rows - len(old), old.shape[1]), dtype=old.dtype)
@@ -185,6 +197,9 @@ class Counting:
             chunk.slow = self._slow(all_counts, np.concatenate([self.plain, plain], axis=1))
         chunk.plain = plain
         held = decide(chunk)
+        self.peaks.see(np.where(alive & ~held, chunk.score, np.nan))
+        if chunk.slow is not None:
+            self.slow_peaks.see(np.where(alive[:, -1] & ~held[:, -1], chunk.slow.score, np.nan)[:, None])
         self.counts = np.ascontiguousarray(all_counts[:, -TAIL:])
         self.mean = np.ascontiguousarray(all_mean[:, -TAIL:])
         self.plain = np.ascontiguousarray(np.concatenate([self.plain, plain], axis=1)[:, -TAIL:])
@@ -193,24 +208,9 @@ class Counting:
 
     def _score(self, minute: int, all_counts: Floats, all_mean: Floats, alive: Bools, take: int) -> Chunk:
         dispersion = self.season.dispersion()[:, None]
-        relative = self.season.relative()[:, None]
-        running, expected = prefix(all_counts), prefix(all_mean)
+        relative = self.season.relative(hour_of_week(minute))[:, None]
+        found = scan(all_counts, all_mean, take, dispersion, relative, low=self._low)
         begin = all_counts.shape[1] - take
-        rows = len(all_counts)
-        best = np.full((rows, take), -np.inf)
-        window = np.ones((rows, take), dtype=np.int64)
-        seen, due = np.zeros((rows, take)), np.zeros((rows, take))
-        sign = -1.0 if self._low else 1.0
-        live = np.flatnonzero(all_counts[:, begin - WINDOWS[-1] :].any(axis=1)) if not self._low else np.arange(rows)
-        for length in WINDOWS if len(live) else ():
-            y = trailing(running[live], begin, take, length)
-            m = trailing(expected[live], begin, take, length)
-            score = sign * nats(y, m, size(m, dispersion[live], relative[live]))
-            better = score > best[live]
-            best[live] = np.where(better, score, best[live])
-            window[live] = np.where(better, length, window[live])
-            seen[live] = np.where(better, y, seen[live])
-            due[live] = np.where(better, m, due[live])
         mean = np.ascontiguousarray(all_mean[:, begin:])
         return Chunk(
             minute,
@@ -218,13 +218,14 @@ class Counting:
             mean,
             size(mean, dispersion, relative),
             alive,
-            best,
-            window,
-            seen,
-            due,
+            found.score,
+            found.window,
+            found.observed,
+            found.expected,
             self.season.age,
             np.ascontiguousarray(all_counts[:, :begin]),
             np.ascontiguousarray(all_mean[:, :begin]),
+            self.peaks,
         )
 
     def _slow(self, all_counts: Floats, all_plain: Floats) -> Slow:
@@ -240,12 +241,12 @@ class Counting:
             m = m + self.hours[:, 2 * (RING - back) + 1]
             if back + 1 in SLOW_HOURS:
                 full = self.hours[:, 2 * (RING - back) + 1] > 0
-                score = np.where(full, nats(y, m, size(m, dispersion, relative)), -np.inf)
+                score = np.where(full, tail_nats(y, m, size(m, dispersion, relative)), -np.inf)
                 better = score > best
                 best = np.where(better, score, best)
                 hours = np.where(better, back + 1, hours)
                 seen, due = np.where(better, y, seen), np.where(better, m, due)
-        return Slow(best, hours, seen, due)
+        return Slow(best, hours, seen, due, self.slow_peaks)
 
     def _learn(self, begin: int, stop: int) -> None:
         length = stop - begin
@@ -264,6 +265,10 @@ class Counting:
         gained = np.stack([np.where(use, tamed, 0.0).sum(axis=1), np.where(use, base, 0.0).sum(axis=1)], axis=1)
         self.odds = self.odds * fade + gained
         if stop % 60 == 0:
+            # Two hours after a gap or an episode: until then its minutes stand in the windows.
+            calm = self.use[:, -120:].sum(axis=1) >= 110
+            self.peaks.close(calm & (self.season.age > 120.0))
+            self.slow_peaks.close(calm & (self.season.age > 1440.0))
             full = np.where(use, counts, mean).sum(axis=1) if length == 60 else np.zeros(len(counts))
             hour = np.stack([full, plain.sum(axis=1) if length == 60 else full], axis=1)
             self.hours = np.concatenate([self.hours[:, 2:], hour], axis=1)

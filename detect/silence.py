@@ -18,8 +18,8 @@ from detect.episodes import Episode
 from detect.grid import MINUTE_US, Bools, Floats, Ints
 from detect.model import Block
 from detect.policy import threshold_nats
-from detect.stats.seasonal import GRAIN, hour_of_week
-from detect.stats.windows import TAIL, prefix, trailing
+from detect.stats.seasonal import hour_of_week
+from detect.stats.windows import GRAIN, TAIL, prefix, trailing
 from gatewatch.records import JSON
 
 LEAST_MISSED = 15.0

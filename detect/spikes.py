@@ -16,7 +16,6 @@ from detect.counting import Chunk, Counting
 from detect.episodes import BEFORE, SERIES, Episode
 from detect.grid import MINUTE_US, Bools, Floats, Ints, Key
 from detect.model import Block
-from detect.policy import threshold_nats
 from detect.stats.seasonal import MATURE_MINUTES
 from detect.stats.tail import nats, upper_limit
 from detect.stats.windows import TAIL, prefix, trailing
@@ -29,8 +28,8 @@ SOURCE_WINDOW = 60
 SOURCE_AGE = 360.0
 PENDING_GAP = 15
 SLOW_AGE = 3 * 1440.0
-SLOW_MARGIN = 4.0
-"""Hours are compared with a rate that does not follow the recent level, so more is asked of them."""
+QUICK_SHARE, SLOW_SHARE = 0.75, 0.25
+"""How the budget is shared between windows up to an hour and windows of hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,9 @@ class Spikes:
         self.pending: dict[int, list[int]] = {}
         self.peak: Floats = np.zeros((0, 3))
         self.peak_now: Floats = np.zeros(0)
-        self.limit = threshold_nats(budget)
+        self.budget = budget / len(self.groups)
+        """False alarms an API, group and week."""
+
         self.done: list[tuple[int, Episode]] = []
 
     def load(self, state: JSON) -> None:
@@ -218,6 +219,7 @@ class _Work:
         self.ratio = np.array([group.ratio for group in groups])
         self.young = np.array([group.young for group in groups])
         self.source = np.array([group.source or np.inf for group in groups])
+        _, self.api = np.unique([repr(key[:3]) for key in keys], return_inverse=True)
 
     def chunk(self, chunk: Chunk) -> Bools:
         spikes = self.spikes
@@ -233,10 +235,13 @@ class _Work:
         known = (chunk.age >= YOUNG_MINUTES)[:, None]
         enough = np.where(ripe, more >= self.least[:, None], known & (more >= self.young[:, None]))
         steep = chunk.observed >= np.where(ripe, self.ratio[:, None], 5.0) * chunk.expected
-        hot = (chunk.score >= spikes.limit) & enough & steep & warm & chunk.use
+        budget = self._budget(chunk.start - chunk.start % 60)
+        limit = chunk.peaks.limit(QUICK_SHARE * budget)
+        self.limit = limit
+        hot = (chunk.score >= limit[:, None]) & enough & steep & warm & chunk.use
         slow = chunk.slow
         if slow is not None:
-            steady = (slow.score >= spikes.limit + SLOW_MARGIN) & (chunk.age >= SLOW_AGE)
+            steady = (slow.score >= slow.peaks.limit(SLOW_SHARE * budget)) & (chunk.age >= SLOW_AGE)
             steady &= slow.observed - slow.expected >= 2.0 * self.least
             steady &= slow.observed >= 1.5 * slow.expected
             steady &= (seen10[:, -1] > 1.2 * mean10[:, -1]) & ~hot[:, -1]
@@ -256,6 +261,14 @@ class _Work:
             for episode in spikes.episodes.values():
                 episode.now.prune()
         return held
+
+    def _budget(self, hour: int) -> Floats:
+        """False alarms a week of each series: what its API has for the group, shared by the stages known by then."""
+        counting = self.spikes.counting
+        there = counting.born <= hour
+        stages = np.bincount(self.api, weights=there) / len(self.spikes.groups)
+        shared: Floats = self.spikes.budget / np.maximum(stages, 1.0)[self.api]
+        return shared
 
     def _any(self, row: int, minutes: Mapping[int, tuple[int, str]], chunk: Chunk) -> bool:
         return any(chunk.start <= minute < chunk.start + chunk.minutes for minute in minutes) and row < len(chunk.age)
@@ -353,7 +366,7 @@ class _Work:
         shown = max(length, 1) + BEFORE
         for back in range(min(shown, len(counts)) - 1, 0, -1):
             r = float(chunk.r[row, at])
-            self._chart(episode, minute - back, float(counts[-1 - back]), float(mean[-1 - back]), r)
+            self._chart(episode, minute - back, float(counts[-1 - back]), float(mean[-1 - back]), r, row)
         episode.now.add(spikes.rows, spikes.rows.between(row, start, minute - 1), only)
         episode.observed, episode.expected = float(counts[-length:-1].sum()), float(mean[-length:-1].sum())
         episode.peak = float(counts[-length:].max())
@@ -388,7 +401,7 @@ class _Work:
     def _chart_on(self, episode: Episode, row: int, chunk: Chunk, at: int) -> None:
         minute, r = chunk.start + at, float(chunk.r[row, at])
         for back in range(minute - int(episode.facts["charted"]), -1, -1):
-            self._chart(episode, minute - back, *self._at(row, chunk, at, back), r)
+            self._chart(episode, minute - back, *self._at(row, chunk, at, back), r, row)
         episode.facts["charted"] = minute + 1
 
     def _at(self, row: int, chunk: Chunk, at: int, back: int) -> tuple[float, float]:
@@ -397,9 +410,10 @@ class _Work:
         counts, mean = (chunk.counts, chunk.mean) if place >= 0 else (chunk.prior_counts, chunk.prior_mean)
         return float(counts[row, place]), float(mean[row, place])
 
-    def _chart(self, episode: Episode, minute: int, y: float, mean: float, r: float) -> None:
+    def _chart(self, episode: Episode, minute: int, y: float, mean: float, r: float, row: int) -> None:
         if len(episode.series) < SERIES:
-            episode.chart(minute, y, mean, upper_limit(mean, r, self.spikes.limit))
+            # The tail is about two nats less likely than the likelihood ratio says.
+            episode.chart(minute, y, mean, upper_limit(mean, r, float(self.limit[row]) - 2.0))
 
     def _finish(self, row: int, episode: Episode) -> None:
         del self.spikes.episodes[row]

@@ -166,7 +166,8 @@ def _look(state: State, settings: Settings, horizon: datetime) -> Seen:
         parts.setdefault(hour, []).append(f"{segment.path} {segment.sha256}")
     hours = {hour: _digest("\n".join(sorted(paths))) for hour, paths in parts.items()}
     intervals = {f"{_digest(source)} {start.isoformat()}": end.isoformat() for source, start, end in spans}
-    budget = f"{settings.false_alarms_per_week} {settings.dead_after_days} {settings.late_hours}"
+    budgets = sorted(settings.detector_budgets.items())
+    budget = f"{settings.false_alarms_per_week} {budgets} {settings.dead_after_days} {settings.late_hours}"
     key = _digest(f"{code_version()} {budget}")
     return Seen(key, until, hours, intervals)
 

@@ -10,10 +10,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gatewatch.errors import UsageError
+from gatewatch.records import JUDGED
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -65,6 +66,9 @@ class Settings(BaseSettings):
     false_alarms_per_week: float = Field(
         default=0.1, gt=0, description="budget: false alarms an API and week, all detectors together"
     )
+    detector_budgets: dict[str, float] = Field(
+        default_factory=dict, description="false alarms an API and week of single detectors; the others share the rest"
+    )
     dead_after_days: float = Field(default=32.0, gt=0, description="days without a call before a resource is dead")
     dead_letter_bytes: int = Field(default=64 << 20, ge=0, description="bytes of rejected lines kept per store")
     disk_warn_percent: float = Field(default=85.0, gt=0, le=100, description="how full a disk is warned about")
@@ -94,6 +98,16 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment over the file's values (which come in through init)."""
         return env_settings, init_settings
+
+    @field_validator("detector_budgets")
+    @classmethod
+    def _known_detectors(cls, budgets: dict[str, float]) -> dict[str, float]:
+        for name, budget in budgets.items():
+            if name not in set(JUDGED):
+                raise ValueError(f"no detector with a budget is called {name!r}; there are {', '.join(sorted(JUDGED))}")
+            if not budget > 0:
+                raise ValueError(f"the budget of {name} must be greater than 0")
+        return budgets
 
     @property
     def encrypted(self) -> bool:

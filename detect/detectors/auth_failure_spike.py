@@ -13,7 +13,7 @@ from typing import cast
 from detect.authkinds import Verdict, judge
 from detect.episodes import Episode
 from detect.model import Block, Context, Step, detector
-from detect.policy import severity_of
+from detect.policy import budget_of, severity_of
 from detect.report import changes_for, finding, number, place, span_words
 from detect.sight import auth_blind, remember
 from detect.spikes import Candidate, Group, Spikes
@@ -42,7 +42,7 @@ class AuthFailureSpike:
 
     def step(self, state: JSON, block: Block, context: Context) -> Step:
         known = cast(dict[str, JSON], state or {})
-        spikes = Spikes(GROUPS, context.settings.false_alarms_per_week)
+        spikes = Spikes(GROUPS, budget_of(context.settings, self.name))
         spikes.load(known.get("spikes"))
         changed = spikes.step(block, opens)
         findings = [_finding(spikes, row, episode, context) for row, episode in changed]

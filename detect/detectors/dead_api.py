@@ -14,7 +14,7 @@ from detect.episodes import BEFORE, Episode
 from detect.grid import CLOSE_US, MINUTE_US, Key
 from detect.inventory import Declared, declared
 from detect.model import Block, Context, Step, detector, epoch_minute, minute_at
-from detect.policy import severity_of
+from detect.policy import budget_of, severity_of
 from detect.report import changes_for, finding, number, place, span_words
 from detect.sight import dead_blind, remember
 from detect.silence import Silence
@@ -38,7 +38,7 @@ class DeadApi:
 
     def step(self, state: JSON, block: Block, context: Context) -> Step:
         known = cast(dict[str, JSON], state or {})
-        silence = Silence(context.settings.false_alarms_per_week)
+        silence = Silence(budget_of(context.settings, self.name))
         silence.load(known.get("silence"))
         clock = block.first + block.minutes
         findings = [_outage(silence, row, episode, context, clock) for row, episode in silence.step(block)]

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from detect.episodes import Episode
 from detect.model import Block, Context, Step, detector
-from detect.policy import severity_of
+from detect.policy import budget_of, severity_of
 from detect.report import changes_for, finding, number, place, span_words
 from detect.sight import latency_blind, remember, stages
 from detect.slowness import step as look
@@ -21,6 +21,9 @@ from detect.spikes import Group, Spikes
 from gatewatch.records import JSON, Cause, Entities, Finding, Kind, Severity
 
 TIMEOUTS: tuple[Group, ...] = (Group("timeout", (), least=5, ratio=3.0, young=20, columns=("over_28s",)),)
+
+LATENCY_SHARE = 0.7
+"""How the budget is shared between slow answers and timeouts."""
 
 BARELY = 1.08
 
@@ -41,9 +44,10 @@ class LatencyOutlier:
 
     def step(self, state: JSON, block: Block, context: Context) -> Step:
         known = cast(dict[str, JSON], state or {})
-        slowness = Slowness(context.settings.false_alarms_per_week)
+        budget = budget_of(context.settings, self.name)
+        slowness = Slowness(LATENCY_SHARE * budget)
         slowness.load(known.get("slowness"))
-        timeouts = Spikes(TIMEOUTS, context.settings.false_alarms_per_week)
+        timeouts = Spikes(TIMEOUTS, (1.0 - LATENCY_SHARE) * budget)
         timeouts.load(known.get("timeouts"))
         sight = remember(known.get("sight"), block)
         seen = dict(stages(sight))

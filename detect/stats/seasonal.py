@@ -1,27 +1,44 @@
-"""The rate that is normal now: hour of week, shrunk to what is known while young, moved by the recent level.
+"""The rate that is normal now: time of week, shrunk to what is known while young, moved by trend and recent level.
 
-Sums of counts and of minutes in 168 hour-of-week buckets, forgetting by FORGET a week. A bucket is shrunk to the same
-hour of weekdays or weekends, that to the same hour of all days, that to the mean; all with the weight of K_MINUTES.
-The recent level is the ratio of observed to seasonal counts with a half-life of 90 minutes, shrunk to 1 by
-K_RECENT counts. Everything is additive over closed minutes; nothing looks ahead.
-Source: gamma-Poisson (empirical Bayes) shrinkage; ratio estimation.
+Sums of counts and of minutes in 168 hour-of-week buckets, forgetting by FORGET a week, and how they lean within the
+hour. A bucket is shrunk to the same hour of weekdays or weekends, that to the same hour of all days, that to its
+neighbours, that to the mean; by how far such rates differ and how little was counted. The level is observed /
+seasonal counts with half-lives of two days (trend) and of 90 minutes (recent), each shrunk to 1.
+What hours were off by is remembered, over all and by hour of the week: what surprised before at this time may again.
+An hour far out of line moves its bucket only as far as an hour may stray, so that a past outage or attack that nobody
+labelled does not become the expectation of the next week.
+Everything is additive over closed minutes; nothing looks ahead.
+Source: gamma-Poisson (empirical Bayes) shrinkage; ratio estimation; Huber (1964) for the clip.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from detect.grid import Bools, Floats
+from detect.stats.fold import Fold, statistic
 
 WEEK = 168
-FORGET = 0.6
-K_MINUTES = 20.0
-K_RECENT = 8.0
-HALF_LIFE = 90.0
-MATURE_MINUTES = 60.0
 DAY = 1440.0
-GRAIN = float(1 << 20)
-"""Rates are multiples of 1/GRAIN, so that their sums are exact in any order (cut invariance)."""
+FORGET = 0.7
+LEAST_PRIOR_MINUTES = 20.0
+DAYS_DIFFER = 0.2
+"""Standard deviation, relative, of one hour's rate between weekdays; HOURS_DIFFER: between hours of a day."""
+
+HOURS_DIFFER = 0.5
+LEVEL_PRIOR = 20.0
+"""Counts (over the dispersion) at which half of a level's departure from 1 is believed."""
+
+TREND_HALF_LIFE = 2880.0
+RECENT_HALF_LIFE = 90.0
+SPREAD_HALF_LIFE = 7.0 * DAY
+LEAN_PRIOR = 700.0
+"""Counts (over the dispersion) at which half of an hour's own lean is believed: leans differ by 0.15 or so."""
+
+PRIOR_HOURS = 0.5
+MATURE_MINUTES = 60.0
 
 
 def hour_of_week(minute: int) -> int:
@@ -29,22 +46,56 @@ def hour_of_week(minute: int) -> int:
     return (minute // 60 + 4 * 24) % WEEK
 
 
-class Seasonal:
-    """Arrays with a row a series: sums, minutes (168 each); recent observed, expected; dispersion sums."""
+@statistic("seasonal")
+class Seasonal(Fold):
+    """lean: second half less first half of full hours, then their sums. odd: squared misses, then how many.
+    trend, recent: observed and seasonal counts. spread: squares and means of minutes, squared misses and hours.
+    now: this hour's counts, one more than they are (0: not known), for `step` only.
+    """
 
-    fields = ("sums", "minutes", "recent", "spread")
+    fields = {  # noqa: RUF012
+        "sums": WEEK,
+        "minutes": WEEK,
+        "lean": 2 * WEEK,
+        "odd": 2 * WEEK,
+        "trend": 2,
+        "recent": 2,
+        "spread": 4,
+        "now": 60,
+    }
+    unit = "a minute"
+    inputs = ("counts",)
+    warmup = 120
 
-    def __init__(self) -> None:
-        self.sums: Floats = np.zeros((0, WEEK))
-        self.minutes: Floats = np.zeros((0, WEEK))
-        self.recent: Floats = np.zeros((0, 2))
-        self.spread: Floats = np.zeros((0, 4))
+    sums: Floats
+    minutes: Floats
+    lean: Floats
+    odd: Floats
+    trend: Floats
+    recent: Floats
+    spread: Floats
+    now: Floats
 
-    def grow(self, rows: int) -> None:
-        for name in self.fields:
-            old = getattr(self, name)
-            if rows > len(old):
-                setattr(self, name, np.concatenate([old, np.zeros((rows - len(old), old.shape[1]))]))
+    def step(self, start: int, **inputs: Floats) -> Floats:
+        """Expected counts a minute: learned hour by hour, from all that is known."""
+        counts = inputs["counts"]
+        self.grow(len(counts))
+        out = np.full(counts.shape, np.nan)
+        at, total = 0, counts.shape[1]
+        while at < total:
+            place = (start + at) % 60
+            take = min(60 - place, total - at)
+            plain = self.seasonal(start + at - place, 60)
+            mean = plain * self.factor(0.3, 3.0)[:, None]
+            known = (self.age >= MATURE_MINUTES)[:, None]
+            out[:, at : at + take] = np.where(known, mean[:, place : place + take], np.nan)
+            self.now[:, place : place + take] = np.nan_to_num(counts[:, at : at + take] + 1.0, nan=0.0)
+            at += take
+            if place + take == 60:
+                use = self.now > 0
+                self.learn(hour_of_week(start + at - 60), np.maximum(self.now - 1.0, 0.0), mean, plain, use)
+                self.now = np.zeros_like(self.now)
+        return out
 
     @property
     def age(self) -> Floats:
@@ -57,40 +108,59 @@ class Seasonal:
         ratio: Floats = np.maximum((self.spread[:, 0] + 30.0) / (self.spread[:, 1] + 20.0), 1.0)
         return ratio
 
-    def relative(self, prior: float = 0.2) -> Floats:
-        """How far the expected rate of an hour errs, relative: from past hours, shrunk to `prior`."""
-        square = (self.spread[:, 2] + 6.0 * prior * prior) / (self.spread[:, 3] + 6.0)
-        error: Floats = np.clip(np.sqrt(square), 0.04, 0.6)
+    def relative(self, hour: int | None = None, prior: float = 0.25) -> Floats:
+        """How far the expected rate of an hour errs, relative: from past hours, shrunk to `prior`; more where the
+        same hour of the week has surprised before."""
+        square = (self.spread[:, 2] + PRIOR_HOURS * prior * prior) / (self.spread[:, 3] + PRIOR_HOURS)
+        if hour is not None:
+            own, times = self.odd[:, hour], self.odd[:, WEEK + hour]
+            square = np.maximum(square, (own + 0.5 * square) / (times + 0.5))
+        error: Floats = np.clip(np.sqrt(square), 0.003, 1.0)
         return error
 
-    def _hour(self, hour: int) -> Floats:
-        """Seasonal rate of an hour-of-week bucket."""
-        day, of_day = divmod(hour, 24)
-        sums, minutes = self.sums.reshape(-1, 7, 24)[:, :, of_day], self.minutes.reshape(-1, 7, 24)[:, :, of_day]
-        total, time = self.sums.sum(axis=1), self.minutes.sum(axis=1)
-        rate: Floats = (total + 0.05) / (time + 5.0)
-        kin = [0, 6] if day in (0, 6) else [1, 2, 3, 4, 5]
-        for part, of in (
-            (sums.sum(axis=1), minutes.sum(axis=1)),
-            (sums[:, kin].sum(axis=1), minutes[:, kin].sum(axis=1)),
-            (sums[:, day], minutes[:, day]),
-        ):
-            rate = (part + K_MINUTES * rate) / (of + K_MINUTES)
-        return rate
+    def _hours(self, hours: list[int], phi: Floats) -> list[Floats]:
+        """Seasonal rates of hour-of-week buckets."""
+        sums, minutes = self.sums.reshape(-1, 7, 24), self.minutes.reshape(-1, 7, 24)
+        all_sums, all_minutes = sums.sum(axis=1), minutes.sum(axis=1)
+        overall = (_added(all_sums, range(24)) + 0.05) / (_added(all_minutes, range(24)) + 5.0)
+        out = []
+        for hour in hours:
+            day, of_day = divmod(hour, 24)
+            near = [(of_day - 1) % 24, of_day, (of_day + 1) % 24]
+            kin = (0, 6) if day in (0, 6) else (1, 2, 3, 4, 5)
+            here, time = sums[:, :, of_day], minutes[:, :, of_day]
+            rate = overall
+            for part, of, differ in (
+                (_added(all_sums, near), _added(all_minutes, near), HOURS_DIFFER),
+                (all_sums[:, of_day], all_minutes[:, of_day], DAYS_DIFFER),
+                (_added(here, kin), _added(time, kin), DAYS_DIFFER),
+                (here[:, day], time[:, day], DAYS_DIFFER),
+            ):
+                weight = LEAST_PRIOR_MINUTES + phi / (differ * differ * np.maximum(rate, 1e-4))
+                rate = (part + weight * rate) / (of + weight)
+            out.append(rate)
+        return out
 
     def seasonal(self, start: int, minutes: int) -> Floats:
-        """Seasonal rate of each minute from `start` on, within one hour: log-linear between the hours' centres."""
+        """Seasonal rate of each minute from `start` on, within one hour: linear, as the hour is known to lean."""
         hour = hour_of_week(start)
-        before, here, after = (np.log(self._hour((hour + k) % WEEK) + 1e-4) for k in (-1, 0, 1))
+        phi = self.dispersion()
+        before, here, after = self._hours([(hour + k) % WEEK for k in (-1, 0, 1)], phi)
+        # As smooth a curve as the neighbours give, until the hour has shown how it leans itself.
+        smooth = np.clip(0.5 * (after - before) / np.maximum(here, 1e-9), -1.2, 1.2)
+        weight = self.lean[:, WEEK + hour]
+        lean = (4.0 * self.lean[:, hour] + LEAN_PRIOR * phi * smooth) / (weight + LEAN_PRIOR * phi)
+        lean = np.clip(lean, -1.9, 1.9)
         offset = (np.arange(start, start + minutes) % 60 + 0.5) / 60.0 - 0.5
-        early = here[:, None] + (here - before)[:, None] * offset
-        late = here[:, None] + (after - here)[:, None] * offset
-        rate: Floats = np.exp(np.where(offset < 0, early, late))
+        rate: Floats = here[:, None] * (1.0 + lean[:, None] * offset) + 1e-4
         return rate
 
-    def factor(self, lowest: float, highest: float) -> Floats:
-        """Recent observed / seasonal. A young series may be anywhere; a known one within the bounds."""
-        raw = (self.recent[:, 0] + K_RECENT) / (self.recent[:, 1] + K_RECENT)
+    def factor(self, lowest: float, highest: float, *, recent: bool = True) -> Floats:
+        """Observed / seasonal of late. A young series may be anywhere; a known one within the bounds."""
+        prior = LEVEL_PRIOR * self.dispersion()
+        raw = (self.trend[:, 0] + prior) / (self.trend[:, 1] + prior)
+        if recent:
+            raw = raw * (self.recent[:, 0] + prior) / (self.recent[:, 1] * raw + prior)
         young = self.age < 2 * DAY
         factor: Floats = np.clip(raw, np.where(young, lowest / 5.0, lowest), np.where(young, highest * 3.0, highest))
         return factor
@@ -104,27 +174,58 @@ class Seasonal:
         minutes = use.sum(axis=1).astype(np.float64)
         keep = FORGET ** (counts.shape[1] / 60.0)
         seen = minutes > 0
-        total = counted.sum(axis=1)
-        self.sums[:, hour] = np.where(seen, self.sums[:, hour] * keep + total, self.sums[:, hour])
-        self.minutes[:, hour] = np.where(seen, self.minutes[:, hour] * keep + minutes, self.minutes[:, hour])
-        fade = (0.5 ** (minutes / HALF_LIFE))[:, None]
-        self.recent = self.recent * fade + np.stack([total, base.sum(axis=1)], axis=1)
-        # Two thirds of the minutes are below mean + variance; the clip keeps a single burst from widening the band.
+        total, overall = counted.sum(axis=1), mean.sum(axis=1)
+        phi, wide = self.dispersion(), self.relative()
         ripe = self.age > MATURE_MINUTES
-        square = np.minimum((counted - mean) ** 2, 30.0 * (mean + 0.3))
-        slow = np.where(ripe, 0.5 ** (minutes / (3.0 * DAY)), 1.0)
-        phi = self.dispersion()
-        overall = mean.sum(axis=1)
-        miss = np.clip(((total - overall) ** 2 - phi * overall) / np.maximum(overall, 1.0) ** 2, -0.05, 1.0)
-        told = ripe & (overall > 20.0 * phi) & (minutes >= 10)
+        settled = self.age > 2 * DAY
+        # An hour may stray by three standard deviations and a half of what it expects; more is tamed.
+        room = 3.0 * np.sqrt(phi * overall + (wide * overall) ** 2) + 0.5 * overall + 3.0 * phi
+        tamed = np.where(settled, np.clip(total, overall - room, overall + room), total)
+        shrink = np.where(total > 0, tamed / np.maximum(total, 1e-9), 1.0)
+        for name, add in (("sums", tamed), ("minutes", minutes)):
+            old = getattr(self, name)
+            old[:, hour] = np.where(seen, old[:, hour] * keep + add, old[:, hour])
+        if counts.shape[1] == 60:
+            full = use.all(axis=1)
+            differ = (counted[:, 30:].sum(axis=1) - counted[:, :30].sum(axis=1)) * shrink
+            for column, add in ((hour, differ), (WEEK + hour, tamed)):
+                self.lean[:, column] = np.where(full, self.lean[:, column] * FORGET + add, self.lean[:, column])
+        due = base.sum(axis=1)
+        for name, life, came in (("trend", TREND_HALF_LIFE, tamed), ("recent", RECENT_HALF_LIFE, total)):
+            fade = (0.5 ** (minutes / life))[:, None]
+            setattr(self, name, getattr(self, name) * fade + np.stack([came, due], axis=1))
+        self._learn_spread(hour, counted, mean, use, ripe)
+
+    def _learn_spread(self, hour: int, counted: Floats, mean: Floats, use: Bools, ripe: Bools) -> None:
+        phi, wide = self.dispersion(), self.relative()
+        minutes = use.sum(axis=1).astype(np.float64)
+        total, overall = counted.sum(axis=1), mean.sum(axis=1)
+        # A single burst may widen the band as far as bursts of this series' kind go.
+        most = 6.0 * np.sqrt(phi[:, None] * mean) + 4.0 * phi[:, None]
+        square = np.where(use, np.minimum((counted - mean) ** 2, most**2), 0.0)
+        slow = np.where(ripe, 0.5 ** (minutes / SPREAD_HALF_LIFE), 1.0)
+        miss = ((total - overall) ** 2 - phi * overall) / np.maximum(overall, 1.0) ** 2
+        told = (self.age > DAY) & (overall > 20.0 * phi) & (minutes >= 10)
+        hours = minutes / 60.0
         add = np.stack(
             [
                 np.where(ripe, square.sum(axis=1), 0.0),
                 np.where(ripe, overall, 0.0),
-                np.where(told, miss * minutes / 60.0, 0.0),
-                np.where(told, minutes / 60.0, 0.0),
+                np.where(told, np.clip(miss, -0.05, 9.0 * wide * wide) * hours, 0.0),
+                np.where(told, hours, 0.0),
             ],
             axis=1,
         )
         self.spread = self.spread * slow[:, None] + add
         self.spread[:, 2] = np.maximum(self.spread[:, 2], 0.0)
+        for column, value in ((hour, np.clip(miss, 0.0, 1.0) * hours), (WEEK + hour, hours)):
+            self.odd[:, column] = np.where(told, self.odd[:, column] * FORGET + value, self.odd[:, column])
+
+
+def _added(columns: Floats, places: Iterable[int]) -> Floats:
+    """Sum of some columns, added one after the other: the same for any number of rows."""
+    first, *rest = places
+    out = columns[:, first].copy()
+    for place in rest:
+        out += columns[:, place]
+    return out

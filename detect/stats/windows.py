@@ -9,6 +9,9 @@ from detect.grid import Floats
 TAIL = 192
 """Minutes that a state keeps; no window of minutes is longer."""
 
+GRAIN = float(1 << 20)
+"""Rates are multiples of 1/GRAIN, so that their sums are exact in any order (cut invariance)."""
+
 WINDOWS: tuple[int, ...] = (1, 2, 3, 5, 8, 13, 20, 30, 60)
 
 
