@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from gatewatch.frames import CLIENT_KEYS, CLIENTS, HISTOGRAMS, MINUTES
 from gatewatch.frames.histogram import buckets_of
-from gatewatch.frames.merge import SKETCH_SIZE
+from gatewatch.frames.merge import CLIENT_SUMS, SKETCH_SIZE
 from gatewatch.frames.schema import TIME, cause_column, scope_column
 from gatewatch.records import REJECT_CAUSES, THROTTLE_SCOPES
 
@@ -53,7 +53,8 @@ _CLIENT_COLUMNS = {
 
 _IN_ORDER = ", ".join(f"{key} NULLS FIRST" for key in CLIENT_KEYS)
 _CLIENTS_SQL = f"""
-    SELECT {", ".join(f"{_CLIENT_COLUMNS.get(key, key)} AS {key}" for key in CLIENT_KEYS)}, count(*) AS n
+    SELECT {", ".join(f"{_CLIENT_COLUMNS.get(key, key)} AS {key}" for key in CLIENT_KEYS)}, count(*) AS n,
+        bit_or(1::BIGINT << (epoch_us("at") // 1000000) % 60) AS seconds
     FROM accepted WHERE reject_cause IS NOT NULL GROUP BY ALL ORDER BY {_IN_ORDER}
 """
 
@@ -133,7 +134,7 @@ def roll(accepted: pa.Table, connection: duckdb.DuckDBPyConnection) -> Rolled:
     columns |= _causes(accepted, groups)
     minutes = pa.table({field.name: columns[field.name].cast(field.type) for field in MINUTES}, schema=MINUTES)
     refused = accepted.column("reject_cause").is_valid()
-    return Rolled(minutes, _clients(accepted.select(CLIENT_KEYS).filter(refused), connection))
+    return Rolled(minutes, _clients(accepted.select([*CLIENT_KEYS, "at"]).filter(refused), connection))
 
 
 SERIES_LIMIT = 4_000
@@ -192,7 +193,7 @@ def _joined(clients: pa.Table, connection: duckdb.DuckDBPyConnection, replaced: 
         WITH ranked AS (
             SELECT *, row_number() OVER (ORDER BY n DESC, hash({", ".join(_CALLER)})) AS place FROM clients
         )
-        SELECT {names}, sum(n)::BIGINT AS n FROM (
+        SELECT {names}, {CLIENT_SUMS} FROM (
             SELECT * REPLACE ({replaced}) FROM ranked WHERE {where}
             UNION ALL SELECT * FROM ranked WHERE NOT ({where})
         ) GROUP BY {names} ORDER BY {_IN_ORDER}

@@ -20,6 +20,9 @@ from gatewatch.frames.interleave import interleaved, order_codes
 from gatewatch.frames.schema import CLIENT_KEYS, CLIENTS, HISTOGRAMS, MINUTE_COUNTS, MINUTE_KEYS, MINUTES
 
 SKETCH_SIZE = 64
+CLIENT_SUMS = "sum(n)::BIGINT AS n, bit_or(seconds) AS seconds"
+"""How the CLIENTS rows of one key become one, in SQL."""
+
 CLOSE_DELAY = pd.Timedelta(minutes=2)
 """A minute closes this long after its end when the source does not tell delivery times (design.md 4)."""
 
@@ -104,7 +107,7 @@ def merge_clients(clients: pa.Table) -> pa.Table:
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.register("clients_in", clients)
-        query = f"SELECT {names}, sum(n)::BIGINT AS n FROM clients_in GROUP BY {names} ORDER BY {order}"
+        query = f"SELECT {names}, {CLIENT_SUMS} FROM clients_in GROUP BY {names} ORDER BY {order}"
         return connection.sql(query).to_arrow_table().cast(CLIENTS)
 
 

@@ -128,9 +128,14 @@ CLIENTS = pa.schema(
     [
         *((key, TIME if key == "minute" else pa.string()) for key in CLIENT_KEYS),
         ("n", pa.int64()),
+        ("seconds", pa.int64()),
     ]
 )
-"""Refused requests only (reject_cause is never NULL): who was refused, why, how often in the minute. Exact."""
+"""Refused requests only (reject_cause is never NULL): who was refused, why, how often in the minute. Exact.
+
+seconds: bit i set when one came in second i of the minute; merged by OR. NULL: the logs give no more than minutes, or
+the rows were written before there was such a column.
+"""
 
 COVERAGE = pa.schema([("source", pa.string()), ("start", TIME), ("end", TIME)])
 """Intervals [start, end) in which a source delivered. Outside of them a missing minute is NaN, inside it is 0."""

@@ -68,5 +68,7 @@ def test_clients_add_up() -> None:
         "reject_cause": "throttle",
         "client_ip": "192.0.2.1",
     }
-    table = pa.Table.from_pylist([{**row, "n": 2}, {**row, "n": 3}], schema=CLIENTS)
-    assert merge_clients(table).column("n").to_pylist() == [5]
+    table = pa.Table.from_pylist([{**row, "n": 2, "seconds": 5}, {**row, "n": 3, "seconds": 6}], schema=CLIENTS)
+    merged = merge_clients(table)
+    assert merged.column("n").to_pylist() == [5]
+    assert merged.column("seconds").to_pylist() == [7]

@@ -40,3 +40,14 @@ def test_a_flood_of_refused_callers_keeps_the_totals_and_the_most_refused(
     assert sum(row["n"] for row in clients) == 150
     assert len(clients) <= 20
     assert max(clients, key=lambda row: row["n"] if row["client_ip"] else 0)["client_ip"] == "203.0.113.9"
+    assert {row["seconds"] for row in clients} == {1 << 1}
+
+
+def test_who_was_refused_keeps_the_seconds_of_the_minute(tmp_path: Path) -> None:
+    lines = [
+        a_line(number, ip="198.51.100.1", status=429, errorType="THROTTLED", second=float(second))
+        for number, second in enumerate((0, 0, 3, 59, 60))
+    ]
+    (tmp_path / "a.log").write_text("\n".join(lines) + "\n")
+    clients = scan_paths([str(tmp_path)], workers=1).clients.to_pylist()
+    assert [(row["n"], row["seconds"]) for row in clients] == [(4, 1 | 1 << 3 | 1 << 59), (1, 1)]
