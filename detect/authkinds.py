@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from detect.changes import LIKELY
 from detect.who import Tally, distinct
 from gatewatch.records import Cause, Severity
 
@@ -24,27 +25,32 @@ class Verdict:
 FEW_TRIES = 5.0
 MANY_SOURCES = 10
 MANY_NAMES = 10
+CLOSE = 0.5
+"""Score of a change that came shortly before and is of a kind that locks callers out."""
+
 LOCKED_OUT = 0.6
 """Successes this far below the expected mean that the callers at large are refused."""
 
 _REFUSED = "refused credentials"
 
 
-def judge(group: str, over: Tally, *, changed: bool, base: float, base_expected: float) -> Verdict:
-    """over: the excess by name. changed: a change is likely. base, base_expected: successes of the stage meanwhile."""
+def judge(group: str, over: Tally, *, change: float, base: float, base_expected: float) -> Verdict:
+    """over: the excess by name. change: score of the likeliest change. base, base_expected: successes meanwhile."""
+    changed = change >= LIKELY
     missing = base_expected - base
     locked_out = base_expected >= 10 and base < LOCKED_OUT * base_expected and 0.3 * missing < over.total < 8 * missing
     if group == "authorizer":
         return _authorizer(changed)
     if group == "waf":
-        return _waf(changed=changed, locked_out=locked_out)
+        return _waf(over, changed=changed, locked_out=locked_out)
     if group == "probing":
         return _probing()
     addresses = distinct(over, "client_ip")
     _, top = over.top("client_ip")
     many = addresses >= MANY_SOURCES and top < 0.4
-    expired = over.share("reject_cause", "expired_credential")
-    if expired >= 0.6:
+    # Callers of all kinds, none of them ahead: nobody's tool, nobody's server.
+    mixed = _mixed(over)
+    if over.share("reject_cause", "expired_credential") >= 0.6:
         return _expired(many=many, changed=changed)
     if locked_out and (many or top < 0.6):
         return _locked_out(group, over, changed=changed)
@@ -53,14 +59,19 @@ def judge(group: str, over: Tally, *, changed: bool, base: float, base_expected:
     keys = over.share("reject_cause", "unknown_key") + over.share("reject_cause", "disabled_key")
     if keys >= 0.6:
         return _keys(over, many=many, changed=changed)
-    signature = over.share("reject_cause", "bad_signature")
-    if signature >= 0.5 and many:
-        return _rotation(changed)
+    if mixed and change >= CLOSE:
+        return _locked_out(group, over, changed=True)
     return _attack(group, over, many=many)
 
 
+def _mixed(over: Tally) -> bool:
+    _, top = over.top("client_ip")
+    agents = over.of("user_agent")
+    return distinct(over, "client_ip") >= 3 and top < 0.5 and (not agents or over.top("user_agent")[1] < 0.7)
+
+
 def _attack(group: str, over: Tally, *, many: bool) -> Verdict:
-    what = _REFUSED if group == "credential" else "logins refused by the back end"
+    what = "logins refused by the back end" if group == "application" else _REFUSED
     names = distinct(over, "principal")
     _, top_name = over.top("principal")
     named = sum(over.of("principal").values()) >= 0.5 * over.total
@@ -168,7 +179,7 @@ def _keys(over: Tally, *, many: bool, changed: bool) -> Verdict:
 
 def _locked_out(group: str, over: Tally, *, changed: bool) -> Verdict:
     tokens = over.share("reject_cause", "bad_signature") + over.share("reject_cause", "malformed_credential")
-    if tokens >= 0.5 and group == "credential":
+    if tokens >= 0.5:
         return _rotation(changed)
     if group == "application":
         return Verdict(
@@ -217,11 +228,12 @@ def _authorizer(changed: bool) -> Verdict:
     )
 
 
-def _waf(*, changed: bool, locked_out: bool) -> Verdict:
+def _waf(over: Tally, *, changed: bool, locked_out: bool) -> Verdict:
+    callers = locked_out or (changed and _mixed(over)) or (_mixed(over) and distinct(over, "user_agent") >= 4)
     return Verdict(
         "waf_block_surge",
-        Cause.CONFIG_CHANGE if changed or locked_out else Cause.CLIENT,
-        Severity.HIGH if locked_out else Severity.MEDIUM,
+        Cause.CONFIG_CHANGE if callers else Cause.CLIENT,
+        Severity.HIGH if callers else Severity.MEDIUM,
         "WAF blocks far more than usual",
         "requests blocked by WAF",
         "Look at the terminating rule of the blocked requests: undo it if it hits callers, keep it against attackers.",
@@ -233,7 +245,7 @@ def _probing() -> Verdict:
     return Verdict(
         "path_probing",
         Cause.CLIENT,
-        Severity.INFO,
+        Severity.LOW,
         "Somebody scans for paths",
         "requests for paths that do not exist",
         "Nothing is open because of it; a WAF rate rule on 403 keeps scanners short.",

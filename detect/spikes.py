@@ -19,6 +19,7 @@ from detect.model import Block
 from detect.stats.seasonal import MATURE_MINUTES
 from detect.stats.tail import nats, upper_limit
 from detect.stats.windows import TAIL, prefix, trailing
+from detect.unreached import Told
 from detect.who import Tally, joined, rows_from_json, rows_of, sources_over
 from gatewatch.frames import cause_column
 from gatewatch.records import JSON
@@ -118,8 +119,8 @@ class Spikes:
             "peak_now": codec.pack(self.peak_now),
         }
 
-    def step(self, block: Block, opens: Opens) -> list[tuple[int, Episode]]:
-        """Take a block; the episodes that changed in it, with their series' row."""
+    def step(self, block: Block, opens: Opens, told: Told | None = None) -> list[tuple[int, Episode]]:
+        """Take a block; the episodes that changed in it, with their series' row. told: where causes were decided."""
         grid, counting = block.stage_grid, self.counting
         names = list(self.groups)
         keys: list[Key] = [(*key, name) for key in grid.keys for name in names]
@@ -137,10 +138,13 @@ class Spikes:
         for place, name in enumerate(names):
             rows = index[place :: len(names)]
             counts[rows] = grid.counts(*self.groups[name].counted)
+            if told is not None:
+                for column in set(self.groups[name].counted) & told.more.keys():
+                    counts[rows] += told.more[column]
             base[rows] = good
             closes[rows] = given
         use = np.broadcast_to(block.covered, (total, block.minutes))
-        new = rows_of(block.clients, block.first, block.minutes, self._row)
+        new = rows_of(block.clients if told is None else told.clients, block.first, block.minutes, self._row)
         self.rows = joined(self.rows, new)
         # The successes go first: whether the callers at large came along is part of the judgement.
         self._base_seen: dict[int, tuple[Floats, Floats]] = {}

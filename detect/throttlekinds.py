@@ -12,25 +12,19 @@ ONE = 0.85
 """Share of one caller from which the others are not worth a word."""
 
 MOST = 0.4
+VICTIMS = 5
+FIRST, AHEAD = 0.25, 4.0
+"""Among many that are refused by a limit: the share of the one that fills it, and how far it is ahead of the next."""
+
 ROTATING = 10
 RAMP_MINUTES = 60
 
 
-def judge(
-    over: Tally, *, changed: bool, base: float, base_expected: float, minutes: float, per_minute: Sequence[float]
-) -> Verdict:
-    """over: the excess by name. base…: requests let through. per_minute: refusals of each minute since the onset."""
-    key, key_share = over.top("api_key_id")
-    name, name_share = over.top("principal")
+def judge(over: Tally, *, changed: bool, minutes: float, per_minute: Sequence[float]) -> Verdict:
+    """over: the excess by name. per_minute: refusals of each minute since the onset."""
     _address, address_share = over.top("client_ip")
     _, agent_share = over.top("user_agent")
-    # The best name we have for a caller: its key, else its principal, else its address.
-    if key is not None and sum(over.of("api_key_id").values()) >= 0.5 * over.total:
-        share, callers = key_share, distinct(over, "api_key_id")
-    elif name is not None and sum(over.of("principal").values()) >= 0.5 * over.total:
-        share, callers = name_share, distinct(over, "principal")
-    else:
-        share, callers = address_share, distinct(over, "client_ip")
+    share, callers, ahead = _first(over)
     addresses = distinct(over, "client_ip")
     if over.share("reject_cause", "quota") >= 0.5:
         return Verdict(
@@ -52,7 +46,18 @@ def judge(
             "Limit by key, principal or agent (WAF rate rule with a custom aggregation key), not by address.",
             0.8,
         )
-    if not one and share >= MOST:
+    if sum(rhythm.n for rhythm in over.rhythms.values() if rhythm.knocks) >= 0.5 * over.total:
+        return Verdict(
+            "retry_storm",
+            Cause.CLIENT,
+            Severity.HIGH,
+            "A caller retries without waiting",
+            "",
+            "Have the client wait exponentially longer, with jitter, after a 429; block it in WAF meanwhile.",
+            0.9,
+        )
+    victims = callers - 1 >= VICTIMS
+    if (not one and share >= MOST) or (victims and share >= FIRST and ahead >= AHEAD and not changed):
         return Verdict(
             "noisy_neighbour",
             Cause.CLIENT,
@@ -81,17 +86,6 @@ def judge(
             "Talk to the owner of the key about its demand; plan the limit or cap it by the usage plan.",
             0.8,
         )
-    refused = over.total / max(minutes, 1.0)
-    if refused >= 60 and over.total > 3.0 * max(base_expected, base):
-        return Verdict(
-            "retry_storm",
-            Cause.CLIENT,
-            Severity.HIGH,
-            "A caller retries without waiting",
-            "",
-            "Have the client wait exponentially longer, with jitter, after a 429; block it in WAF meanwhile.",
-            0.8,
-        )
     return Verdict(
         "over_plan",
         Cause.CLIENT,
@@ -100,6 +94,17 @@ def judge(
         "",
         "Tell the owner of the key or address its limit; raise the usage plan if the demand is wanted.",
     )
+
+
+def _first(over: Tally) -> tuple[float, int, float]:
+    """Of the best names there are for callers (key, else principal, else address): the largest share, how many callers
+    there are, and how many times the second's share the first has.
+    """
+    for name in ("api_key_id", "principal", "client_ip"):
+        counts = sorted(over.of(name).values(), reverse=True)
+        if counts and (name == "client_ip" or sum(counts) >= 0.5 * over.total):
+            return counts[0] / over.total, len(counts), counts[0] / max(counts[1] if len(counts) > 1 else 0, 1)
+    return 0.0, 0, 0.0
 
 
 def _ramps(values: Sequence[float]) -> bool:

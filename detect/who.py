@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from detect.grid import MINUTE_US, Ints, Key, codes_of, micros
+from detect.rhythm import Rhythm
 from gatewatch.records import JSON, Entities
 
 PER_MINUTE = 400
@@ -26,11 +27,15 @@ _PLACE = 1 << 32
 
 @dataclass(slots=True)
 class Rows:
-    """Client rows sorted by series row, then minute. names: DIMENSIONS and route, objects with None."""
+    """Client rows sorted by series row, then minute. names: DIMENSIONS and route, objects with None.
+
+    seconds: of the minute, as in CLIENTS, 0 where they are not known.
+    """
 
     row: Ints
     minute: Ints
     n: Ints
+    seconds: Ints
     names: dict[str, npt.NDArray[np.object_]]
 
     def __len__(self) -> int:
@@ -43,22 +48,23 @@ class Rows:
         return slice(low, int(np.searchsorted(place, row * _PLACE + last, side="right")))
 
     def since(self, minute: int) -> Rows:
-        keep = self.minute >= minute
-        return Rows(
-            self.row[keep], self.minute[keep], self.n[keep], {name: values[keep] for name, values in self.names.items()}
-        )
+        return self._picked(self.minute >= minute)
+
+    def _picked(self, keep: npt.NDArray[np.bool_]) -> Rows:
+        names = {name: values[keep] for name, values in self.names.items()}
+        return Rows(self.row[keep], self.minute[keep], self.n[keep], self.seconds[keep], names)
 
     def of_source(self, part: slice, source: str) -> Rows:
         names = {name: values[part] for name, values in self.names.items()}
         mine = (names["client_ip"] == source) | (names["principal"] == source) | (names["api_key_id"] == source)
-        picked = {name: values[mine] for name, values in names.items()}
-        return Rows(self.row[part][mine], self.minute[part][mine], self.n[part][mine], picked)
+        return Rows(self.row[part], self.minute[part], self.n[part], self.seconds[part], names)._picked(mine)
 
     def to_json(self) -> JSON:
         return {
             "row": self.row.tolist(),
             "minute": self.minute.tolist(),
             "n": self.n.tolist(),
+            "seconds": self.seconds.tolist(),
             **{f"={name}": cast(list[JSON], values.tolist()) for name, values in self.names.items()},
         }
 
@@ -71,8 +77,8 @@ def rows_from_json(value: JSON) -> Rows:
         column = np.empty(len(given), dtype=object)
         column[:] = given
         names[name] = column
-    ints = [np.array(stored.get(key, []), dtype=np.int64) for key in ("row", "minute", "n")]
-    return Rows(ints[0], ints[1], ints[2], names)
+    ints = [np.array(stored.get(key, []), dtype=np.int64) for key in ("row", "minute", "n", "seconds")]
+    return Rows(ints[0], ints[1], ints[2], ints[3], names)
 
 
 def rows_of(
@@ -92,6 +98,7 @@ def rows_of(
     place = np.array([-1 if one is None else one for one in found], dtype=np.int64)
     row = place[codes] if len(keys) else codes
     n = frame["n"].to_numpy(dtype=np.int64)
+    seconds = _seconds(frame)
     order = np.lexsort((-n, minute, row))
     order = order[row[order] >= 0]
     row, minute, n = row[order], minute[order], n[order]
@@ -99,6 +106,7 @@ def rows_of(
     first = np.searchsorted(group, group, side="left")
     keep = np.arange(len(group)) - first < PER_MINUTE
     order, row, minute, n = order[keep], row[keep], minute[keep], n[keep]
+    seconds = seconds[order]
     names = {}
     for name in (*DIMENSIONS, "route"):
         codes, values = pd.factorize(frame[name].iloc[order], use_na_sentinel=True)
@@ -106,14 +114,23 @@ def rows_of(
         table[: len(values)] = [str(value)[:256] for value in values]
         table[-1] = None
         names[name] = table[codes]
-    return Rows(row, minute, n, names)
+    return Rows(row, minute, n, seconds, names)
+
+
+def _seconds(frame: pd.DataFrame) -> Ints:
+    """Masks of up to 60 bits would lose some as floats, which is what a column with NULLs is."""
+    column = frame["seconds"]
+    if column.dtype == np.int64:
+        return column.to_numpy(dtype=np.int64)
+    return np.array([0 if pd.isna(value) else int(value) for value in column], dtype=np.int64)
 
 
 def joined(old: Rows, new: Rows) -> Rows:
     row, minute = np.concatenate([old.row, new.row]), np.concatenate([old.minute, new.minute])
     order = np.lexsort((minute, row))
     names = {name: np.concatenate([old.names[name], new.names[name]])[order] for name in old.names}
-    return Rows(row[order], minute[order], np.concatenate([old.n, new.n])[order], names)
+    n, seconds = np.concatenate([old.n, new.n]), np.concatenate([old.seconds, new.seconds])
+    return Rows(row[order], minute[order], n[order], seconds[order], names)
 
 
 _PAIRS: tuple[tuple[str, str], ...] = (
@@ -125,10 +142,14 @@ _PAIRS: tuple[tuple[str, str], ...] = (
 
 @dataclass(slots=True)
 class Tally:
-    """Refusals by name, of each dimension and of a few pairs; each kept to its TALLY largest at full hours."""
+    """Refusals by name, of each dimension and of a few pairs; each kept to its TALLY largest at full hours.
+
+    rhythms: of callers, by address, else key, else principal.
+    """
 
     total: int = 0
     by: dict[str, dict[str, int]] = field(default_factory=dict)
+    rhythms: dict[str, Rhythm] = field(default_factory=dict)
 
     def add(self, rows: Rows, part: slice, only: str | None = None) -> None:
         """Add rows; only: those of one source (address, principal or key)."""
@@ -149,11 +170,29 @@ class Tally:
                 if a is not None and b is not None:
                     key = f"{a}\x1f{b}"
                     into[key] = into.get(key, 0) + n
+        self._hear(columns, rows.minute[part].tolist(), rows.seconds[part].tolist(), listed)
+
+    def _hear(
+        self, columns: dict[str, list[str | None]], minutes: list[int], seconds: list[int], counts: list[int]
+    ) -> None:
+        heard: dict[tuple[str, int], list[int]] = {}
+        callers = zip(columns["client_ip"], columns["api_key_id"], columns["principal"], strict=True)
+        for (address, key, name), minute, mask, n in zip(callers, minutes, seconds, counts, strict=True):
+            caller = address or key or name
+            if caller is not None:
+                one = heard.setdefault((caller, minute), [0, 0])
+                one[0] |= mask
+                one[1] += n
+        for (caller, _), (mask, n) in heard.items():
+            self.rhythms.setdefault(caller, Rhythm()).add(mask, n)
 
     def prune(self) -> None:
         for name, counts in self.by.items():
             if len(counts) > 2 * TALLY:
                 self.by[name] = dict(ranked(counts)[:TALLY])
+        if len(self.rhythms) > 2 * TALLY:
+            largest = sorted(self.rhythms.items(), key=lambda item: (-item[1].n, item[0]))
+            self.rhythms = dict(largest[:TALLY])
 
     def of(self, name: str) -> dict[str, int]:
         return self.by.get(name, {})
@@ -167,12 +206,14 @@ class Tally:
         return (counts[0][0], counts[0][1] / max(self.total, 1)) if counts else (None, 0.0)
 
     def to_json(self) -> JSON:
-        return {"total": self.total, "by": cast(JSON, self.by)}
+        heard = {caller: cast(JSON, rhythm.to_json()) for caller, rhythm in self.rhythms.items()}
+        return {"total": self.total, "by": cast(JSON, self.by), "rhythms": heard}
 
     @classmethod
     def from_json(cls, value: JSON) -> Tally:
         stored = cast(dict[str, Any], value)
-        return cls(int(stored["total"]), {name: dict(counts) for name, counts in stored["by"].items()})
+        rhythms = {caller: Rhythm(*four) for caller, four in stored["rhythms"].items()}
+        return cls(int(stored["total"]), {name: dict(counts) for name, counts in stored["by"].items()}, rhythms)
 
 
 def ranked(counts: dict[str, int]) -> list[tuple[str, int]]:
@@ -192,6 +233,7 @@ def excess(now: Tally, before: Tally, minutes: float, minutes_before: float) -> 
             if more > 0:
                 out.by[name][value] = more
     out.total = max(now.total - round(before.total * scale), 1)
+    out.rhythms = now.rhythms
     return out
 
 

@@ -17,16 +17,24 @@ from detect.policy import budget_of, severity_of
 from detect.report import changes_for, finding, number, place, span_words
 from detect.sight import auth_blind, remember
 from detect.spikes import Candidate, Group, Spikes
+from detect.unreached import PROBING, decide
 from detect.who import Tally, culprits, distinct, excess
-from gatewatch.records import AUTH_CAUSES, JSON, Finding, Kind
+from gatewatch.records import AUTH_CAUSES, JSON, Cause, Entities, Finding, Kind
 
 GROUPS: tuple[Group, ...] = (
-    Group("credential", (*sorted(AUTH_CAUSES), "unknown"), least=25, source=40),
-    Group("application", ("backend_refused",), least=30, source=45),
-    Group("authorizer", ("authorizer_error", "authorizer_timeout"), least=12, young=20),
-    Group("waf", ("waf_block",), least=60, ratio=2.0, young=200),
-    Group("probing", ("path_probing",), least=300, ratio=3.0, source=400, young=400),
+    Group("missing", ("missing_credential", "malformed_credential"), least=12, source=40),
+    Group("expired", ("expired_credential",), least=12, source=40),
+    Group("signature", ("bad_signature",), least=12, source=40),
+    Group("key", ("unknown_key", "disabled_key"), least=12, source=40),
+    Group("denied", ("authorizer_deny",), least=12, source=40),
+    Group("policy", ("policy_deny", "wrong_scope", "mtls_failure"), least=12, source=40),
+    Group("unknown", ("unknown",), least=12, source=40),
+    Group("application", ("backend_refused",), least=15, source=45),
+    Group("authorizer", ("authorizer_error", "authorizer_timeout"), least=6, young=20),
+    Group("waf", ("waf_block",), least=20, ratio=2.0, young=200),
+    Group("probing", (PROBING,), least=300, ratio=3.0, source=400, young=400),
 )
+assert {cause for group in GROUPS for cause in group.causes} >= AUTH_CAUSES
 
 WAVE_MINUTES = 20
 """Tokens that were issued together expire together; clients that refresh are done by then."""
@@ -44,10 +52,11 @@ class AuthFailureSpike:
         known = cast(dict[str, JSON], state or {})
         spikes = Spikes(GROUPS, budget_of(context.settings, self.name))
         spikes.load(known.get("spikes"))
-        changed = spikes.step(block, opens)
+        told = decide(block, known.get("routes"))
+        changed = spikes.step(block, opens, told)
         findings = [_finding(spikes, row, episode, context) for row, episode in changed]
         sight = remember(known.get("sight"), block)
-        return {"spikes": spikes.dump(), "sight": sight}, findings, auth_blind(sight)
+        return {"spikes": spikes.dump(), "sight": sight, "routes": told.dump()}, findings, auth_blind(sight)
 
 
 def opens(candidate: Candidate) -> bool:
@@ -102,10 +111,12 @@ def _finding(spikes: Spikes, row: int, episode: Episode, context: Context) -> Fi
     if source is not None:
         # One source under a hum of others: they are not part of it.
         over = episode.now
-    changes, likely = changes_for(context, Kind.AUTH_FAILURE_SPIKE, key, episode.start)
+    changes, _ = changes_for(context, Kind.AUTH_FAILURE_SPIKE, key, episode.start)
     base, base_due = float(episode.facts["base"]), float(episode.facts["base_expected"])
-    verdict: Verdict = judge(group, over, changed=likely, base=base, base_expected=base_due)
-    who = culprits(over, episode.before)
+    verdict: Verdict = judge(
+        group, over, change=changes[0].score if changes else 0.0, base=base, base_expected=base_due
+    )
+    who = culprits(over, episode.before) if verdict.cause is Cause.CLIENT else _keys_of(over, verdict.subtype)
     ratio = episode.observed / max(episode.expected, 1.0)
     addresses, names = distinct(over, "client_ip"), distinct(over, "principal")
     top_ip, top_share = over.top("client_ip")
@@ -153,3 +164,10 @@ def _finding(spikes: Spikes, row: int, episode: Episode, context: Context) -> Fi
         counts={"reject_causes": spikes.groups[group].causes},
         shown=None if source is None else {"caller": source},
     )
+
+
+def _keys_of(over: Tally, subtype: str) -> Entities:
+    """Callers that are locked out are no culprits; but which key stopped working is what the finding is about."""
+    key, share = over.top("api_key_id")
+    named = key is not None and share >= 0.8 and subtype == "misconfiguration"
+    return Entities(api_key_ids=(key,)) if named and key is not None else Entities()

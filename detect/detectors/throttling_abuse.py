@@ -1,6 +1,7 @@
 """throttling_abuse: requests answered 429 out of line, by whom, and whether the caller or the limit is wrong.
 
-A client that backs off is no abuse: an alarm waits until the refusals have gone on for some minutes without falling.
+A client that backs off is no abuse: its refusals lie seconds apart, and then there are none for minutes. Where the logs
+do not tell the seconds, an alarm waits until the refusals have gone on for some minutes without falling.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from detect.throttlekinds import judge
 from detect.who import Tally, culprits, distinct, excess, ranked
 from gatewatch.records import JSON, Entities, Finding, Kind
 
-GROUPS: tuple[Group, ...] = (Group("throttle", ("throttle", "quota"), least=25, ratio=1.5, source=50, young=60),)
+GROUPS: tuple[Group, ...] = (Group("throttle", ("throttle", "quota"), least=10, ratio=1.5, source=50, young=60),)
 
 WAIT_MINUTES = 4
-"""Back-off with doubling waits leaves a sixteenth after so many minutes."""
+"""Back-off with doubling waits leaves a sixteenth after so many minutes; for logs that tell no seconds."""
 
 
 @detector("throttling_abuse")
@@ -43,16 +44,20 @@ class ThrottlingAbuse:
 
 
 def opens(candidate: Candidate) -> bool:
-    """Has it gone on, and is it not dying down by itself?"""
-    recent = list(candidate.recent)
+    """Do the callers come back at once, or has it gone on without dying down?"""
+    now, recent = candidate.now, list(candidate.recent)
+    if now.share("reject_cause", "quota") >= 0.5:
+        return True
+    heard = sum(rhythm.n for rhythm in now.rhythms.values() if rhythm.seconds)
+    if heard >= 0.5 * now.total:
+        patient = sum(rhythm.n for rhythm in now.rhythms.values() if rhythm.waits(len(recent)))
+        return patient < 0.5 * heard
     if len(recent) < WAIT_MINUTES:
         return False
-    peak = max(recent)
-    last = sum(recent[-2:]) / 2.0
     if len(recent) >= 10:
         first, second = sum(recent[: len(recent) // 2]), sum(recent[len(recent) // 2 :])
         return second >= 0.25 * first
-    return last >= 0.5 * peak
+    return sum(recent[-2:]) >= max(recent)
 
 
 def _finding(spikes: Spikes, row: int, episode: Episode, context: Context) -> Finding:
@@ -62,7 +67,7 @@ def _finding(spikes: Spikes, row: int, episode: Episode, context: Context) -> Fi
     changes, likely = changes_for(context, Kind.THROTTLING_ABUSE, key, episode.start)
     base, base_due = float(episode.facts["base"]), float(episode.facts["base_expected"])
     pace = [value or 0.0 for minute, value, *_ in episode.series if (minute or 0) >= episode.start]
-    verdict = judge(over, changed=likely, base=base, base_expected=base_due, minutes=length, per_minute=pace)
+    verdict = judge(over, changed=likely, minutes=length, per_minute=pace)
     who = _who(over, episode.before, verdict.subtype)
     ratio = episode.observed / max(episode.expected, 1.0)
     top = {name: over.top(name) for name in ("api_key_id", "principal", "client_ip")}

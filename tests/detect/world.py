@@ -744,6 +744,7 @@ def _clients(api: Api) -> pa.Table:
                     "api_key_id": none if key is None else key,
                     "user_agent": agent,
                     "n": count,
+                    "seconds": none,
                 }
             ).cast(CLIENTS)
         )
