@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -61,6 +62,20 @@ class Grid:
         out[self._cell] = self._frame[name].to_numpy(dtype=np.float64)
         return out.reshape(len(self.keys), self.minutes)
 
+    def histogram(self, name: str, *, width: int) -> tuple[Ints, Ints, Ints, Ints]:
+        """Values of a latency: (series, minute of the block, bin, count), sorted by series, minute and bin.
+
+        A bin is `width` buckets of gatewatch.frames.histogram; bin 0 begins below 1 ms.
+        """
+        lists = [_lists(self._frame[f"{name}_{part}"]) for part in "bc"]
+        buckets, counts = (np.asarray(part.flatten().to_numpy(zero_copy_only=False), dtype=np.int64) for part in lists)
+        lengths = lists[0].value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+        cell = np.repeat(self._cell, lengths)
+        found = (buckets + 1) // width
+        order = np.lexsort((found, cell))
+        cell, found, counts = cell[order], found[order], counts[order]
+        return cell // max(self.minutes, 1), cell % max(self.minutes, 1), found, counts
+
     def closes(self) -> Ints:
         """Microseconds at which each minute closed: (series, minutes)."""
         ends = (np.arange(self.start, self.start + self.minutes, dtype=np.int64) + 1) * MINUTE_US
@@ -84,6 +99,11 @@ class Grid:
         out = np.zeros(len(self.keys), dtype=np.uint64)
         np.bitwise_or.at(out, self._cell // max(self.minutes, 1), masks)
         return [int(mask) for mask in out]
+
+
+def _lists(column: pd.Series[Any]) -> pa.ListArray:
+    whole = pa.chunked_array(column.array.__arrow_array__())
+    return whole.combine_chunks()
 
 
 def codes_of(frame: pd.DataFrame, names: list[str]) -> tuple[Ints, list[Key]]:

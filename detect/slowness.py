@@ -1,13 +1,14 @@
-"""Latency out of line: residuals of log quantiles, route by route and pooled over a stage. The core of latency_outlier.
+"""Latency out of line: ranks against each route's own ordinary values, route by route and pooled over a stage.
 
-Each route is compared with itself, so that a shift of traffic between routes is no slowness. A trailing window's
-residual is the mean weighted by what each minute's quantile can be trusted; its spread is the sampling error and how
-far quarter-hours of this series stray by themselves. Pools see what is too thin in any one route.
+Each route is compared with itself, so a shift of traffic between routes is no slowness. Windows of three minutes to
+four hours find what is sudden and what creeps; pools see what is too thin in any one route. A window is out of line
+when its scores are too high for chance, within the budget, and by enough to matter.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -15,31 +16,41 @@ from detect.counting import chunk_of
 from detect.episodes import Episode
 from detect.grid import Bools, Floats, Ints
 from detect.model import Block
-from detect.slowstate import (
-    AGE,
-    CHUNK,
-    EXTRA_Z,
-    FEW,
-    GRAIN,
-    LEAST_MINUTES,
-    LEAST_MS,
-    LEAST_REQUESTS,
-    LEAST_RISE,
-    PARTS,
-    QUANTILES,
-    RELEARN,
-    SAMPLING,
-    SHARE,
-    STREAK,
-    SURE,
-    TAIL,
-    TAIL_REQUESTS,
-    WINDOWS,
-    Frames,
-    Slowness,
-)
-from detect.stats.order import bias
+from detect.slowstate import CHUNK, DUE, LAYERS, RING, SCORES, TAIL, Frames, Slowness
+from detect.stats.ranks import BINS, GRAIN, LEAST_BODY, LEAST_TAIL, TAILS, quantile_ms, tail_nats
 from detect.stats.windows import prefix, trailing
+
+WINDOWS: tuple[tuple[int, float], ...] = ((3, 1.3), (5, 1.2), (15, 1.0), (60, 0.9), (240, 0.8))
+"""Minutes of a window, and how far it strays by itself, compared with a quarter of an hour."""
+
+LEAST_BODY_SHIFT = 0.08
+"""Smallest mean body score: 58 of 100 pairs (now, before) are slower now."""
+
+LEAST_VALUES = 8.0
+LEAST_OVER = 5.0
+LEAST_TIMES, LEAST_SHARE = 1.6, 0.01
+"""A tail must hold so many times its ordinary share, and that much more of all calls."""
+
+LEAST_RISE, LEAST_MS = 0.15, 3.0
+"""Smallest rise of any quantile (of the log, and in milliseconds) that is worth a word."""
+
+GROWN, SIZE_NOISE = 0.04, 1.6
+"""Rise of the log answer size from which larger answers explain slower ones, when it is no less than the body score's
+and twice what chance gives (sizes of single answers stray by 0.8 or so)."""
+
+SPARSE = 12.0
+"""Values in a quarter of an hour below which an hour is looked at to tell whether it goes on."""
+
+WARM_NATS, WARM_TAIL = 3.0, 4.0
+RELEARN = 1440
+STREAK = 2
+SURE = 1.6
+"""Minutes in a row that a stage is out of line before it is said, unless it is out by SURE times the limit."""
+
+MOVED = 0.35
+"""Routes that rose by this part of what the first of them did are what the episode is about."""
+
+QUANTILES: tuple[float, ...] = (0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 
 
 def step(state: Slowness, block: Block) -> list[tuple[int, Episode]]:
@@ -51,12 +62,15 @@ def step(state: Slowness, block: Block) -> list[tuple[int, Episode]]:
     for key, line in zip(block.stage_grid.keys, block.stage_grid.closes(), strict=True):
         if key in state.stage_rows:
             closes[state.stage_rows[key]] = line
+    order = np.lexsort((frames.place, frames.series, frames.minute))
+    values = np.stack([frames.minute[order], frames.series[order], frames.place[order], frames.count[order]], axis=1)
     at = 0
     while at < block.minutes:
         minute = block.first + at
         begin, stop = chunk_of(minute, state.first)
         take = min(stop - minute, block.minutes - at)
-        _Chunk(state, frames, minute, at, take, closes).run()
+        low, high = np.searchsorted(values[:, 0], [at, at + take])
+        _Chunk(state, frames, values[low:high], minute, at, take, closes).run()
         at += take
         if minute + take == stop:
             state.learn(begin, stop)
@@ -68,135 +82,150 @@ def step(state: Slowness, block: Block) -> list[tuple[int, Episode]]:
 
 
 class _Chunk:
-    """Some minutes of one chunk: residuals, scores, and the episodes of each stage."""
+    """Some minutes of one chunk: scores, and the episodes of each stage."""
 
-    def __init__(self, state: Slowness, frames: Frames, minute: int, at: int, take: int, closes: Ints) -> None:
+    def __init__(
+        self, state: Slowness, frames: Frames, values: Ints, minute: int, at: int, take: int, closes: Ints
+    ) -> None:
         self.state, self.frames, self.minute, self.at, self.take = state, frames, minute, at, take
+        self.values = values - np.array([at - minute, 0, 0, 0])  # minutes since the epoch
         self.closes = closes
 
     def run(self) -> None:
-        state, frames, cut = self.state, self.frames, slice(self.at, self.at + self.take)
-        hour = self.minute // 60 % 24
-        n = np.ascontiguousarray(frames.n[:, cut])
-        sigma = (state.sigma[:, 0] + 3.0) / (state.sigma[:, 1] + 5.0)
-        state.n = np.concatenate([state.n, n], axis=1)
-        for name in (*QUANTILES, "size"):
-            values = np.ascontiguousarray((frames.size if name == "size" else frames.quantile[name])[:, cut])
-            if name == "size":
-                weight = n * 1.0
-            else:
-                weight = n / (SAMPLING[name] * sigma[:, None] ** 2)
-                weight = np.where(n >= TAIL_REQUESTS, weight, 0.0) if name == "p95" else weight
-                values = values - sigma[:, None] * bias(n.astype(np.int64), SHARE[name])
-            weight = np.rint(np.where(np.isfinite(values), weight, 0.0) * GRAIN) / GRAIN
-            level = state.level[name].expected(hour)
-            known = np.isfinite(level)
-            apart = np.where(weight > 0, values - np.where(known, level, 0.0)[:, None], 0.0)
-            judged = np.where(known[:, None], np.rint(apart * weight * GRAIN) / GRAIN, 0.0)
-            state.residual[name] = np.concatenate([state.residual[name], judged], axis=1)
-            state.weight[name] = np.concatenate([state.weight[name], weight], axis=1)
-            state.values[name] = np.concatenate([state.values[name], np.where(weight > 0, values, 0.0)], axis=1)
+        state, take = self.state, self.take
+        self._score()
+        recent = np.concatenate([state.recent, self.values])
+        state.recent = np.ascontiguousarray(recent[recent[:, 0] > self.minute + take - 1 - TAIL])
+        self.recent = recent
         self._judge()
-        for arrays, keep in ((state.residual, TAIL), (state.weight, TAIL), (state.values, CHUNK)):
-            for name in arrays:
-                arrays[name] = np.ascontiguousarray(arrays[name][:, -keep:])
-        state.n = np.ascontiguousarray(state.n[:, -TAIL:])
+        for name in RING:
+            state.ring[name] = np.ascontiguousarray(state.ring[name][:, -TAIL:])
 
-    def _scores(self, name: str, *, pooled: bool) -> dict[int, tuple[Floats, Floats, Floats]]:
-        """window -> (residual, z, requests): (series, minutes), NaN where there is nothing."""
+    def _score(self) -> None:
+        """Append this part's scores to the ring."""
+        state, frames, take = self.state, self.frames, self.take
+        usual, routes = state.usual, len(state.routes)
+        minute, row, place, count = self.values.T
+        cell = row * take + (minute - self.minute)
+        weight = count.astype(np.float64)
+        total = usual.total
+
+        def summed(score: Floats) -> Floats:
+            sums = np.bincount(cell, weights=score * weight, minlength=routes * take)
+            return sums.astype(np.float64).reshape(routes, take)
+
+        new: dict[str, Floats] = {}
+        known = total >= LEAST_BODY
+        there = known[row].astype(np.float64)
+        new["n"] = summed(there)
+        shift = usual.shift(self.minute // 60 % 24)[:, None]
+        new["body"] = summed(usual.body(row, place) * there) - new["n"] * shift
+        for tail in range(len(TAILS)):
+            ready = total >= LEAST_TAIL[tail]
+            told = ready[row].astype(np.float64)
+            new[f"over{tail}"] = summed(usual.over(tail, row, place) * told)
+            new[f"due{tail}"] = summed(told) * usual.share(tail)[:, None]
+        cut = slice(self.at, self.at + take)
+        calls, size = frames.calls[:, cut], frames.size[:, cut]
+        mean = np.rint(state.size[:, 0] / np.maximum(state.size[:, 1], 1e-9) * GRAIN) / GRAIN
+        new["grown"] = np.where(calls > 0, np.rint((size - mean[:, None]) * GRAIN) / GRAIN * calls, 0.0)
+        new["sized"] = np.where(calls > 0, calls, 0.0)
+        new["calls"] = calls
+        for name in RING:
+            state.ring[name] = np.concatenate([state.ring[name], new[name]], axis=1)
+
+    def _windows(self, length: int, runs: dict[str, Floats]) -> tuple[dict[str, Floats], dict[str, Floats]]:
+        """Sums of each score over a window: of the stages (without routes whose answers grew), and of the routes."""
         state = self.state
-        residual, weight, n = state.residual[name], state.weight[name], state.n
-        if pooled:
-            shape = (len(state.stages), residual.shape[1])
-            sums = [np.zeros(shape) for _ in range(3)]
-            for into, part in zip(sums, (residual, weight, n), strict=True):
-                np.add.at(into, state.stage_of, part)
-            residual, weight, n = sums
-            level = state.pool[name]
-            # The routes' levels have said what is normal; only a little is left to the pool's own.
-            shift = np.clip(np.nan_to_num(level.expected(self.minute // 60 % 24)), -0.05, 0.05)
-        else:
-            level = state.level[name]
-            shift = np.zeros(len(state.routes))
-        spread = level.quiet_spread()
-        runs = [prefix(part) for part in (residual, weight, n, (weight > 0).astype(np.float64))]
-        begin = residual.shape[1] - self.take
-        out = {}
-        for window, wider in WINDOWS:
-            r, w, count, there = (trailing(run, begin, self.take, window) for run in runs)
-            mean = np.where(w > 0, r / np.maximum(w, 1e-9), 0.0) - shift[:, None]
-            error = np.sqrt(1.0 / np.maximum(w, 1e-9) + (wider * spread[:, None]) ** 2)
-            out[window] = (mean, mean / error, np.where(there >= LEAST_MINUTES[name], count, 0.0))
-        return out
+        begin = state.ring["n"].shape[1] - self.take
+        own = {name: trailing(run, begin, self.take, length) for name, run in runs.items()}
+        size = own["grown"] / np.maximum(own["sized"], 1.0)
+        shift = own["body"] / np.maximum(own["n"], 1.0)
+        least = np.maximum(np.maximum(GROWN, shift), SIZE_NOISE / np.sqrt(np.maximum(own["sized"], 1.0)))
+        same = ~((size >= least) & (state.size[:, 1] > 0)[:, None])
+        variance = np.rint(state.usual.variance() * GRAIN)[:, None] / GRAIN
+        own["variance"] = own["n"] * variance
+        own = {name: np.where(same, values, 0.0) for name, values in own.items()}
+        return {name: state.pooled(values) for name, values in own.items()}, own
 
     def _judge(self) -> None:
         state = self.state
         stages, take = len(state.stages), self.take
-        hot = np.zeros((stages, take), dtype=bool)
-        best = np.zeros((stages, take))
-        window = np.full((stages, take), 3, dtype=np.int64)
-        tail = np.zeros((stages, take), dtype=bool)
+        self.nats = {length: np.zeros((stages, take)) for length, _ in WINDOWS}
+        self.tail = {length: np.zeros((stages, take), dtype=bool) for length, _ in WINDOWS}
+        self.sparse = np.zeros((stages, take), dtype=bool)
         warm = np.zeros((stages, take), dtype=bool)
-        sizes = self._scores("size", pooled=False)
         self.hot_routes = np.zeros((len(state.routes), take), dtype=bool)
-        self.rise: dict[str, Floats] = {}
-        for name in QUANTILES:
-            fresh = hot.copy()
-            for pooled in (True, False):
-                level = state.pool[name] if pooled else state.level[name]
-                age = level.age[:, 0]
+        runs = {name: prefix(state.ring[name]) for name in (*SCORES, *DUE, "grown", "sized")}
+        for length, wider in WINDOWS:
+            for pooled, sums in zip((True, False), self._windows(length, runs), strict=True):
                 stage = np.arange(stages) if pooled else state.stage_of
-                scores = self._scores(name, pooled=pooled)
+                stray = (state.pool_stray if pooled else state.stray).value()[:, None]
+                tail_stray = state.tail_stray.value()[stage][:, None]
+                n = sums["n"]
+                mean = sums["body"] / np.maximum(n, 1.0)
+                variance = sums["variance"] / np.maximum(n, 1.0)
+                error = np.maximum(variance, 1e-4) / np.maximum(n, 1.0) + (wider * stray) ** 2
                 if not pooled:
-                    self.rise[name] = scores[15][0]
-                ms = np.exp(np.nan_to_num(state.level[name].expected(self.minute // 60 % 24)))
-                for length, (mean, z, count) in scores.items():
-                    size = sizes[length][0]
-                    enough = (count >= LEAST_REQUESTS) & (age >= AGE)[:, None]
-                    least = np.where(age < 1440, 2.0, 1.0) * LEAST_RISE[name]
-                    limit = (state.limit + EXTRA_Z[name]) * (1.0 + FEW / np.maximum(count, 1.0))
-                    fired = (z >= limit) & (mean >= least[:, None]) & enough
-                    if not pooled:
-                        fired &= (np.expm1(mean) * ms[:, None]) >= LEAST_MS
-                        fired &= ~(size >= np.maximum(0.2, 0.4 * mean))
-                        self.hot_routes |= fired
-                    else:
-                        fired &= ~self._grown_answers(size)
-                    if length == 15:
-                        lasting = (z >= (3.0 if pooled else 4.5)) & (mean >= 0.6 * LEAST_RISE[name])
-                        np.logical_or.at(warm, stage, lasting)
-                    if not fired.any():
-                        continue
-                    score = np.where(fired, z, 0.0)
-                    for row in np.flatnonzero(fired.any(axis=1)).tolist():
-                        to = int(stage[row])
-                        better = score[row] > best[to]
-                        best[to] = np.where(better, score[row], best[to])
-                        window[to] = np.where(better, length, window[to])
-                        if name == "p95":
-                            tail[to] |= fired[row] & ~hot[to]
-                        fresh[to] |= fired[row]
-            hot = fresh
+                    error = error + variance / np.maximum(state.usual.total, 1.0)[:, None]
+                body = np.where((n >= LEAST_VALUES) & (mean > 0), 0.5 * mean**2 / error, 0.0)
+                fired = (body >= state.limit) & (mean >= LEAST_BODY_SHIFT)
+                nats = np.where(fired, body, 0.0)
+                lasting = (body >= WARM_NATS) & (mean >= 0.5 * LEAST_BODY_SHIFT)
+                by_tail = np.zeros_like(fired)
+                for tail in range(len(TAILS)):
+                    over, due = sums[f"over{tail}"], sums[f"due{tail}"]
+                    told = tail_nats(over, due, np.maximum(tail_stray * wider, 0.05))
+                    enough = (over >= LEAST_OVER) & (over >= LEAST_TIMES * due)
+                    enough &= over - due >= LEAST_SHARE * np.maximum(n, 1.0)
+                    far = (told >= state.limit) & enough
+                    by_tail |= far & ~fired
+                    nats = np.where(far, np.maximum(nats, told), nats)
+                    lasting |= (told >= WARM_TAIL) & enough
+                if length == 15 or (length == 60 and pooled):
+                    np.logical_or.at(warm, stage, lasting if length == 15 else lasting & self.sparse)
+                if length == 15 and pooled:
+                    self.sparse = n < SPARSE
+                some = nats > 0
+                if not some.any():
+                    continue
+                if not pooled:
+                    self.hot_routes |= some
+                for row in np.flatnonzero(some.any(axis=1)).tolist():
+                    to = int(stage[row])
+                    better = nats[row] > self.nats[length][to]
+                    self.nats[length][to] = np.where(better, nats[row], self.nats[length][to])
+                    self.tail[length][to] = np.where(better, by_tail[row], self.tail[length][to])
         held = np.zeros((stages, take), dtype=bool)
+        hot = np.logical_or.reduce([nats > 0 for nats in self.nats.values()])
         rows = set(np.flatnonzero(hot.any(axis=1)).tolist()) | set(state.episodes)
         rows |= {row for row, run in state.streak.items() if run}
         for row in sorted(rows):
-            self._stage(row, hot, best, window, tail, warm, held)
+            self._stage(row, warm, held)
         kept = held[state.stage_of]
         state.held = np.ascontiguousarray(np.concatenate([state.held, kept], axis=1)[:, -CHUNK:])
-        cut = slice(self.at, self.at + take)
-        for place, name in enumerate(PARTS):
-            us, n = self.frames.sums[name]
-            state.sums[:, 2 * place] += np.where(kept, 0.0, us[:, cut]).sum(axis=1)
-            state.sums[:, 2 * place + 1] += np.where(kept, 0.0, n[:, cut]).sum(axis=1)
+        layer = self.frames.layer[:, self.at : self.at + take]
+        state.layer_sums += np.where(kept[:, :, None], 0.0, layer).sum(axis=1)
 
-    def _grown_answers(self, size: Floats) -> Bools:
-        """Did the answers of any route grow? (stages, minutes)"""
-        out = np.zeros((len(self.state.stages), self.take), dtype=bool)
-        np.logical_or.at(out, self.state.stage_of, size >= 0.2)
-        return out
+    def _loudest(self, row: int, at: int, *, going_on: bool) -> tuple[float, int]:
+        """Nats of the loudest window at a minute, and its length.
 
-    def _stage(self, row: int, hot: Bools, best: Floats, window: Ints, tail: Bools, warm: Bools, held: Bools) -> None:
+        A new episode needs a window that does not reach back into the last one; whether one goes on is told by short
+        windows only, unless hardly anything is called.
+        """
+        state, minute = self.state, self.minute + at
+        best, length = 0.0, 0
+        for window, nats in self.nats.items():
+            if going_on:
+                if window > 15 and not (window == 60 and self.sparse[row, at]):
+                    continue
+            elif minute - window + 1 < state.blank.get(row, 0):
+                continue
+            if nats[row, at] > best:
+                best, length = float(nats[row, at]), window
+        return best, length
+
+    def _stage(self, row: int, warm: Bools, held: Bools) -> None:
         state = self.state
         mine = np.flatnonzero(state.stage_of == row)
         for at in range(self.take):
@@ -204,106 +233,207 @@ class _Chunk:
             episode = state.episodes.get(row)
             if episode is not None and episode.over(minute):
                 del state.episodes[row]
+                state.since[mine] = 0.0
+                state.parts[mine] = 0.0
+                state.blank[row] = episode.end or minute
                 if episode.changed:
                     state.done.append((row, episode))
                 episode = None
-            is_hot = bool(hot[row, at])
+            nats, window = self._loudest(row, at, going_on=episode is not None)
+            is_hot = nats > 0
             if episode is None:
-                # One odd quarter of an hour leaves a single hot minute; what is slow stays hot.
                 state.streak[row] = state.streak.get(row, 0) + 1 if is_hot else 0
-                if state.streak[row] < STREAK and best[row, at] < SURE * state.limit:
+                if not is_hot or (state.streak[row] < STREAK and nats < SURE * state.limit):
+                    continue
+                episode = self._open(row, mine, at, window)
+                if episode is None:
                     continue
                 del state.streak[row]
-                episode = self._open(row, mine, at, int(window[row, at]), tail=bool(tail[row, at]))
                 state.episodes[row] = episode
-            score = 0.5 * float(best[row, at]) ** 2 if is_hot else 0.0
-            episode.touch(minute, hot=is_hot, warm=bool(warm[row, at]) and episode.end is None, score=score)
+            else:
+                self._values(mine, minute, minute + 1, episode)
+            episode.touch(minute, hot=is_hot, warm=bool(warm[row, at]) and episode.end is None, score=nats)
             if episode.end is not None:
                 continue
             held[row, at] = True
-            self._count(episode, mine, at, is_hot=is_hot, tail=bool(tail[row, at]))
+            self._count(episode, mine, at)
             if minute - episode.start >= RELEARN:
                 episode.end = minute
                 episode.facts["new_level"] = True
                 state.resets.append(row)
 
-    def _open(self, row: int, mine: Ints, at: int, window: int, *, tail: bool) -> Episode:
+    def _values(self, mine: Ints, first: int, stop: int, episode: Episode | None) -> Floats:
+        """Histograms of the routes over [first, stop), added to what is known of the episode."""
+        low, high = np.searchsorted(self.recent[:, 0], [first, stop])
+        part = self.recent[low:high]
+        part = part[np.isin(part[:, 1], mine)]
+        place = np.searchsorted(mine, part[:, 1]) * BINS + part[:, 2]
+        sums = np.bincount(place, weights=part[:, 3], minlength=len(mine) * BINS)
+        counts: Floats = sums.astype(np.float64).reshape(len(mine), BINS)
+        if episode is not None and episode.end is None:
+            self.state.since[mine] += counts
+        return counts
+
+    def _open(self, row: int, mine: Ints, at: int, window: int) -> Episode | None:
+        """A new episode, from its onset on; None when what rose is too little to be worth a word."""
         state, minute = self.state, self.minute + at
-        name = "p95" if tail else "p50"
-        spot = state.residual[name].shape[1] - self.take + at
-        residual = state.residual[name][mine].sum(axis=0)
-        weight = state.weight[name][mine].sum(axis=0)
-        mean = np.where(weight > 0, residual / np.maximum(weight, 1e-9), 0.0)
-        back = window - 1
-        now = _mean(residual, weight, spot - window + 1, spot)
-        while back > 0 and mean[spot - back] < 0.5 * now:
-            back -= 1
-        # A step is there at once; what was halfway there an hour before crept.
-        hour_ago, now60 = _mean(residual, weight, spot - 119, spot - 60), _mean(residual, weight, spot - 59, spot)
-        episode = Episode(minute - back, int(self.closes[row, minute - self.minute + self.at]), minute)
+        spot = state.ring["n"].shape[1] - self.take + at
+        tail = bool(self.tail[window][row, at])
+        start = max(minute - self._back(mine, spot, window, tail=tail), state.blank.get(row, 0))
+        counts = self._values(mine, start, minute + 1, None)
+        rises = self._rises(mine, counts)
+        best = max(rises.values(), key=lambda rise: rise[0], default=(0.0, 0.0, 0.0))
+        if not any(log >= LEAST_RISE and now - usual >= LEAST_MS for log, now, usual in rises.values()):
+            return None
+        state.since[mine] = counts
+        state.parts[mine] = 0.0
+        episode = Episode(start, int(self.closes[row, at + self.at]), minute)
         episode.facts = {
             "tail": tail,
-            "crept": bool(hour_ago >= 0.5 * now60 > 0),
-            "rise": {},
-            "parts": [0.0] * (2 * len(PARTS)),
-            "usual": [math.fsum(state.parts[mine, place].tolist()) for place in range(2 * len(PARTS))],
-            "p50": [0.0, 0.0],
-            "p95": [0.0, 0.0],
+            "rise": round(best[0], 6),
+            "layers": [],
+            "hot": {},
+            "thirds": [],
+            "load": [],
             "new_level": False,
-            "early": [0.0, 0.0],
         }
-        first = max(spot - back - 60, 0)
-        usual = self._usual_ms(mine, name)
-        for place in range(first, spot):
-            if weight[place] > 0:
-                episode.chart(minute - (spot - place), round(usual * float(np.exp(mean[place])), 2), usual, None)
+        for back in range(min(60, spot), 0, -1):
+            self._chart(episode, mine, spot - back, minute - back)
         return episode
 
-    def _usual_ms(self, mine: Ints, name: str) -> float:
-        level = self.state.level[name].expected(self.minute // 60 % 24)[mine]
-        known = [value for value in level.tolist() if math.isfinite(value)]
-        return round(math.exp(math.fsum(known) / len(known)), 2) if known else 0.0
+    def _back(self, mine: Ints, spot: int, window: int, *, tail: bool) -> int:
+        """Minutes since the likeliest onset: where the scores before it stop to be half as high as those after it."""
+        ring, name, due = self.state.ring, ("over0" if tail else "body"), "due0"
+        score = ring[name][mine].sum(axis=0) - (ring[due][mine].sum(axis=0) if tail else 0.0)
+        n = ring["n"][mine].sum(axis=0)
+        first = max(spot - window + 1, 0)
+        level = score[first : spot + 1].sum() / max(float(n[first : spot + 1].sum()), 1.0)
+        low = max(spot - max(2 * window, 30), 0)
+        gain = np.cumsum((score - 0.5 * level * n)[low : spot + 1][::-1])
+        return int(np.argmax(gain))
 
-    def _count(self, episode: Episode, mine: Ints, at: int, *, is_hot: bool, tail: bool) -> None:
+    def _rises(self, mine: Ints, counts: Floats) -> dict[float, tuple[float, float, float]]:
+        """quantile -> (rise of the log, ms now, ms usual), over the routes by their calls; empty without references."""
+        usual = self.state.usual.counts[mine]
+        known = (usual.sum(axis=1) >= LEAST_BODY) & (counts.sum(axis=1) > 0)
+        if not known.any():
+            return {}
+        usual, counts = usual[known], counts[known]
+        weight = counts.sum(axis=1)
+        weight = weight / weight.sum()
+        # The same mixture of routes before and now.
+        before = (usual / usual.sum(axis=1)[:, None] * weight[:, None]).sum(axis=0)[None, :]
+        now = (counts / counts.sum(axis=1)[:, None] * weight[:, None]).sum(axis=0)[None, :]
+        out = {}
+        for share in QUANTILES:
+            if counts.sum() * (1.0 - share) < 3:
+                continue
+            one, other = float(quantile_ms(now, share)[0]), float(quantile_ms(before, share)[0])
+            out[share] = (math.log(one / other), one, other)
+        return out
+
+    def _count(self, episode: Episode, mine: Ints, at: int) -> None:
+        state, facts = self.state, episode.facts
+        state.parts[mine] += self.frames.layer[mine, self.at + at]
+        for row in mine[self.hot_routes[mine, at]].tolist():
+            facts["hot"][str(row)] = facts["hot"].get(str(row), 0) + 1
+        spot = state.ring["n"].shape[1] - self.take + at
+        n, body = float(state.ring["n"][mine, spot].sum()), float(state.ring["body"][mine, spot].sum())
+        _tenth(facts["thirds"], self.minute + at - episode.start, n, body)
+        _tenth(facts["load"], self.minute + at - episode.start, 1.0, float(state.ring["calls"][mine, spot].sum()))
+        facts["minutes"] = facts.get("minutes", 0) + 1
+        if self.hot_minute(episode, self.minute + at):
+            self._describe(episode, mine)
+        self._chart(episode, mine, spot, self.minute + at)
+
+    @staticmethod
+    def hot_minute(episode: Episode, minute: int) -> bool:
+        """Minutes in which the picture is drawn anew: often at first, then seldom."""
+        age = minute - episode.start
+        return age <= 120 or age % 10 == 0
+
+    def _describe(self, episode: Episode, mine: Ints) -> None:
+        """What the episode's values say by now: quantiles, routes, shape."""
+        state, facts = self.state, episode.facts
+        told = {row: rise for row in mine.tolist() if (rise := self._rise_of(row)) is not None}
+        facts["by_route"] = {str(row): round(rise, 6) for row, rise in told.items()}
+        top = max(told.values(), default=0.0)
+        moved = np.array([row for row, rise in told.items() if rise >= MOVED * top > 0], dtype=np.int64)
+        moved = moved if len(moved) else mine
+        rises = self._rises(moved, state.since[moved])
+        facts["quantiles"] = {f"{share:g}": [round(x, 6) for x in rise] for share, rise in rises.items()}
+        facts["moved"] = self._moved(moved)
+        facts["layers"] = [round(value, 6) for value in self._layers(moved)]
+
+    def _layers(self, rows: Ints) -> list[float]:
+        """Milliseconds that each layer's median and p95 rose, over the routes by their calls; NaN: nobody can tell."""
+        now, usual = self.state.parts[rows], self.state.layers[rows]
+        out = []
+        for place in range(LAYERS):
+            n, times = now[:, 2 * place + 1], usual[:, 2 * place + 1]
+            both = (n > 0) & (times > 0)
+            if not both.any():
+                out.append(math.nan)
+                continue
+            rise = now[both, 2 * place] / n[both] - usual[both, 2 * place] / times[both]
+            out.append(float((rise * n[both]).sum() / n[both].sum()))
+        return out
+
+    def _rise_of(self, row: int) -> float | None:
+        """Mean body score of one route's values since the onset; None when nobody can tell."""
         state = self.state
-        facts = episode.facts
-        column = self.at + at
-        for place, name in enumerate(PARTS):
-            us, n = self.frames.sums[name]
-            facts["parts"][2 * place] += float(us[mine, column].sum())
-            facts["parts"][2 * place + 1] += float(n[mine, column].sum())
-        if is_hot and not tail:
-            facts["tail"] = False
-        for name in QUANTILES:
-            spot = state.residual[name].shape[1] - self.take + at
-            facts[name][0] += float(state.residual[name][mine, spot].sum())
-            facts[name][1] += float(state.weight[name][mine, spot].sum())
-        if facts.get("minutes", 0) < 60:
-            facts["early"] = list(facts["p50"])
-        name = "p95" if facts["tail"] else "p50"
-        spot = state.residual[name].shape[1] - self.take + at
-        residual, weight = state.residual[name][mine, spot], state.weight[name][mine, spot]
-        for row, r, w in zip(mine.tolist(), residual.tolist(), weight.tolist(), strict=True):
-            if w > 0:
-                old = facts["rise"].setdefault(str(row), [0.0, 0.0, 0])
-                old[0] += r
-                old[1] += w
-            if self.hot_routes[row, at]:
-                facts["rise"].setdefault(str(row), [0.0, 0.0, 0])[2] += 1
-        usual = self._usual_ms(mine, name)
-        if weight.sum() > 0:
-            seen = usual * float(np.exp(residual.sum() / weight.sum()))
-            episode.observed += seen
-            episode.expected += usual
-            episode.peak = max(episode.peak, seen)
-            facts["minutes"] = facts.get("minutes", 0) + 1
-            limit = usual * float(np.exp(LEAST_RISE[name]))
-            episode.chart(self.minute + at, round(seen, 2), usual, limit)
+        counts = state.since[row]
+        if counts.sum() < 3 or state.usual.total[row] < LEAST_BODY:
+            return None
+        places = np.arange(BINS)
+        score = state.usual.body(np.full(BINS, row), places)
+        return float((score * counts).sum() / counts.sum())
+
+    def _moved(self, mine: Ints) -> list[float]:
+        """Share of the values above the usual 95 % beyond what is usual, and how many medians away they are."""
+        state = self.state
+        usual, now = state.usual.counts[mine], state.since[mine]
+        known = (usual.sum(axis=1) >= LEAST_BODY) & (now.sum(axis=1) > 0)
+        if not known.any():
+            return [0.0, 0.0]
+        usual, now = usual[known], now[known]
+        places = np.arange(BINS)[None, :]
+        edge = np.argmax(np.cumsum(usual, axis=1) >= 0.95 * usual.sum(axis=1)[:, None], axis=1)[:, None]
+        expected = usual / usual.sum(axis=1)[:, None] * now.sum(axis=1)[:, None]
+        extra = np.where(places > edge, now - expected, 0.0)
+        share = float(extra.sum() / now.sum())
+        median = quantile_ms(usual, 0.5)
+        away = np.power(1.02, (places + 0.5) * 4 - 1.0) / median[:, None]
+        positive = np.maximum(extra, 0.0)
+        far = float(np.exp((np.log(away) * positive).sum() / max(float(positive.sum()), 1e-9)))
+        return [round(share, 6), round(far, 3)]
+
+    def _chart(self, episode: Episode, mine: Ints, spot: int, minute: int) -> None:
+        """One point of the chart: the median or p95 of the minute, as the routes' own usual times their rise."""
+        counts = self._values(mine, minute, minute + 1, None)
+        n = counts.sum(axis=1)
+        share = 0.95 if episode.facts["tail"] else 0.5
+        known = (n > 0) & (self.state.usual.total[mine] >= LEAST_BODY)
+        if not known.any():
+            return
+        weight = n[known] / n[known].sum()
+        usual = self.state.usual.counts[mine[known]]
+        before = float(
+            quantile_ms((usual / usual.sum(axis=1)[:, None] * weight[:, None]).sum(axis=0)[None, :], share)[0]
+        )
+        now = float(quantile_ms(counts[known].sum(axis=0)[None, :], share)[0])
+        if minute >= episode.start:
+            episode.observed += now
+            episode.expected += before
+            episode.facts["shown"] = episode.facts.get("shown", 0) + 1
+            episode.peak = max(episode.peak, now)
+        del spot
+        episode.chart(minute, round(now, 2), round(before, 2), round(before * math.exp(LEAST_RISE), 2))
 
 
-def _mean(residual: Floats, weight: Floats, first: int, last: int) -> float:
-    first = max(first, 0)
-    if last < first:
-        return 0.0
-    total = float(weight[first : last + 1].sum())
-    return float(residual[first : last + 1].sum()) / total if total > 0 else 0.0
+def _tenth(into: list[Any], age: int, n: float, total: float) -> None:
+    """Sums by ten minutes since the onset: [n, total]."""
+    while len(into) <= age // 10:
+        into.append([0.0, 0.0])
+    into[age // 10][0] += n
+    into[age // 10][1] += total

@@ -1,4 +1,4 @@
-"""What detect.slowness knows of each route and stage: normal levels, the last hours' residuals, and how it learns."""
+"""What detect.slowness knows of each route and stage: ordinary latencies, the last hours' scores, and how it learns."""
 
 from __future__ import annotations
 
@@ -12,51 +12,39 @@ from detect.episodes import Episode
 from detect.grid import Bools, Floats, Ints, Key
 from detect.model import Block
 from detect.policy import threshold_nats
-from detect.stats.level import Level
+from detect.stats.ranks import BINS, GRAIN, HALF_LIFE, TAILS, WIDTH, Reference, Spread
 from gatewatch.records import JSON
 
-TAIL = 128
+TAIL = 256
+"""Minutes of scores that are kept; no window is longer."""
+
 CHUNK = 60
-GRAIN = float(1 << 20)
-WINDOWS: tuple[tuple[int, float], ...] = ((3, 1.5), (5, 1.3), (15, 1.0), (60, 0.9))
-"""Minutes of a window, and how its spread compares with that of a quarter of an hour."""
-
-QUANTILES: tuple[str, ...] = ("p50", "p95")
-LEAST_RISE = {"p50": 0.22, "p95": 0.4}
-"""Smallest rise of the log that is worth a word: 25 % of the median, 50 % of the tail."""
-
-LEAST_MS = 10.0
-LEAST_REQUESTS = 30.0
-TAIL_REQUESTS = 20.0
-"""Requests in a minute from which its p95 is not just its largest value."""
-
-AGE = 180.0
-FEW = 15.0
-"""Requests at which the limit is doubled: a mean of few is not normal yet."""
-
-LEAST_MINUTES = {"p50": 3, "p95": 5, "size": 1}
-EXTRA_Z = {"p50": 0.0, "p95": 1.5}
-"""The largest of few values has a longer tail than a normal one."""
-
-SHARE = {"p50": 0.5, "p95": 0.95}
-SAMPLING = {"p50": 1.57, "p95": 4.5}
-"""Variance of a log quantile of n requests, in units of sigma² / n (normal order statistics)."""
-
-RELEARN = 1440
-STREAK = 3
-SURE = 1.8
-"""Minutes in a row that a stage is out of line before it is said, unless it is out by SURE times the limit."""
+QUARTER = 15
 PARTS: tuple[str, ...] = ("integration", "authorizer", "gateway")
+LAYER_QUANTILES: tuple[str, ...] = ("p50", "p95")
+LAYERS = len(PARTS) * len(LAYER_QUANTILES)
+SCORES: tuple[str, ...] = ("n", "body", *(f"over{tail}" for tail in range(len(TAILS))))
+DUE: tuple[str, ...] = tuple(f"due{tail}" for tail in range(len(TAILS)))
+RING: tuple[str, ...] = (*SCORES, *DUE, "grown", "sized", "calls")
+"""n, body: number and sum of body scores (less what the hour explains). overT, dueT: values above a tail's edge, and
+how many were expected. grown, sized: residual of the log answer size times calls, and those calls. calls: requests."""
 
 
 @dataclass(slots=True)
 class Frames:
-    """Dense arrays of a block, (routes, minutes)."""
+    """What a block says: values of latencies (series, minute, bin, count), and dense arrays (routes, minutes).
 
-    n: Floats
-    quantile: dict[str, Floats]
+    layer: by part and quantile, weighted sums n x ms and n.
+    """
+
+    series: Ints
+    minute: Ints
+    place: Ints
+    count: Ints
+    calls: Floats
     size: Floats
-    sums: dict[str, tuple[Floats, Floats]]
+    layer: Floats
+    """(routes, minutes, 2 x LAYERS)"""
 
 
 class Slowness:
@@ -69,21 +57,30 @@ class Slowness:
         self.stage_rows: dict[Key, int] = {}
         self.stage_of: Ints = np.zeros(0, np.int64)
         self.first = -1
-        self.level = {name: Level() for name in (*QUANTILES, "size")}
-        self.pool = {name: Level() for name in QUANTILES}
-        self.sigma: Floats = np.zeros((0, 2))
-        self.parts: Floats = np.zeros((0, 2 * len(PARTS)))
-        self.residual: dict[str, Floats] = {name: np.zeros((0, TAIL)) for name in (*QUANTILES, "size")}
-        self.weight: dict[str, Floats] = {name: np.zeros((0, TAIL)) for name in (*QUANTILES, "size")}
-        self.values: dict[str, Floats] = {name: np.zeros((0, CHUNK)) for name in (*QUANTILES, "size")}
-        self.n: Floats = np.zeros((0, TAIL))
+        self.usual = Reference()
+        self.stray = Spread(0.035, (0.015, 0.2))
+        self.pool_stray = Spread(0.03, (0.015, 0.15))
+        self.tail_stray = Spread(0.35, (0.15, 1.5))
+        self.ring: dict[str, Floats] = {name: np.zeros((0, TAIL)) for name in RING}
+        self.recent: Ints = np.zeros((0, 4), dtype=np.int64)
+        """Values of the last TAIL minutes: minute since the epoch, route row, bin, count."""
+        self.since: Floats = np.zeros((0, BINS))
+        """Values of the episode that goes on."""
+        self.parts: Floats = np.zeros((0, 2 * LAYERS))
+        """Sums of the layers in the episode that goes on, as in `layers`."""
+        self.size: Floats = np.zeros((0, 2))
+        self.layers: Floats = np.zeros((0, 2 * LAYERS))
+        self.layer_sums: Floats = np.zeros((0, 2 * LAYERS))
         self.held: Bools = np.zeros((0, CHUNK), dtype=bool)
-        self.sums: Floats = np.zeros((0, 2 * len(PARTS)))
         self.episodes: dict[int, Episode] = {}
-        self.resets: list[int] = []
         self.streak: dict[int, int] = {}
+        self.blank: dict[int, int] = {}
+        """Stage row -> the minute that its last episode ended: no window of a new one reaches behind it."""
+        self.resets: list[int] = []
         self.done: list[tuple[int, Episode]] = []
-        self.limit = float(np.sqrt(2.0 * threshold_nats(budget)))
+        self.limit = threshold_nats(budget)
+
+    _ARRAYS = ("recent", "since", "parts", "size", "layers", "layer_sums", "held")
 
     def load(self, state: JSON) -> None:
         if not isinstance(state, dict) or not state:
@@ -96,38 +93,35 @@ class Slowness:
         self.first = cast(int, state["first"])
         self.resets = list(cast(list[int], state["resets"]))
         self.streak = {int(row): run for row, run in cast(dict[str, int], state["streak"]).items()}
+        self.blank = {int(row): minute for row, minute in cast(dict[str, int], state["blank"]).items()}
         arrays = {name: codec.unpack(value) for name, value in cast(dict[str, JSON], state["arrays"]).items()}
-        for name, level in self._levels():
-            for part in Level.fields:
-                setattr(level, part, arrays[f"{name}.{part}"])
-        for name, into in (("residual", self.residual), ("weight", self.weight), ("values", self.values)):
-            for key in into:
-                into[key] = arrays[f"{name}.{key}"]
-        for name in ("sigma", "parts", "n", "held", "sums"):
+        for name in self._ARRAYS:
             setattr(self, name, arrays[name])
+        self.usual.counts, self.usual.hours = arrays["usual.counts"], arrays["usual.hours"]
+        for name in ("stray", "pool_stray", "tail_stray"):
+            getattr(self, name).sums = arrays[name]
+        self.ring = {name: arrays[f"ring.{name}"] for name in RING}
         stored = cast(dict[str, JSON], state["episodes"])
         self.episodes = {int(row): Episode.from_json(episode) for row, episode in stored.items()}
 
     def dump(self) -> dict[str, JSON]:
-        arrays = {name: getattr(self, name) for name in ("sigma", "parts", "n", "held", "sums")}
-        for name, level in self._levels():
-            arrays |= {f"{name}.{part}": getattr(level, part) for part in Level.fields}
-        for name, from_ in (("residual", self.residual), ("weight", self.weight), ("values", self.values)):
-            arrays |= {f"{name}.{key}": value for key, value in from_.items()}
+        arrays = {name: getattr(self, name) for name in self._ARRAYS}
+        arrays |= {"usual.counts": self.usual.counts, "usual.hours": self.usual.hours}
+        arrays |= {name: getattr(self, name).sums for name in ("stray", "pool_stray", "tail_stray")}
+        arrays |= {f"ring.{name}": values for name, values in self.ring.items()}
         return {
             "routes": [list(key) for key in self.routes],
             "stages": [list(key) for key in self.stages],
             "first": self.first,
             "resets": cast(JSON, self.resets),
             "streak": {str(row): self.streak[row] for row in sorted(self.streak) if self.streak[row]},
+            "blank": {str(row): self.blank[row] for row in sorted(self.blank)},
             "arrays": {name: codec.pack(array) for name, array in arrays.items()},
             "episodes": {str(row): self.episodes[row].to_json() for row in sorted(self.episodes)},
         }
 
-    def _levels(self) -> list[tuple[str, Level]]:
-        return [*self.level.items(), *((f"pool.{name}", level) for name, level in self.pool.items())]
-
     def align(self, block: Block) -> Frames:
+        """Rows for what is new in the block, and the block by these rows."""
         grid = block.route_grid
         for key in grid.keys:
             if key not in self.rows:
@@ -138,82 +132,88 @@ class Slowness:
                     self.stages.append(key[:4])
         self.stage_of = np.array([self.stage_rows[key[:4]] for key in self.routes], dtype=np.int64)
         total, stages = len(self.routes), len(self.stages)
-        for level in self.level.values():
-            level.grow(total)
-        for level in self.pool.values():
-            level.grow(stages)
-        for name in ("sigma", "parts", "n", "held", "sums"):
+        for one in (self.usual, self.stray):
+            one.grow(total)
+        for pool in (self.pool_stray, self.tail_stray):
+            pool.grow(stages)
+        for name in ("since", "parts", "size", "layers", "layer_sums", "held"):
             setattr(self, name, _grown(getattr(self, name), total))
-        for arrays in (self.residual, self.weight, self.values):
-            for name in arrays:
-                arrays[name] = _grown(arrays[name], total)
+        for name in RING:
+            self.ring[name] = _grown(self.ring[name], total)
         index = np.array([self.rows[key] for key in grid.keys], dtype=np.int64)
 
-        def dense(part: Floats, fill: float = 0.0) -> Floats:
-            out = np.full((total, block.minutes), fill)
+        def dense(part: Floats) -> Floats:
+            out = np.zeros((total, block.minutes))
             out[index] = part
             return out
 
-        n = dense(grid.counts("latency_n"))
+        calls = dense(grid.counts("n"))
         with np.errstate(divide="ignore", invalid="ignore"):
-            quantile = {
-                name: np.log(np.maximum(dense(grid.values(f"latency_{name}_ms"), np.nan), 0.5)) for name in QUANTILES
-            }
-            requests = dense(grid.counts("n"))
-            size = np.log(np.maximum(dense(grid.counts("response_bytes")) / requests, 1.0) + 50.0)
-        sums = {name: (dense(grid.counts(f"{name}_us")), dense(grid.counts(f"{name}_n"))) for name in PARTS}
-        return Frames(n, quantile, size, sums)
+            size = np.log(np.maximum(dense(grid.counts("response_bytes")) / calls, 1.0) + 50.0)
+        layer = np.zeros((total, block.minutes, 2 * LAYERS))
+        for place, (part, quantile) in enumerate((p, q) for p in PARTS for q in LAYER_QUANTILES):
+            n = dense(grid.counts(f"{part}_n"))
+            ms = np.nan_to_num(dense(grid.values(f"{part}_{quantile}_ms")))
+            layer[:, :, 2 * place] = np.rint(n * ms * 1024) / 1024  # sums of such numbers are exact in any order
+            layer[:, :, 2 * place + 1] = n
+        series, minute, place_, count = grid.histogram("took", width=WIDTH)
+        row = index[series] if len(series) else series
+        return Frames(row, minute, np.minimum(place_, BINS - 1), count, calls, np.nan_to_num(size), layer)
+
+    def pooled(self, values: Floats) -> Floats:
+        """Sums over the routes of each stage."""
+        out = np.zeros((len(self.stages), *values.shape[1:]))
+        np.add.at(out, self.stage_of, values)
+        return out
 
     def learn(self, begin: int, stop: int) -> None:
+        """Close the chunk [begin, stop): what did not belong to an episode is ordinary from now on."""
         length = stop - begin
         hour = begin // 60 % 24
         free = ~self.held[:, -length:]
         minutes = free.sum(axis=1).astype(np.float64)
-        pooled = {name: self._pooled(name, length) for name in QUANTILES}
-        for name, level in self.level.items():
-            weight = np.ascontiguousarray(np.where(free, self.weight[name][:, -length:], 0.0))
-            values = np.ascontiguousarray(self.values[name][:, -length:])
-            level.learn(hour, np.where(weight > 0, values, 0.0), weight, minutes)
-        held = np.zeros((len(self.stages), length), dtype=bool)
-        np.logical_or.at(held, self.stage_of, ~free)
-        for name, level in self.pool.items():
-            mean, weight = pooled[name]
-            level.learn(hour, mean, np.where(held, 0.0, weight), (~held).sum(axis=1).astype(np.float64))
+        self._strayed(length, free)
+        calls = np.where(free, self.ring["sized"][:, -length:], 0.0).sum(axis=1)
+        grown = np.where(free, self.ring["grown"][:, -length:], 0.0).sum(axis=1)
+        # Residuals are of the old mean, so the new sum is the old mean times the calls, plus them.
+        mean = self.size[:, 0] / np.maximum(self.size[:, 1], 1e-9)
+        fade = 0.5 ** (minutes / HALF_LIFE)
+        self.size = self.size * fade[:, None] + np.stack([mean * calls + grown, calls], axis=1)
         fade = (0.5 ** (minutes / 2880.0))[:, None]
-        self.parts = np.where(minutes[:, None] > 0, self.parts * fade + self.sums, self.parts)
-        self.sums = np.zeros_like(self.sums)
-        gap = self.values["p95"][:, -length:] - self.values["p50"][:, -length:]
-        told = free & (self.n[:, -length:] >= 10)
-        add = np.stack([np.where(told, np.clip(gap / 1.645, 0.1, 1.5), 0.0).sum(axis=1), told.sum(axis=1)], axis=1)
-        self.sigma = self.sigma * fade + add
-        for row in self.resets:
-            self._new_level(row, length)
+        self.layers = np.where(minutes[:, None] > 0, self.layers * fade + self.layer_sums, self.layers)
+        self.layer_sums = np.zeros_like(self.layer_sums)
+        mine = self.recent[self.recent[:, 0] >= begin]
+        mine = mine[free[mine[:, 1], mine[:, 0] - begin]]
+        counts = np.bincount(mine[:, 1] * BINS + mine[:, 2], weights=mine[:, 3], minlength=len(self.routes) * BINS)
+        n = np.where(free, self.ring["n"][:, -length:], 0.0).sum(axis=1)
+        body = np.where(free, self.ring["body"][:, -length:], 0.0).sum(axis=1) + n * self.usual.shift(hour)
+        found = counts.astype(np.float64).reshape(len(self.routes), BINS)
+        self.usual.learn(hour, found, np.rint(body * GRAIN) / GRAIN, n, minutes)
+        for stage in self.resets:
+            rows = np.flatnonzero(self.stage_of == stage)
+            self.usual.renew(rows, self.since[rows])
+            self.since[rows] = 0.0
         self.resets = []
 
-    def _new_level(self, stage: int, length: int) -> None:
-        """After a day what is, is normal: said once, then learned anew from this chunk."""
-        mine = np.flatnonzero(self.stage_of == stage)
-        for name in QUANTILES:
-            level = self.level[name]
-            weight = np.ascontiguousarray(self.weight[name][mine, -length:])
-            total = (np.ascontiguousarray(self.values[name][mine, -length:]) * weight).sum(axis=1)
-            weights = weight.sum(axis=1)
-            some = (weights > 0)[:, None]
-            level.hours[mine] = np.where(some, 0.0, level.hours[mine])
-            level.slow[mine] = np.where(some, np.stack([total, weights], axis=1), level.slow[mine])
-            self.pool[name].hours[stage] = 0.0
-            self.pool[name].slow[stage] = 0.0
-
-    def _pooled(self, name: str, length: int) -> tuple[Floats, Floats]:
-        total = np.zeros((len(self.stages), length))
-        weight = np.zeros((len(self.stages), length))
-        np.add.at(total, self.stage_of, self.residual[name][:, -length:])
-        np.add.at(weight, self.stage_of, self.weight[name][:, -length:])
-        return np.where(weight > 0, total / np.maximum(weight, 1e-9), 0.0), weight
+    def _strayed(self, length: int, free: Bools) -> None:
+        variance = self.usual.variance()[:, None]
+        cut = {name: np.where(free, self.ring[name][:, -length:], 0.0) for name in (*SCORES, *DUE)}
+        for begin in range(0, length - QUARTER + 1, QUARTER):
+            part = {name: values[:, begin : begin + QUARTER].sum(axis=1) for name, values in cut.items()}
+            n = part["n"]
+            sampling = variance[:, 0] / np.maximum(n, 1.0)
+            self.stray.learn(np.where(n >= 8, part["body"] / np.maximum(n, 1.0), np.nan), sampling, QUARTER)
+            pool = {name: self.pooled(values[:, None])[:, 0] for name, values in part.items()}
+            n = pool["n"]
+            sampling = self.pooled((part["n"] * variance[:, 0])[:, None])[:, 0] / np.maximum(n, 1.0) ** 2
+            self.pool_stray.learn(np.where(n >= 8, pool["body"] / np.maximum(n, 1.0), np.nan), sampling, QUARTER)
+            due = pool[DUE[0]]
+            relative = np.where(due >= 1, (pool["over0"] - due) / np.maximum(due, 1e-9), np.nan)
+            self.tail_stray.learn(relative, 1.0 / np.maximum(due, 1e-9), QUARTER)
 
 
 def _grown(array: Floats, rows: int) -> Floats:
     if rows <= len(array):
         return array
-    more = np.zeros((rows - len(array), array.shape[1]), dtype=array.dtype)
+    more = np.zeros((rows - len(array), *array.shape[1:]), dtype=array.dtype)
     return np.concatenate([array, more])

@@ -7,6 +7,7 @@ gateway itself takes. Answers at the 29-second limit are counted apart: they are
 from __future__ import annotations
 
 import math
+import statistics
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -15,8 +16,9 @@ from detect.model import Block, Context, Step, detector
 from detect.policy import budget_of, severity_of
 from detect.report import changes_for, finding, number, place, span_words
 from detect.sight import latency_blind, remember, stages
+from detect.slowness import MOVED
 from detect.slowness import step as look
-from detect.slowstate import PARTS, QUANTILES, Slowness
+from detect.slowstate import LAYER_QUANTILES, PARTS, Slowness
 from detect.spikes import Group, Spikes
 from gatewatch.records import JSON, Cause, Entities, Finding, Kind, Severity
 
@@ -26,6 +28,7 @@ LATENCY_SHARE = 0.7
 """How the budget is shared between slow answers and timeouts."""
 
 BARELY = 1.08
+_LAYER_PLACES = tuple((part, quantile) for part in PARTS for quantile in LAYER_QUANTILES)
 
 _REMEDY = {
     "integration": "Look at the back end of these routes: its last deployment, its own latency and its downstreams.",
@@ -63,16 +66,18 @@ class LatencyOutlier:
 def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen: frozenset[str]) -> Finding:
     key = slowness.stages[row]
     facts = episode.facts
-    rises = {name: _ratio(facts[name]) for name in QUANTILES}
-    tail = bool(facts["tail"]) or rises["p50"] < 0.35 * rises["p95"]
-    layer, shares = _layer(cast(list[float], facts["parts"]), cast(list[float], facts["usual"]), seen)
-    minutes = max(int(facts.get("minutes", 1)), 1)
+    quantiles = {float(name): rise for name, rise in cast(dict[str, list[float]], facts.get("quantiles", {})).items()}
+    subtype = _shape(slowness, episode)
+    tail = subtype == "tail_only"
+    layer, shares = _layer(cast(list[float], facts["layers"]), seen, tail=tail)
+    minutes = max(int(facts.get("shown", 1)), 1)
     end = episode.end or episode.last + 1
     length = max(end - episode.start, 1)
     # The episode keeps sums over its minutes; a finding shows their mean.
     shown = replace(episode, observed=episode.observed / minutes, expected=episode.expected / minutes)
-    ratio = shown.observed / max(shown.expected, 0.1)
-    subtype = "tail_only" if tail else "creep" if _creeps(facts) else "step"
+    if told := quantiles.get(0.95 if tail else 0.5):
+        shown = replace(shown, observed=round(told[1], 3), expected=round(told[2], 3))
+    ratio = math.exp(max((rise[0] for rise in quantiles.values()), default=0.0))
     if layer in {"authorizer", "gateway"}:
         subtype = layer
     routes = _routes(slowness, facts)
@@ -103,8 +108,7 @@ def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen
         sentence=sentence,
         facts={
             "ratio": round(ratio, 3),
-            "p50_ratio": round(math.exp(rises["p50"]), 3),
-            "p95_ratio": round(math.exp(rises["p95"]), 3),
+            **{f"p{share * 100:g}_ratio": round(math.exp(rise[0]), 3) for share, rise in sorted(quantiles.items())},
             "layer_shares": {name: round(share, 3) for name, share in shares.items()},
             "routes": cast(JSON, routes[:20]),
             "became_normal": bool(facts["new_level"]),
@@ -125,42 +129,79 @@ def _severity(ratio: float) -> Severity:
     return Severity.HIGH if ratio >= 3 else Severity.MEDIUM
 
 
+def _shape(slowness: Slowness, episode: Episode) -> str:
+    """step, creep, one_route, tail_only, bimodal or load_correlated, by what the values since the onset look like."""
+    facts = episode.facts
+    rises = {float(name): rise[0] for name, rise in cast(dict[str, list[float]], facts.get("quantiles", {})).items()}
+    share, far = cast(list[float], facts.get("moved", [0.0, 0.0]))
+    quiet = rises.get(0.25, 0.0) < 0.15
+    still = rises.get(0.5, 0.0) < 0.15
+    if quiet and still and (share < 0.08 or far >= 8.0):
+        return "tail_only"
+    if quiet and 0.08 <= share <= 0.7 and max(rises.values(), default=0.0) >= 1.0:
+        return "bimodal"
+    if _follows_load(facts):
+        return "load_correlated"
+    if _creeps(facts):
+        return "creep"
+    told = {int(row): rise for row, rise in cast(dict[str, float], facts.get("by_route", {})).items()}
+    if len(told) >= 2:
+        ordered = sorted(told.values(), reverse=True)
+        if ordered[0] >= 0.1 and ordered[1] <= 0.35 * ordered[0]:
+            return "one_route"
+    del slowness
+    return "tail_only" if facts["tail"] and still else "step"
+
+
+def _tenths(facts: dict[str, Any]) -> tuple[list[float], list[float]]:
+    """Mean body scores and calls by ten minutes, where there were enough values."""
+    pairs = [(body / n, calls) for (n, body), (_, calls) in zip(facts["thirds"], facts["load"], strict=False) if n >= 5]
+    return [score for score, _ in pairs], [calls for _, calls in pairs]
+
+
 def _creeps(facts: dict[str, Any]) -> bool:
-    """Halfway there an hour before it was noticed, and still rising after."""
-    growing = _ratio(facts["p50"]) >= 1.15 * _ratio(facts["early"]) or int(facts.get("minutes", 0)) < 90
-    return bool(facts["crept"]) and growing
+    """Slower in each third of at least two hours, and less than half of it in the first."""
+    scores, _ = _tenths(facts)
+    if len(scores) < 12:
+        return False
+    third = len(scores) // 3
+    first, middle, last = (
+        sum(part) / len(part) for part in (scores[:third], scores[third : 2 * third], scores[-third:])
+    )
+    return last > 0 and first < middle < last and first <= 0.5 * last
 
 
-def _ratio(sums: list[float]) -> float:
-    return sums[0] / sums[1] if sums[1] > 0 else 0.0
+def _follows_load(facts: dict[str, Any]) -> bool:
+    """Slow when much is called, less so when little is, over two hours and more."""
+    scores, calls = _tenths(facts)
+    if len(scores) < 12 or max(calls) < 1.5 * min(calls):
+        return False
+    return statistics.correlation(scores, calls) >= 0.6 if min(scores) < max(scores) else False
 
 
-def _layer(now: list[float], usual: list[float], seen: frozenset[str]) -> tuple[str | None, dict[str, float]]:
-    """The layer with most of the rise of the mean, and the shares of the layers that are logged."""
+def _layer(rises: list[float], seen: frozenset[str], *, tail: bool) -> tuple[str | None, dict[str, float]]:
+    """The layer with most of the rise of its own median (tail: p95), and the shares of the layers that are logged."""
     if seen and "integration_latency_ms" not in seen:
         return None, {}
-    rises: dict[str, float] = {}
-    for at, name in enumerate(PARTS):
-        us, n = now[2 * at], now[2 * at + 1]
-        before, times = usual[2 * at], usual[2 * at + 1]
-        if n > 0 and times > 0:
-            rises[name] = max(us / n - before / times, 0.0)
-    total = sum(rises.values())
+    told = {
+        name: max(rise, 0.0)
+        for (name, quantile), rise in zip(_LAYER_PLACES, rises, strict=False)
+        if quantile == ("p95" if tail else "p50") and math.isfinite(rise)
+    }
+    total = sum(told.values())
     if total <= 0:
         return None, {}
-    shares = {name: rise / total for name, rise in rises.items()}
+    shares = {name: rise / total for name, rise in told.items()}
     best = max(shares, key=lambda name: (shares[name], name))
     return (best if shares[best] >= 0.5 else None), shares
 
 
 def _routes(slowness: Slowness, facts: dict[str, Any]) -> list[str]:
-    """Routes that are slow: those that were out of line by themselves, else those with most of the rise."""
-    rises = cast(dict[str, list[float]], facts["rise"])
-    by = {row: _ratio(sums[:2]) for row, sums in rises.items()}
-    top = max(by.values(), default=0.0)
-    hot = [row for row, sums in rises.items() if sums[2] > 0 and by[row] >= 0.3 * top]
-    chosen = hot or [row for row, rise in by.items() if rise >= 0.5 * top > 0]
-    ordered = sorted(chosen, key=lambda row: (-by[row], int(row)))
+    """Routes that moved most, first those that moved more."""
+    told = cast(dict[str, float], facts.get("by_route", {}))
+    top = max(told.values(), default=0.0)
+    chosen = [row for row, rise in told.items() if rise >= MOVED * top > 0]
+    ordered = sorted(chosen, key=lambda row: (-told[row], int(row)))
     return [slowness.routes[int(row)][4] or "" for row in ordered]
 
 

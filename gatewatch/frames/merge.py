@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from gatewatch.frames.histogram import quantiles_ms
 from gatewatch.frames.interleave import interleaved, order_codes
@@ -26,6 +27,7 @@ CLIENT_SUMS = "sum(n)::BIGINT AS n, bit_or(seconds) AS seconds"
 CLOSE_DELAY = pd.Timedelta(minutes=2)
 """A minute closes this long after its end when the source does not tell delivery times (design.md 4)."""
 
+_LISTS = {"b": pd.ArrowDtype(pa.list_(pa.int16())), "c": pd.ArrowDtype(pa.list_(pa.int32()))}
 _QUANTILES = {
     "latency": (0.5, 0.9, 0.95, 0.99),
     "integration": (0.5, 0.95),
@@ -146,6 +148,10 @@ def rollup(minutes: pa.Table, *, by_route: bool) -> pd.DataFrame:
         frame[f"{name}_n"] = n.astype(np.float64)
         for column, quantile in enumerate(quantiles):
             frame[f"{name}_p{round(quantile * 100)}_ms"] = values[:, column]
+    if by_route:
+        for part in "bc":
+            whole, behind = merged.column(f"latency_{part}"), merged.column(f"integration_{part}")
+            frame[f"took_{part}"] = pd.array(pc.coalesce(whole, behind), dtype=_LISTS[part])
     frame["distinct_clients"] = distinct_estimate(merged.column("clients_k").combine_chunks())
     minute_end = frame["minute"] + pd.Timedelta(minutes=1)
     frame["closes_at"] = frame.pop("available_at").fillna(minute_end + CLOSE_DELAY).clip(lower=minute_end)

@@ -1,0 +1,175 @@
+"""Latency ranks: where each value stands among the ordinary ones of its own series, so that no shape is assumed.
+
+A value's body score is its mid-rank in the reference histogram less one half: mean 0 and variance below 1/12 while
+nothing changed, whatever the distribution (two humps, heavy tails, cold starts). Its tail scores tell whether it lies
+above the reference's upper 5 % and 1 %. Scores add up over minutes and over series that have references of their own,
+so a shift of traffic between routes is no slowness. What a quarter of an hour strays by itself, beyond sampling, is
+learned (`Spread`), and so is what belongs to an hour of the day.
+Source: Wilcoxon (1945), Mann and Whitney (1947) for ranks; likelihood ratio of gamma-Poisson counts for tails.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detect.grid import Floats, Ints
+
+BINS = 160
+WIDTH = 4
+"""Buckets of base 1.02 in a bin: 8 % wide, 1 ms to five minutes in all."""
+
+GRAIN = float(1 << 20)
+"""Scores are whole multiples of 1 / GRAIN, so that sums are exact in any order."""
+
+TAILS: tuple[float, ...] = (0.05, 0.01)
+HALF_LIFE = 4 * 1440.0
+LEAST_BODY = 60.0
+LEAST_TAIL = (200.0, 1_000.0)
+"""Values that a reference needs before it can tell, by score."""
+
+HOURS = 24
+HOUR_PRIOR = 1_500.0
+"""Values that the overall mean counts for in an hour of the day."""
+
+HOUR_FADE = 0.9
+
+
+def bin_ms(place: Floats | Ints) -> Floats:
+    """The latency in milliseconds in the middle of a bin."""
+    return np.asarray(np.power(1.02, (np.asarray(place, dtype=np.float64) + 0.5) * WIDTH - 1.0))
+
+
+class Reference:
+    """Ordinary values: counts by bin, and mean body scores by hour of day. One row a series."""
+
+    def __init__(self) -> None:
+        self.counts: Floats = np.zeros((0, BINS))
+        self.hours: Floats = np.zeros((0, 2 * HOURS))
+        self._body: Floats | None = None
+        self._over: list[Ints] = []
+        self._share: list[Floats] = []
+
+    def grow(self, rows: int) -> None:
+        for name in ("counts", "hours"):
+            old = getattr(self, name)
+            if rows > len(old):
+                setattr(self, name, np.concatenate([old, np.zeros((rows - len(old), old.shape[1]))]))
+                self._body = None
+
+    @property
+    def total(self) -> Floats:
+        return np.asarray(self.counts.sum(axis=1))
+
+    def _tables(self) -> Floats:
+        if self._body is None:
+            total = np.maximum(self.total, 1e-9)[:, None]
+            upto = np.cumsum(self.counts, axis=1)
+            self._body = np.rint(((upto - 0.5 * self.counts) / total - 0.5) * GRAIN) / GRAIN
+            above = (total - upto) / total
+            self._over, self._share = [], []
+            for tail in TAILS:
+                # The first bin above which no more than the tail is left; what is over it counts.
+                edge = np.argmax(above <= tail + 1e-12, axis=1)
+                self._over.append(edge.astype(np.int64))
+                self._share.append(above[np.arange(len(edge)), edge])
+        return self._body
+
+    def body(self, row: Ints, place: Ints) -> Floats:
+        """Body score of a value in bin `place` of series `row`."""
+        return np.asarray(self._tables()[row, np.minimum(place, BINS - 1)])
+
+    def over(self, tail: int, row: Ints, place: Ints) -> Floats:
+        """1 where the value lies above the tail's edge."""
+        self._tables()
+        return (place > self._over[tail][row]).astype(np.float64)
+
+    def share(self, tail: int) -> Floats:
+        """Share of ordinary values above the edge, a little more where the reference is small."""
+        self._tables()
+        total = self.total
+        return np.asarray(np.rint((self._share[tail] * total + 1.0) / (total + 1.0) * GRAIN) / GRAIN)
+
+    def variance(self) -> Floats:
+        """Of one body score: 1/12 less what ties take."""
+        share = self.counts / np.maximum(self.total, 1e-9)[:, None]
+        return np.asarray(np.maximum((1.0 - (share**3).sum(axis=1)) / 12.0, 0.01))
+
+    def shift(self, hour: int) -> Floats:
+        """Mean body score that is ordinary in an hour of the day."""
+        sums, n = self.hours[:, hour], self.hours[:, HOURS + hour]
+        return np.asarray(np.rint(np.clip(sums / (n + HOUR_PRIOR), -0.2, 0.2) * GRAIN) / GRAIN)
+
+    def quantile_ms(self, share: float) -> Floats:
+        """A quantile of the reference in milliseconds; NaN without values."""
+        return quantile_ms(self.counts, share)
+
+    def learn(self, hour: int, counts: Floats, body: Floats, n: Floats, minutes: Floats) -> None:
+        """Take a chunk. counts: (series, BINS); body, n: sum and number of body scores; minutes learned from."""
+        fade = 0.5 ** (minutes / HALF_LIFE)
+        self.counts = self.counts * fade[:, None] + counts
+        keep = np.where(n > 0, HOUR_FADE ** (minutes / 60.0), 1.0)
+        self.hours[:, hour] = self.hours[:, hour] * keep + body
+        self.hours[:, HOURS + hour] = self.hours[:, HOURS + hour] * keep + n
+        self._body = None
+
+    def renew(self, rows: Ints, counts: Floats) -> None:
+        """What is, is ordinary from now on."""
+        some = counts.sum(axis=1) > 0
+        self.counts[rows[some]] = counts[some]
+        self.hours[rows[some]] = 0.0
+        self._body = None
+
+
+def quantile_ms(counts: Floats, share: float) -> Floats:
+    """A quantile of histograms (series, BINS) in milliseconds, interpolated within its bin; NaN without values."""
+    total = counts.sum(axis=1)
+    upto = np.cumsum(counts, axis=1)
+    wanted = share * total
+    place = np.minimum((upto < wanted[:, None]).sum(axis=1), BINS - 1)
+    rows = np.arange(len(counts))
+    inside = counts[rows, place]
+    before = upto[rows, place] - inside
+    part = np.where(inside > 0, (wanted - before) / np.maximum(inside, 1e-9), 0.5)
+    return np.where(total > 0, np.power(1.02, (place + np.clip(part, 0.0, 1.0)) * WIDTH - 1.0), np.nan)
+
+
+class Spread:
+    """How far a mean of a quarter of an hour strays by itself: excess variance over sampling, shrunk to a prior."""
+
+    PARTS = 12.0
+    LIFE = 4 * 1440.0
+
+    def __init__(self, prior: float, limits: tuple[float, float]) -> None:
+        self.prior, self.limits = prior, limits
+        self.sums: Floats = np.zeros((0, 2))
+
+    def grow(self, rows: int) -> None:
+        if rows > len(self.sums):
+            self.sums = np.concatenate([self.sums, np.zeros((rows - len(self.sums), 2))])
+
+    def value(self) -> Floats:
+        """Standard deviation, one a series."""
+        square = (np.maximum(self.sums[:, 0], 0.0) + self.PARTS * self.prior**2) / (self.sums[:, 1] + self.PARTS)
+        return np.asarray(np.clip(np.sqrt(square), *self.limits))
+
+    def learn(self, mean: Floats, sampling: Floats, minutes: float) -> None:
+        """Take one quarter: its mean (NaN: none) and the variance that sampling alone gives it."""
+        told = np.isfinite(mean)
+        usual = self.value() ** 2
+        square = np.minimum(np.nan_to_num(mean) ** 2, 9.0 * (usual + sampling)) - sampling
+        # A quarter with few values says little about what is beyond sampling.
+        weight = np.where(told, usual / (usual + sampling), 0.0)
+        fade = np.where(told, 0.5 ** (minutes / self.LIFE), 1.0)
+        self.sums = self.sums * fade[:, None] + np.stack([square * weight, weight], axis=1)
+
+
+def tail_nats(seen: Floats, expected: Floats, spread: Floats) -> Floats:
+    """Nats of so many above the edge, or more, when `expected` are; 0 where fewer were seen.
+
+    Counts are gamma-Poisson; spread: relative standard deviation of their rate.
+    """
+    shape = 1.0 / np.maximum(spread, 1e-3) ** 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own = np.where(seen > 0, seen * np.log(seen / np.maximum(expected, 1e-9)), 0.0)
+    nats = own - (seen + shape) * np.log((seen + shape) / (expected + shape))
+    return np.where(seen > expected, np.maximum(nats, 0.0), 0.0)
