@@ -8,7 +8,9 @@ def humps(rng: np.random.Generator, size: int, *, slower: float = 1.0) -> np.nda
     """Bins of latencies with two humps and a heavy tail."""
     ms = np.exp(rng.normal(np.log(20), 0.4, size)) * np.where(rng.random(size) < 0.3, 9.0, 1.0) * slower
     ms *= np.where(rng.random(size) < 0.01, rng.pareto(2.0, size) + 1, 1.0)
-    return np.clip(np.floor(np.log(np.maximum(ms, 1)) / np.log(1.02) + 1) // 4, 0, BINS - 1).astype(np.int64)
+    return np.asarray(
+        np.clip(np.floor(np.log(np.maximum(ms, 1)) / np.log(1.02) + 1) // 4, 0, BINS - 1).astype(np.int64)
+    )
 
 
 def learned(values: np.ndarray) -> Reference:
