@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from functools import lru_cache
+
 import numpy as np
 
 from gatewatch.simulate import sidelines, tokens
 from gatewatch.simulate.calls import TIMEOUT_MS, Calls, answer, joined, refuse
 from gatewatch.simulate.clients import put_clients
 from gatewatch.simulate.demand import knots, local_date, local_ms, per_minute
-from gatewatch.simulate.model import DAY_MS, HOUR_MS, MINUTE_MS, Api, Chunk, Floats, Ints, Mask, World
+from gatewatch.simulate.model import DAY_MS, HOUR_MS, MINUTE_MS, Api, Chunk, Floats, Ints, Mask, Settings, World
 from gatewatch.simulate.outcomes import Outcome
 from gatewatch.simulate.people import uniform
 
@@ -161,13 +164,30 @@ def _latencies(world: World, api: Api, calls: Calls, rng: np.random.Generator) -
 def load_factor(world: World, api: Api, at_ms: Ints) -> Floats:
     """By how much everything is slower than its median just then: load of the hour, and a common wandering."""
     hours, places = np.unique(at_ms // HOUR_MS, return_inverse=True)
-    load = np.array([per_minute(world, api, hour * HOUR_MS, hour * HOUR_MS + MINUTE_MS)[0] for hour in hours.tolist()])
+    load = np.array([_load(_Hour(world.settings, api, hour, world)) for hour in hours.tolist()])
     relative = np.maximum(load / max(api.rate_rps * 60, 1e-9), 0.02) ** LOAD_EXPONENT
     quarter = at_ms // (15 * MINUTE_MS)
     wobble = np.sqrt(12) * (uniform(world.seed, api.index, 5, quarter) - 0.5)
     drift = knots(world.seed, api.index, 3, at_ms, 6 * HOUR_MS)
     found: Floats = relative[places] * np.exp(WANDER * wobble + DRIFT * drift)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Hour:
+    """An hour (since the epoch) of an API: asked for once for each block of planted calls, so remembered."""
+
+    settings: Settings
+    api: Api
+    number: int
+    world: World = field(compare=False)
+
+
+@lru_cache(maxsize=4096)
+def _load(hour: _Hour) -> float:
+    """Expected calls of the hour's first minute."""
+    start_ms = hour.number * HOUR_MS
+    return float(per_minute(hour.world, hour.api, start_ms, start_ms + MINUTE_MS)[0])
 
 
 def _mistakes(api: Api, calls: Calls, could: Mask, rng: np.random.Generator) -> None:
