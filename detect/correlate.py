@@ -1,4 +1,10 @@
-"""One finding a cause: what overlaps in one API and has one root is joined to the finding nearest the root."""
+"""One finding a cause: what overlaps and has one root is joined to the finding nearest the root.
+
+Symptoms of one cause show in several series, kinds, routes, stages and APIs. The finding nearest the root stays, with
+each of the others as a piece of evidence (facts "joined") and all places that are touched ("scope"). An outage hides
+what is slow or refused because of it; victims are listed with the offender. What merely happens at the same time, an
+attack during an outage, stays apart.
+"""
 
 from __future__ import annotations
 
@@ -7,39 +13,75 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
+from detect.causes import CALLERS
+from detect.changes import LIKELY
 from detect.coverage import same_stage
-from gatewatch.records import JSON, Cause, Finding, Kind, iso
+from gatewatch.records import JSON, Cause, Entities, Finding, Kind, Severity, iso
 
 SLACK = timedelta(minutes=10)
+TOGETHER = timedelta(minutes=30)
 FAR = datetime.max.replace(tzinfo=UTC)
+PIECES = 20
+ENTITIES = 50
 
 _STANDING = frozenset({"unused", "shadow", "zombie", "dead", "unproven"})
 """What stands for weeks has nothing to do with what happens meanwhile."""
 
+_ROOTS = frozenset({"authorizer_outage", "misconfiguration", "signing_key_rotation"})
+_OFFENDERS = frozenset({"over_plan", "noisy_neighbour", "retry_storm", "address_rotation", "slow_ramp"})
+
 
 def correlate(findings: Sequence[Finding]) -> list[Finding]:
-    """Findings with their symptoms folded in: evidence.facts["joined"] lists what each swallowed."""
+    """Findings with their symptoms folded in, by start."""
     ordered = sorted(findings, key=lambda finding: (_rank(finding), finding.start, finding.id))
     kept: list[Finding] = []
-    joined: dict[str, list[JSON]] = {}
+    joined: dict[str, list[Finding]] = {}
     for finding in ordered:
         root = next((other for other in kept if _explains(other, finding)), None)
         if root is None:
             kept.append(finding)
         else:
-            joined.setdefault(root.id, []).append(_line(finding))
-    out = []
-    for finding in kept:
-        if finding.id in joined:
-            facts = {**finding.evidence.facts, "joined": joined[finding.id][:20]}
-            finding = replace(finding, evidence=replace(finding.evidence, facts=facts))
-        out.append(finding)
+            joined.setdefault(root.id, []).append(finding)
+    out = [_with(finding, joined[finding.id]) if finding.id in joined else finding for finding in kept]
     return sorted(out, key=lambda finding: (finding.start, finding.kind, finding.id))
+
+
+def _with(root: Finding, symptoms: list[Finding]) -> Finding:
+    """The root with its symptoms: their lines, all places, all callers where it is callers, and the worst severity."""
+    facts = {**root.evidence.facts, "joined": [_line(one) for one in symptoms[:PIECES]]}
+    places = dict.fromkeys((one.api, one.stage, one.route) for one in (root, *symptoms))
+    facts["scope"] = [{"api_id": api, "stage": stage, "route": route} for api, stage, route in list(places)[:PIECES]]
+    victims = [_place(one) for one in symptoms if _is_victim(root, one)]
+    if victims:
+        told = facts.get("victims")
+        facts["victims"] = [*(told if isinstance(told, list) else []), *victims][:ENTITIES]
+    callers = [one for one in symptoms if one.cause is Cause.CLIENT and not _is_victim(root, one)]
+    return replace(
+        root,
+        severity=_worst(root, symptoms),
+        entities=_united([root, *callers]) if root.cause is Cause.CLIENT and callers else root.entities,
+        evidence=replace(root.evidence, facts=facts),
+    )
+
+
+def _worst(root: Finding, symptoms: Sequence[Finding]) -> Severity:
+    """The worst of all; but what is only known for the timeline stays so, and a silence that is none counts nothing."""
+    if root.severity is Severity.INFO:
+        return root.severity
+    counted = [one for one in symptoms if root.kind is not Kind.DATA_QUALITY or one.kind is root.kind]
+    return max((root.severity, *(one.severity for one in counted)), key=lambda severity: severity.rank)
+
+
+def _united(findings: Sequence[Finding]) -> Entities:
+    def of(name: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(value for one in findings for value in getattr(one.entities, name)))[:ENTITIES]
+
+    return Entities(of("ips"), of("api_key_ids"), of("principals"), of("user_agents"), of("asns"))
 
 
 def _rank(finding: Finding) -> float:
     """Nearer the root first."""
-    if finding.subtype in {"authorizer_outage", "misconfiguration", "signing_key_rotation"}:
+    if finding.subtype in _ROOTS:
         return 0
     if finding.subtype == "timeout_29s":
         return 3.5
@@ -50,7 +92,11 @@ def _rank(finding: Finding) -> float:
         Kind.LATENCY_OUTLIER: 4,
         Kind.DATA_QUALITY: 0.5,
     }
-    return order[finding.kind] + (6 if finding.subtype in {"path_probing", "unused", "shadow", "zombie"} else 0)
+    if finding.kind is Kind.AUTH_FAILURE_SPIKE and finding.subtype in CALLERS and finding.subtype != "path_probing":
+        return 1.5  # who attacks is throttled and blocked because of it
+    # Offenders before their victims.
+    late = 0.5 if finding.subtype == "shared_limit" else 0.0
+    return order[finding.kind] + late + (6 if finding.subtype in _STANDING or finding.subtype == "path_probing" else 0)
 
 
 def _overlap(one: Finding, two: Finding) -> bool:
@@ -59,34 +105,82 @@ def _overlap(one: Finding, two: Finding) -> bool:
 
 def _near(one: Finding, two: Finding) -> bool:
     """Began together, give or take."""
-    return abs(one.start - two.start) <= timedelta(minutes=30)
+    return abs(one.start - two.start) <= TOGETHER
 
 
 def _explains(root: Finding, symptom: Finding) -> bool:
-    """Is `symptom` what `root` causes or shows elsewhere? Different stages have one cause only when all agrees."""
+    """Is `symptom` what `root` causes or shows elsewhere?"""
     if root.account != symptom.account or not _overlap(root, symptom):
         return False
     if Kind.DATA_QUALITY in (root.kind, symptom.kind):
         return _explains_by_data(root, symptom)
-    if root.api != symptom.api or root.subtype in _STANDING or symptom.subtype in _STANDING:
+    if root.subtype in _STANDING or symptom.subtype in _STANDING:
         return False
-    same_stage = root.stage == symptom.stage
-    if root.kind is symptom.kind:
-        if not same_stage:
-            shared = set(root.entities.ips) & set(symptom.entities.ips)
-            alike = root.subtype == symptom.subtype and root.cause is symptom.cause
-            return bool(shared) or (alike and _near(root, symptom))
-        return root.cause is symptom.cause or _same_culprit(root, symptom)
-    if not same_stage:
-        return False
-    if root.kind is Kind.DEAD_API:
-        # Nothing gets through: whatever else is odd meanwhile is part of it.
+    if _same_change(root, symptom) or _is_victim(root, symptom):
         return True
+    if root.api != symptom.api or root.stage != symptom.stage:
+        return _explains_elsewhere(root, symptom)
+    return _explains_here(root, symptom)
+
+
+def _explains_here(root: Finding, symptom: Finding) -> bool:
+    """On one stage."""
+    if root.kind is symptom.kind:
+        if root.cause is Cause.CLIENT or symptom.cause is Cause.CLIENT:
+            return _same_callers(root, symptom) or (root.cause is symptom.cause and _near(root, symptom))
+        return root.cause is symptom.cause or _near(root, symptom)
+    if root.kind is Kind.DEAD_API:
+        # Nothing gets through: whatever is odd from then on is part of it, but for those who attack.
+        began = symptom.start >= root.start - TOGETHER
+        return began and (symptom.subtype not in CALLERS or symptom.kind is Kind.THROTTLING_ABUSE)
     if symptom.kind is Kind.DEAD_API:
-        return root.subtype in {"authorizer_outage", "misconfiguration", "signing_key_rotation"}
+        return root.subtype in _ROOTS
     if symptom.kind is Kind.LATENCY_OUTLIER:
         return _near(root, symptom) and (root.cause is not Cause.CLIENT or root.kind is Kind.THROTTLING_ABUSE)
-    return _same_culprit(root, symptom) or (root.cause is symptom.cause and _near(root, symptom))
+    return _same_callers(root, symptom) or (root.cause is symptom.cause and _near(root, symptom))
+
+
+def _explains_elsewhere(root: Finding, symptom: Finding) -> bool:
+    """On another stage or API: only when something says that it is the same."""
+    if _same_callers(root, symptom):
+        return True
+    if root.kind is not symptom.kind:
+        return False
+    downstream = root.evidence.facts.get("verdict")
+    if isinstance(downstream, str) and downstream.startswith("downstream "):
+        return symptom.evidence.facts.get("verdict") == downstream and _near(root, symptom)
+    alike = root.subtype == symptom.subtype and root.cause is symptom.cause and root.cause is not Cause.CLIENT
+    return root.api == symptom.api and alike and _near(root, symptom)
+
+
+def _same_change(one: Finding, two: Finding) -> bool:
+    """Do both follow from one change?"""
+    if one.cause is not Cause.CONFIG_CHANGE or two.cause is not Cause.CONFIG_CHANGE or not _near(one, two):
+        return False
+    first, second = one.changes[:1], two.changes[:1]
+    return (
+        bool(first and second)
+        and min(first[0].score, second[0].score) >= LIKELY
+        and ((first[0].at, first[0].what, first[0].resource) == (second[0].at, second[0].what, second[0].resource))
+    )
+
+
+def _is_victim(offender: Finding, other: Finding) -> bool:
+    """Is `other` throttled because the offender used up the account's limit?"""
+    if offender.kind is not Kind.THROTTLING_ABUSE or other.kind is not Kind.THROTTLING_ABUSE:
+        return False
+    if offender.subtype not in _OFFENDERS or other.subtype != "shared_limit" or offender.region != other.region:
+        return False
+    return _by_account(offender) and _by_account(other) and other.start >= offender.start - SLACK
+
+
+def _by_account(finding: Finding) -> bool:
+    """Is most of it the account's limit?"""
+    scopes = finding.evidence.facts.get("scopes")
+    if not isinstance(scopes, dict) or not scopes:
+        return False
+    counts = cast(dict[str, int], scopes)
+    return counts.get("account", 0) >= 0.5 * sum(counts.values())
 
 
 def _explains_by_data(root: Finding, symptom: Finding) -> bool:
@@ -102,18 +196,37 @@ def _explains_by_data(root: Finding, symptom: Finding) -> bool:
     return share < 0.5 and any(same_stage(here, cast(list[str | None], stage)) for stage in stages)
 
 
-def _same_culprit(one: Finding, two: Finding) -> bool:
-    return bool(
-        set(one.entities.ips) & set(two.entities.ips) or set(one.entities.api_key_ids) & set(two.entities.api_key_ids)
-    )
+def _same_callers(one: Finding, two: Finding) -> bool:
+    """Do they share at least half of the addresses or keys of the one that has fewer?"""
+    for name in ("ips", "api_key_ids"):
+        first, second = set(getattr(one.entities, name)), set(getattr(two.entities, name))
+        if first and second and len(first & second) >= 0.5 * min(len(first), len(second)):
+            return True
+    return False
+
+
+def _place(finding: Finding) -> str:
+    return "/".join(part for part in (finding.api, finding.stage) if part)
 
 
 def _line(finding: Finding) -> JSON:
-    return {
+    """A piece of evidence: enough to count it again and to tell what it was."""
+    evidence = finding.evidence
+    line: dict[str, JSON] = {
+        "id": finding.id,
         "kind": finding.kind.value,
         "subtype": finding.subtype,
+        "api_id": finding.api,
         "stage": finding.stage,
         "route": finding.route,
         "start": iso(finding.start),
-        "sentence": finding.evidence.sentence,
+        "end": None if finding.end is None else iso(finding.end),
+        "detected_at": iso(finding.detected_at),
+        "observed": evidence.observed,
+        "expected": evidence.expected,
+        "unit": evidence.unit,
+        "sentence": evidence.sentence,
     }
+    if "count" in evidence.card:
+        line["count"] = evidence.card["count"]
+    return line

@@ -272,6 +272,12 @@ class Finding:
     caveat: str | None = None
     changes: tuple[Change, ...] = ()
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Ids of the findings that were folded into this one as symptoms of the same cause."""
+        listed = self.evidence.facts.get("joined")
+        return tuple(str(one["id"]) for one in listed if isinstance(one, dict)) if isinstance(listed, list) else ()
+
     def to_json(self) -> dict[str, JSON]:
         """The shape that `scan --format json` and the API print (schema_version 1)."""
         out: dict[str, JSON] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -82,19 +82,21 @@ def save_findings(
     A finding is the stored one of its id, else the stored episode of its fingerprint that it overlaps; id and
     detected_at of that stay. `worse`: the severity is higher than it ever was in this episode. Saying the same again
     changes nothing. reevaluated: the window whose findings are all in `findings`; a stored finding that starts in it,
-    is open and is not among them never was one: it is resolved as retracted.
+    is open and is not among them is resolved: as a part of the finding that it was folded into, else as retracted.
     """
     if session.get_bind().dialect.name == "postgresql":  # SQLite has one writer anyway
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     transitions: list[Transition] = []
     said: set[str] = set()
+    parts: dict[str, str] = {}
     for finding in findings:
         row = _stored(session, finding)
         transition = _add(session, finding, now) if row is None else _update(session, row, finding, now)
         said.add(transition.finding_id)
+        parts |= dict.fromkeys(finding.parts, transition.finding_id)
         transitions.append(transition)
     if reevaluated is not None:
-        transitions += _retract(session, reevaluated, said, now)
+        transitions += _retract(session, reevaluated, said, parts, now)
     session.flush()
     return transitions
 
@@ -166,7 +168,9 @@ def _update(session: Session, row: FindingRow, finding: Finding, now: datetime) 
     return Transition(row.id, "changed", "new evidence")
 
 
-def _retract(session: Session, window: tuple[datetime, datetime], said: set[str], now: datetime) -> list[Transition]:
+def _retract(
+    session: Session, window: tuple[datetime, datetime], said: set[str], parts: Mapping[str, str], now: datetime
+) -> list[Transition]:
     since, until = window
     rows = session.scalars(
         select(FindingRow)
@@ -177,7 +181,9 @@ def _retract(session: Session, window: tuple[datetime, datetime], said: set[str]
     for row in gone:
         row.state, row.end_at, row.updated_at = State.RESOLVED.value, max(until, row.start_at), now
         row.digest = ""
-    return [_note(session, row.id, now, "resolved", "retracted: the completed data no longer show it") for row in gone]
+    retracted = "retracted: the completed data no longer show it"
+    whys = [f"it is a part of {parts[row.id]}" if row.id in parts else retracted for row in gone]
+    return [_note(session, row.id, now, "resolved", why) for row, why in zip(gone, whys, strict=True)]
 
 
 def _note(session: Session, finding_id: str, now: datetime, kind: str, reason: str) -> Transition:

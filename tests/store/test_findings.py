@@ -9,7 +9,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from gatewatch.records import Blind, Finding, Kind, Severity
+from gatewatch.records import JSON, Blind, Finding, Kind, Severity
 from gatewatch.records import State as Life
 from gatewatch.store.findings import (
     FindingFilter,
@@ -241,3 +241,16 @@ def test_an_end_may_be_as_exact_as_a_microsecond(state: State) -> None:
     finding = a_finding(start=AT + timedelta(microseconds=1), end=AT + timedelta(microseconds=3))
     save(state, finding)
     assert stored(state, finding.id)[0] == finding
+
+
+def test_a_finding_that_was_folded_into_another_says_so(state: State) -> None:
+    slow, outage = a_finding("slow"), a_finding("outage", minutes_after(2))
+    save(state, slow)
+    facts: dict[str, JSON] = {"joined": [{"id": slow.id}]}
+    whole = dataclasses.replace(outage, evidence=dataclasses.replace(outage.evidence, facts=facts))
+    assert whole.parts == (slow.id,)
+    window = (AT - timedelta(days=1), minutes_after(9))
+    with state.begin() as session:
+        transitions = save_findings(session, [whole], now=NOW, reevaluated=window)
+    assert [(one.finding_id, one.kind) for one in transitions] == [(outage.id, "new"), (slow.id, "resolved")]
+    assert transitions[1].reason == f"it is a part of {outage.id}"
