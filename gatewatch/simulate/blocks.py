@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TypeAlias
 
 import numpy as np
 
@@ -31,10 +31,8 @@ class Block:
         return (self.end_ms - self.start_ms) / MINUTE_MS
 
 
-class Edit(Protocol):
-    """Edit the calls of a block (in order of time); they belong to the callee. Calls outside of it are dropped."""
-
-    def __call__(self, calls: Calls, block: Block, rng: np.random.Generator) -> Calls: ...
+Edit: TypeAlias = Callable[[Calls, Block, np.random.Generator], Calls]
+"""Edits the calls of a block (in order of time), which belong to it. Calls outside of the block are dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ class InBlocks:
     salt: int
     from_ms: int
     until_ms: int
-    edit: Callable[[Calls, Block, np.random.Generator], Calls]
+    edit: Edit
 
     def __call__(self, calls: Calls, chunk: Chunk, rng: np.random.Generator) -> Calls:  # noqa: ARG002
         low, high = max(chunk.start_ms, self.from_ms), min(chunk.end_ms, self.until_ms)

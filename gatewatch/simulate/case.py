@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 
 from gatewatch.records import JSON
-from gatewatch.simulate.blocks import Block, InBlocks
+from gatewatch.simulate.blocks import Edit, InBlocks
 from gatewatch.simulate.calls import Calls
 from gatewatch.simulate.labels import Benign, Culprits, Incident, Scope
 from gatewatch.simulate.model import MINUTE_MS, Api, World
+from gatewatch.simulate.people import NETWORKS
 from gatewatch.simulate.render import Lines
 from gatewatch.simulate.scenarios import SCENARIOS, Hold, Planted, Unfit, unchanged
 from gatewatch.simulate.templates import variables
-
-Edit = Callable[[Calls, Block, np.random.Generator], Calls]
 
 
 @dataclass(slots=True)
@@ -136,9 +135,9 @@ class Case:
             label, apply, self.start_ms, last, frozenset({self.api.id}), tuple(changes), tuple(holds), inventory
         )
 
-    def shown(self, calls: Calls, *, agents: bool = False) -> Culprits:
-        """Who made these calls, as far as lines of this API show it. agents: name the user agents, too."""
-        return shown(self.world, self.api, calls, agents=agents)
+    def shown(self, calls: Calls, *, agents: bool = False, network: bool = False) -> Culprits:
+        """Who made these calls, as far as lines of this API show it. agents, network: name those, too."""
+        return shown(self.world, self.api, calls, agents=agents, network=network)
 
 
 def shows(api: Api, *names: str) -> bool:
@@ -150,8 +149,11 @@ def shows_any(api: Api, *names: str) -> bool:
     return not set(names).isdisjoint(variables(api.template))
 
 
-def shown(world: World, api: Api, calls: Calls, *, agents: bool = False) -> Culprits:
-    """The distinct callers of these calls in the words of the API's log lines, in order of appearance."""
+def shown(world: World, api: Api, calls: Calls, *, agents: bool = False, network: bool = False) -> Culprits:
+    """The distinct callers of these calls in the words of the API's log lines, in order of appearance.
+
+    agents: name their user agents, too; network: name the autonomous system, if all of them are in one.
+    """
     lines = Lines(world, api, calls, np.zeros((len(calls), 5), dtype=np.uint64))
 
     def column(*names: str) -> tuple[str, ...]:
@@ -166,4 +168,13 @@ def shown(world: World, api: Api, calls: Calls, *, agents: bool = False) -> Culp
         api_key_ids=column("identity.apiKeyId"),
         principals=column("authorizer.principalId", "authorizer.claims.sub", "identity.user"),
         user_agents=column("identity.userAgent") if agents else (),
+        asns=_one_network(calls) if network and shows(api, "identity.sourceIp") else (),
     )
+
+
+def _one_network(calls: Calls) -> tuple[str, ...]:
+    """The number of the autonomous system that all of the calls come from, if it is one."""
+    for net in NETWORKS:
+        if len(calls) and ((calls.ip >= net.first) & (calls.ip < net.first + net.size)).all():
+            return (str(net.asn),)
+    return ()

@@ -8,10 +8,13 @@ from dataclasses import replace
 import pytest
 
 from gatewatch.simulate.archetypes import build
+from gatewatch.simulate.inventory import inventory
 from gatewatch.simulate.labels import LEVELS, Benign, Incident
+from gatewatch.simulate.limits import weekly_peak
 from gatewatch.simulate.model import DAY_MS, HOUR_MS, MINUTE_MS, Settings, World
 from gatewatch.simulate.planting import LAST_MS, first_ms, plan
 from gatewatch.simulate.scenarios import SCENARIOS, Planted
+from gatewatch.simulate.scenarios.noisy_neighbour import ROOM
 from tests.simulate.worlds import END_MS
 
 SETTINGS = Settings(seed=21, days=14, apis=13, rate_rps=4.0, end_ms=END_MS)
@@ -118,8 +121,41 @@ def test_a_world_of_five_weeks_has_dead_things_and_days_off() -> None:
     dead = [one for one in planted if one.label.scenario == "never_called"]
     assert dead
     assert all(one.inventory is not None and one.label.end_ms is None for one in dead)
+    document = inventory(world, planted)
+    declared = {one["id"] for one in document["restApis"]} | {one["id"] for one in document["apiKeys"]}
+    declared |= {
+        f"{api['id']} {method} {resource['path']}"
+        for api in document["restApis"]
+        for resource in api["resources"]
+        for method in resource["resourceMethods"]
+    }
+    for label in (one.label for one in dead):
+        assert isinstance(label, Incident)
+        scope, keys = label.scope[0], label.culprits.api_key_ids
+        name = keys[0] if keys else f"{scope.api_id} {scope.route}" if scope.route else scope.api_id
+        assert name in declared
+        assert name not in {*world.apis[0].keys, *(api.id for api in world.apis)}
     days = [one.label for one in planted if one.label.scenario == "holiday"]
     assert days
     for label in days:
         assert isinstance(label, Benign)
         assert label.end_ms is None or 0 < label.end_ms - label.start_ms <= DAY_MS + HOUR_MS
+
+
+def test_a_throttle_that_is_hit_stands_in_the_inventory() -> None:
+    world = build(replace(SETTINGS, days=6, scenarios=("noisy_neighbour",)))
+    planted = plan(world)
+    document = inventory(world, planted)
+    kinds = set()
+    for one in planted:
+        api = world.api(next(iter(one.api_ids)))
+        kinds.add(api.kind)
+        if api.kind == "rest":
+            own = next(entry for entry in document["restApis"] if entry["id"] == api.id)
+            limit = own["stages"][0]["methodSettings"]["*/*"]["throttlingRateLimit"]
+        else:
+            rows = document["httpApis"] + document["webSocketApis"]
+            own = next(entry for entry in rows if entry["ApiId"] == api.id)
+            limit = own["Stages"][0]["DefaultRouteSettings"]["ThrottlingRateLimit"]
+        assert limit == pytest.approx(weekly_peak(world, api) * ROOM / 60)
+    assert len(kinds) >= 2

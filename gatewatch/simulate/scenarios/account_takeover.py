@@ -66,7 +66,7 @@ def account_takeover(
         return joined([calls, made(bad), made(opened), made(looked)])
 
     every = np.arange(attempts.total, dtype=np.int64)
-    found = case.shown(tries(world, api, door, np.full(len(every), case.start_ms), *thieves(every), rng))
+    found = case.shown(tries(world, api, door, np.full(len(every), case.start_ms), *thieves(every), rng), network=True)
     return case.incident(
         edit,
         route=api.routes[door.route].key,

@@ -57,9 +57,9 @@ def address_rotation(
     some = customer.calls(world, api, np.full(len(pool), case.start_ms), rng)
     some.ip[:] = pool
     some.agent[:] = tool
-    found = case.shown(some, agents=True)
+    found = case.shown(some, agents=True, network=True)
     return case.incident(
         edit,
-        culprits=Culprits(found.ips, found.api_key_ids, (), found.user_agents),
+        culprits=Culprits(found.ips, found.api_key_ids, (), found.user_agents, found.asns),
         tell="Hundreds of addresses that were never seen before share one key and one agent, and one plan's limit.",
     )

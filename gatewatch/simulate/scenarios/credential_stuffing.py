@@ -49,7 +49,7 @@ def credential_stuffing(
     return case.incident(
         edit,
         route=api.routes[door.route].key,
-        culprits=case.shown(pairs(np.full(len(every), case.start_ms), every, rng)),
+        culprits=case.shown(pairs(np.full(len(every), case.start_ms), every, rng), network=True),
         accept_subtypes=() if door.named else ("distributed",),
         tell="Hundreds of addresses try at most a few names each, no name twice, and hardly anything succeeds.",
     )

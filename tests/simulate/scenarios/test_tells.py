@@ -47,9 +47,11 @@ def test_a_spray_tries_each_name_three_times_at_most_and_hours_apart(level: str)
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_stuffing_uses_many_addresses_a_few_tries_each_and_no_name_twice(level: str) -> None:
-    _, _, _, mine = at_work("credential_stuffing", level)
+    _, what, _, mine = at_work("credential_stuffing", level)
     assert len(np.unique(mine.ip)) >= 25
     assert per(mine.ip).max() <= 18
+    assert isinstance(what.label, Incident)
+    assert what.label.culprits.asns == ("64509",)
     assert per(mine.principal).max() == 1
     assert (mine.status >= 400).all()
 
