@@ -1,4 +1,4 @@
-"""Calls that leave the house: a deadline for the whole of a call, and one way to post JSON.
+"""Calls that leave the house: a deadline for the whole of a call, one way to make one, and one to post JSON.
 
 httpx.Client writes each address to the log at level INFO, and a webhook's address is its secret. So the request goes to
 httpx's transport itself, which also follows no redirect, keeps no cookie and decompresses nothing.
@@ -18,9 +18,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from alerts.destinations import DestinationRefused, transport_to
 from gatewatch.errors import ChannelError
 from gatewatch.records import JSON
-from gatewatch.settings import LOOPBACK
+from gatewatch.settings import LOOPBACK, Settings
 
 CONNECT_S = 5.0
 TOTAL_S = 10.0
@@ -84,8 +85,13 @@ class Reply:
 
 
 def direct() -> httpx.BaseTransport:
-    """Straight to the receiver: no proxy out of the environment, no retries of its own."""
-    return httpx.HTTPTransport(trust_env=False, retries=0)
+    """To receivers outside, or on this machine when their address says so."""
+    return transport_to()
+
+
+def way_to(settings: Settings) -> Callable[[], httpx.BaseTransport]:
+    """What makes the transport for a call, with the operator's exceptions."""
+    return lambda: transport_to(settings.outbound_allow)
 
 
 def post_json(
@@ -97,21 +103,36 @@ def post_json(
     transport: Callable[[], httpx.BaseTransport] = direct,
     total_s: float = TOTAL_S,
 ) -> Reply:
-    """Post `body`; the reply, whatever its status. ChannelError(retry=True) when the connection fails or is too slow.
-
-    name: of the channel, for the error; the address is in no error and no log. transport: makes one for this call.
-    """
+    """Post `body`; the reply, whatever its status. See `call` for the errors."""
     content = json.dumps(body, ensure_ascii=False, allow_nan=False).encode(errors="replace")
+    head = {"content-type": "application/json", **headers}
+    return call("POST", url, content=content, headers=head, name=name, transport=transport, total_s=total_s)
+
+
+def call(
+    method: str,
+    url: str,
+    *,
+    content: bytes | None = None,
+    headers: Mapping[str, str],
+    name: str,
+    transport: Callable[[], httpx.BaseTransport] = direct,
+    total_s: float = TOTAL_S,
+) -> Reply:
+    """One request, no redirect followed; the reply, whatever its status, with at most MOST_REPLY_BYTES of its body.
+
+    ChannelError(retry=True) when the connection fails, is too slow, or must not be made. name: of the channel, for the
+    error; the address is in no error and no log. transport: makes one for this call.
+    """
     problem: str
     begin = monotonic()
     with deadline(total_s) as until:
         try:
             line = httpx.Request(
-                "POST",
+                method,
                 url,
                 content=content,
-                headers={"content-type": "application/json", "user-agent": "gatewatch", "accept-encoding": "identity"}
-                | dict(headers),
+                headers={"user-agent": "gatewatch", "accept-encoding": "identity"} | dict(headers),
                 extensions={
                     "timeout": {"connect": CONNECT_S, "read": total_s, "write": total_s, "pool": CONNECT_S},
                     "trace": _tracer(until),
@@ -119,6 +140,10 @@ def post_json(
             )
             with transport() as way:
                 return _exchange(way, line, begin + total_s)
+        except DestinationRefused:
+            problem = "the address leads into a private network or to this machine; outbound_allow can let it through"
+        except httpx.InvalidURL:
+            problem = "this is no address"
         except httpx.ConnectTimeout:
             problem = f"cannot connect within {CONNECT_S:g} s"
         except httpx.TimeoutException:

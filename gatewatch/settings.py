@@ -85,6 +85,9 @@ class Settings(BaseSettings):
     hash_key: SecretStr | None = Field(
         default=None, description="key of the hash that replaces secrets in logs; default: made in the data directory"
     )
+    outbound_allow: tuple[str, ...] = Field(
+        default=(), description="exact hosts on private networks that webhooks and the identity provider may be on"
+    )
     aws_endpoint_url: str | None = Field(default=None, description="endpoint of an AWS double, for tests")
 
     @classmethod

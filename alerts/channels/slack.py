@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from alerts.blocks import slack_message
 from alerts.channels import channel
 from alerts.message import read
-from alerts.outbound import TOTAL_S, Reply, direct, is_loopback, post_json
+from alerts.outbound import TOTAL_S, Reply, direct, is_loopback, post_json, way_to
 from gatewatch.errors import ChannelError, UsageError
 from gatewatch.records import JSON
 from gatewatch.settings import Settings
@@ -75,4 +75,6 @@ def _usable(url: str) -> bool:
 @channel("slack")
 def slack(settings: Settings) -> Slack | None:
     """The channel when `slack_webhook_url` is set."""
-    return Slack(settings.slack_webhook_url) if settings.slack_webhook_url is not None else None
+    if settings.slack_webhook_url is None:
+        return None
+    return Slack(settings.slack_webhook_url, transport=way_to(settings))

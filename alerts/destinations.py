@@ -1,0 +1,131 @@
+"""Where calls out of the house may go: not into the house itself.
+
+A host is looked up once. If any of its addresses belongs to this machine, a private network or a cloud's metadata
+service, the call is refused; else it connects to an address that was looked at, so no second look-up (DNS rebinding)
+can lead elsewhere. TLS still checks the name. A host that the operator named with `outbound_allow` is let through, and
+so is this machine when the address itself says so (`http://127.0.0.1:…`).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import httpcore
+import httpx
+
+from gatewatch.settings import LOOPBACK
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class DestinationRefused(Exception):
+    """The host leads to where calls must not go."""
+
+
+def inside(address: Address) -> bool:
+    """Whether an address belongs to this machine, a private or reserved network, or hides one that does.
+
+    >>> [inside(ipaddress.ip_address(one)) for one in ("10.0.0.1", "169.254.169.254", "::ffff:127.0.0.1", "8.8.8.8")]
+    [True, True, True, False]
+    """
+    hidden = _hidden(address)
+    if hidden is not None:
+        return inside(hidden)
+    return not address.is_global or address.is_multicast or address.is_reserved or address.is_unspecified
+
+
+def _hidden(address: Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address inside of a mapped, NAT64, 6to4 or Teredo address."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return None
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    if address.sixtofour is not None:
+        return address.sixtofour
+    return None if address.teredo is None else address.teredo[1]
+
+
+class Checked(httpcore.NetworkBackend):
+    """Looks a host up, refuses what is inside, and connects to what it looked at. allow: exact hosts that may be."""
+
+    def __init__(self, allow: Collection[str] = ()) -> None:
+        self._allow = frozenset(one.strip().strip("[]").lower() for one in allow)
+        self._plain = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        last: Exception | None = None
+        for address in self._addresses(host, port, timeout):
+            try:
+                return self._plain.connect_tcp(address, port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                last = error
+        raise last or httpcore.ConnectError("the host has no address")
+
+    def _addresses(self, host: str, port: int, timeout: float | None) -> list[str]:
+        name = host.strip("[]").rstrip(".").lower()
+        found = look_up(name, port, timeout)
+        if name in self._allow or name in LOOPBACK:
+            return found
+        for text in found:
+            address = ipaddress.ip_address(text.split("%")[0])
+            if inside(address) and not (address.is_loopback and _literal(name)):
+                raise DestinationRefused
+        return found
+
+
+def _literal(name: str) -> bool:
+    """Whether the name is itself an address in its usual spelling, not a number in disguise."""
+    try:
+        return str(ipaddress.ip_address(name)) == name
+    except ValueError:
+        return False
+
+
+def look_up(name: str, port: int, timeout: float | None) -> list[str]:
+    """The addresses of a host in the system's order; httpcore.ConnectError when there are none or it takes too long."""
+    found: list[str] = []
+    failed: list[OSError | UnicodeError] = []
+
+    def ask() -> None:
+        try:
+            for *_, address in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM):
+                if str(address[0]) not in found:
+                    found.append(str(address[0]))
+        except (OSError, UnicodeError) as error:
+            failed.append(error)
+
+    # The system's resolver knows no time-out of ours.
+    thread = threading.Thread(target=ask, name="look-up", daemon=True)
+    thread.start()
+    thread.join(timeout)
+    if thread.is_alive():
+        raise httpcore.ConnectTimeout("looking up the host took too long")
+    if failed or not found:
+        raise httpcore.ConnectError("the host cannot be looked up")
+    return found
+
+
+def transport_to(allow: Collection[str] = ()) -> httpx.BaseTransport:
+    """Straight to the receiver, once it is checked: no proxy out of the environment, no retries, one connection."""
+    made = httpx.HTTPTransport(trust_env=False, retries=0)
+    pool = made._pool
+    made._pool = httpcore.ConnectionPool(
+        ssl_context=pool._ssl_context, max_connections=1, retries=0, network_backend=Checked(allow)
+    )
+    pool.close()
+    return made
