@@ -45,6 +45,18 @@ class Settings(BaseSettings):
     requests_per_second: int = Field(
         default=50, ge=1, description="requests an address, an account and a token may make, twice as many at once"
     )
+    oidc_issuer: str | None = Field(
+        default=None, description="issuer of the OpenID Connect provider, as it writes itself; turns the login on"
+    )
+    oidc_client_id: str | None = Field(default=None, description="our id at the provider")
+    oidc_client_secret: SecretStr | None = Field(default=None, description="our secret at the provider, if it gave one")
+    oidc_scopes: str = Field(default="openid profile email", description="what the provider is asked for")
+    oidc_role_claim: str = Field(
+        default="groups", description="claim of the id_token with the groups of a person; a dot leads into an object"
+    )
+    oidc_roles: tuple[str, ...] = Field(
+        default=(), description="group=role pairs; who is in none of the groups is not let in"
+    )
     trusted_proxies: tuple[str, ...] = Field(
         default=(), description="addresses or networks of proxies whose X-Forwarded-For is believed"
     )

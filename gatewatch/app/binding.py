@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 
+from gatewatch.access.oidc import check_oidc
 from gatewatch.app.client import networks
 from gatewatch.errors import GatewatchError, UsageError
 from gatewatch.settings import Settings
@@ -20,6 +21,7 @@ def check_binding(settings: Settings) -> list[str]:
     except ValueError as error:
         raise UsageError(f"setting 'trusted_proxies': {error}") from None
     _check_certificate(settings)
+    check_oidc(settings)
     login = settings.login == "on" or (settings.login == "auto" and has_users(settings))
     if not settings.loopback:
         if settings.login == "off":
@@ -44,6 +46,8 @@ def check_binding(settings: Settings) -> list[str]:
 
 def has_users(settings: Settings) -> bool:
     """Whether anybody could log in. Makes no store."""
+    if settings.oidc_issuer is not None:
+        return True
     try:
         state = open_state(settings, create=False)
     except GatewatchError:

@@ -14,6 +14,7 @@ from starlette.routing import Match
 from dashboard.app import build_dashboard
 from gatewatch import __version__
 from gatewatch.access.limits import Backoff
+from gatewatch.access.oidc import Provider
 from gatewatch.api import add_api
 from gatewatch.api.access import VIEWER, every_route
 from gatewatch.api.describe import describe
@@ -22,6 +23,7 @@ from gatewatch.app.cookies import Cookies
 from gatewatch.app.gate import Gate
 from gatewatch.app.guard import Guard
 from gatewatch.app.login import Doors
+from gatewatch.app.oidc import Vouching
 from gatewatch.app.opened import Opened
 from gatewatch.app.pages import Pages
 from gatewatch.settings import Settings
@@ -52,7 +54,10 @@ def build_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.guesses = Backoff()
     add_api(app)
-    app.include_router(Doors(settings, opened, app.state.guesses).router())
+    provider = Provider(settings) if settings.oidc_issuer is not None else None
+    app.include_router(Doors(settings, opened, app.state.guesses, provider).router())
+    if provider is not None:
+        app.include_router(Vouching(settings, opened, provider).router())
     hidden: dict[str, Any] = {"include_in_schema": False, "dependencies": [VIEWER]}
     app.add_api_route("/api/openapi.json", description, methods=["GET", "HEAD"], **hidden)
     app.add_api_route("/api", unknown, methods=_METHODS, **hidden)

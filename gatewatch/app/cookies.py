@@ -21,6 +21,7 @@ class Cookies:
         self.session_name = f"{prefix}gw"
         self.csrf_name = f"{prefix}gw-csrf"
         self.form_name = f"{prefix}gw-form"
+        self.attempt_name = f"{prefix}gw-oidc"
 
     def session(self, headers: Headers) -> str | None:
         return self.read(headers, self.session_name)
@@ -49,6 +50,12 @@ class Cookies:
         """The login form's own token, for the time before there is a session."""
         answer.set_cookie(
             self.form_name, token, max_age=3600, path="/", secure=self.secure, httponly=True, samesite="strict"
+        )
+
+    def attempt(self, answer: Response, secret: str) -> None:
+        """The name of a login at the provider. Lax: the provider's site sends the browser back with it."""
+        answer.set_cookie(
+            self.attempt_name, secret, max_age=600, path="/", secure=self.secure, httponly=True, samesite="lax"
         )
 
     def drop(self, answer: Response, name: str) -> None:

@@ -40,6 +40,8 @@ PUBLIC_PATHS = frozenset(
         "/healthz",
         "/readyz",
         "/login",
+        "/login/oidc",
+        "/login/oidc/callback",
         "/logout",
         "/assets/gatewatch.css",
         "/assets/login.css",
@@ -69,8 +71,9 @@ class LoginWanted:
 
     def at_once(self) -> bool | None:
         """The answer that needs no question to the database; None when there is none."""
-        if self._settings.login != "auto" or not self._settings.loopback:
-            return self._settings.login != "off"
+        settings = self._settings
+        if settings.login != "auto" or settings.oidc_issuer is not None or not settings.loopback:
+            return settings.login != "off"
         if self._last or time.monotonic() - self._asked_at < _ASK_AGAIN_S:
             return self._last
         return None

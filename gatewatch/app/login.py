@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from alerts.render.html import html_text
+from alerts.render.link import safe_link
 from gatewatch.access.credentials import csrf_token, new_session_secret, same
 from gatewatch.access.limits import Backoff, Buckets
 from gatewatch.access.login import Client, log_in, log_out
+from gatewatch.access.oidc import Provider, base_of
 from gatewatch.api.access import PUBLIC
 from gatewatch.app.cookies import Cookies
+from gatewatch.app.doorpage import document, safe_target
 from gatewatch.app.hosts import host_name
 from gatewatch.app.opened import Opened
+from gatewatch.roles import Via, Who
 from gatewatch.settings import LOOPBACK, Settings
+from gatewatch.store.users import user_with
 
 _MOST_FORM = 8 << 10
 _WRONG = "The name or the password is wrong."
@@ -27,11 +32,12 @@ _WRONG = "The name or the password is wrong."
 class Doors:
     """Makes the router of the login page. Guesses are slowed down by address, and by name whoever makes them."""
 
-    def __init__(self, settings: Settings, opened: Opened, guesses: Backoff) -> None:
+    def __init__(self, settings: Settings, opened: Opened, guesses: Backoff, provider: Provider | None = None) -> None:
         self._settings = settings
         self._opened = opened
         self._cookies = Cookies(settings)
         self._by_address = guesses
+        self._provider = provider
         self._by_name = Buckets(20 / 60, 20)
 
     def router(self) -> APIRouter:
@@ -45,8 +51,12 @@ class Doors:
         target = safe_target(request.query_params.get("next"))
         if request.state.who is not None:
             return RedirectResponse(target, status_code=303)
-        note = "You are logged out." if "out" in request.query_params else ""
-        return self._page(request, target, good=note)
+        out = request.query_params.get("out")
+        note = "You are logged out." if out is not None else ""
+        way_out = None
+        if out == "provider" and self._provider is not None:
+            way_out = await run_in_threadpool(self._provider.way_out, f"{base_of(self._settings)}/login?out")
+        return self._page(request, target, good=note, way_out=way_out)
 
     async def enter(self, request: Request) -> Response:
         fields = await _fields(request)
@@ -79,19 +89,26 @@ class Doors:
 
     async def leave(self, request: Request) -> Response:
         fields = await _fields(request)
+        elsewhere = False
         secret = self._cookies.session(request.headers)
         if request.state.who is not None and secret is not None:
             if not same(fields.get("token", ""), csrf_token(secret)):
                 return RedirectResponse("/", status_code=303)
-            await run_in_threadpool(self._end_former, request)
-        answer = RedirectResponse("/login?out", status_code=303)
+            elsewhere = await run_in_threadpool(self._end_former, request)
+        answer = RedirectResponse("/login?out=provider" if elsewhere else "/login?out", status_code=303)
         self._cookies.end(answer)
         return answer
 
-    def _end_former(self, request: Request) -> None:
-        """The session that the browser came with; a new login never goes on with an old one."""
-        if request.state.who is not None:
-            log_out(self._opened(), request.state.who, now=datetime.now(UTC))
+    def _end_former(self, request: Request) -> bool:
+        """End the session that the browser came with; whether it was begun at the identity provider."""
+        who: Who | None = request.state.who
+        if who is None or who.via is not Via.SESSION:
+            return False
+        state = self._opened()
+        with state.read() as session:
+            user = user_with(session, who.id)
+        log_out(state, who, now=datetime.now(UTC))
+        return user is not None and user.issuer is not None
 
     def _in_the_clear(self, request: Request) -> bool:
         """A password, and the cookie after it, would cross a network unencrypted."""
@@ -100,7 +117,15 @@ class Doors:
         return host_name(request.headers.get("host", "")) not in LOOPBACK
 
     def _page(
-        self, request: Request, target: str, *, name: str = "", wrong: str = "", good: str = "", status: int = 200
+        self,
+        request: Request,
+        target: str,
+        *,
+        name: str = "",
+        wrong: str = "",
+        good: str = "",
+        status: int = 200,
+        way_out: str | None = None,
     ) -> Response:
         token = self._cookies.read(request.headers, self._cookies.form_name) or new_session_secret()
         if self._in_the_clear(request):
@@ -125,37 +150,21 @@ class Doors:
             for text, kind, role in ((wrong, "", "alert"), (good, " good", "status"))
             if text
         )
+        if self._provider is not None:
+            start = f"/login/oidc?next={quote(target, safe='')}"
+            form = (
+                f'<a class="door-button" href="{html_text(start, 6000)}">Log in with your organisation</a>'
+                f'<p class="door-or">or with a local account</p>{form}'
+            )
+        if safe_link(way_out):
+            notes += (
+                '<p class="door-note">You are still logged in at the identity provider. '
+                f'<a href="{html_text(way_out, 4000)}">Log out there, too</a></p>'
+            )
         foot = "No account yet? Ask an admin: accounts are made with gatewatch users add."
         answer = HTMLResponse(document("Log in", f"{notes}{form}", foot), status_code=status)
         self._cookies.form(answer, token)
         return answer
-
-
-def document(title: str, inside: str, foot: str) -> str:
-    """A page outside of the dashboard. inside: HTML; title and foot: text."""
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html_text(title)} · gatewatch</title>"
-        '<link rel="icon" href="/assets/favicon.svg"><script src="/assets/first/theme.js"></script>'
-        '<link rel="stylesheet" href="/assets/gatewatch.css"><link rel="stylesheet" href="/assets/login.css"></head>\n'
-        '<body class="door"><main><p class="door-brand"><img src="/assets/favicon.svg" alt="">gatewatch</p>'
-        f'<div class="card"><h1>{html_text(title)}</h1>{inside}</div><p class="door-foot">{html_text(foot)}</p>'
-        "</main></body></html>\n"
-    )
-
-
-def safe_target(text: str | None) -> str:
-    """A path of our own to go on to, `/` for whatever else was asked: a login must not lead to another site."""
-    if not text or len(text) > 2000 or not text.startswith("/") or text.startswith(("//", "/\\", "/login", "/logout")):
-        return "/"
-    if not text.isprintable() or "\\" in text:
-        return "/"
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return "/"
-    return "/" if parts.scheme or parts.netloc else text
 
 
 async def _fields(request: Request) -> dict[str, str]:

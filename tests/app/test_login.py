@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from gatewatch.app import build_app
-from gatewatch.app.login import safe_target
+from gatewatch.app.doorpage import safe_target
 from gatewatch.settings import Settings
 from gatewatch.store.audit import audit_events
 from gatewatch.store.sessions import sessions

@@ -23,7 +23,7 @@ from gatewatch.settings import Settings
 from gatewatch.store.state import State, open_state
 from tests.people import NAMES, add_people, csrf, log_in
 
-OPEN_TO_ALL = {"/healthz", "/readyz", "/login", "/logout"}
+OPEN_TO_ALL = {"/healthz", "/readyz", "/login", "/login/oidc", "/login/oidc/callback", "/logout"}
 """What may be public. Whoever adds a public route must add it here, and say why in the commit."""
 
 
@@ -42,7 +42,12 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    settings = Settings(data_dir=tmp_path_factory.mktemp("routes") / "data", requests_per_second=100_000)
+    settings = Settings(
+        data_dir=tmp_path_factory.mktemp("routes") / "data",
+        requests_per_second=100_000,
+        oidc_issuer="http://127.0.0.1:1",
+        oidc_client_id="gatewatch",
+    )
     state = open_state(settings)
     add_people(state)
     app = build_app(settings)
