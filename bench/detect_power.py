@@ -158,8 +158,8 @@ def by_age(eventful: Sequence[Judgement], calm: Sequence[Judgement]) -> list[Age
 
 
 def calm_labels(labels: Labels) -> Labels:
-    """The same record with nothing true in it: everything that alarms is false."""
-    return replace(labels, incidents=(), benign=())
+    """The same record without incidents: everything that alarms is false."""
+    return replace(labels, incidents=())
 
 
 def quiet(labels: Labels, claims: Sequence[Claim]) -> Judgement:
