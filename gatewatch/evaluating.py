@@ -38,6 +38,7 @@ from gatewatch.records import (
 )
 from gatewatch.settings import Settings
 from gatewatch.store.detector_state import forget_states, load_state, save_state, states_before
+from gatewatch.store.lake import added
 from gatewatch.store.manifest import covered, segments
 from gatewatch.store.reading import coverage, read_clients, read_minutes
 from gatewatch.store.state import State
@@ -111,7 +112,7 @@ def evaluate(state: State, settings: Settings, horizon: datetime) -> Evaluation 
             return None
         until = now_seen.until
         since = until - history(settings)
-        changed = _changed_from(before, now_seen)
+        changed = _changed_from(before, now_seen, since)
         rows = [] if changed is None else states_before(session, CHECKPOINTS, changed)
     base = _read_checkpoint(*rows[0]) if rows else Checkpoint(since)
     minutes = _before(read_minutes(state, base.at, until), until)
@@ -163,8 +164,8 @@ def _look(state: State, settings: Settings, horizon: datetime) -> Seen:
     parts: dict[str, list[str]] = {}
     for segment in listed:
         hour = segment.min_at.replace(minute=0, second=0, microsecond=0).isoformat()
-        parts.setdefault(hour, []).append(f"{segment.path} {segment.sha256}")
-    hours = {hour: _digest("\n".join(sorted(paths))) for hour, paths in parts.items()}
+        parts.setdefault(hour, []).append(segment.token)
+    hours = {hour: added(tokens) for hour, tokens in parts.items()}  # compaction changes none of them
     intervals = {f"{_digest(source)} {start.isoformat()}": end.isoformat() for source, start, end in spans}
     budgets = sorted(settings.detector_budgets.items())
     budget = f"{settings.false_alarms_per_week} {budgets} {settings.dead_after_days} {settings.late_hours}"
@@ -172,13 +173,16 @@ def _look(state: State, settings: Settings, horizon: datetime) -> Seen:
     return Seen(key, until, hours, intervals)
 
 
-def _changed_from(before: Seen | None, now: Seen) -> datetime | None:
-    """The first moment about which something new is known; None: everything, from the start."""
+def _changed_from(before: Seen | None, now: Seen, since: datetime) -> datetime | None:
+    """The first moment about which something new is known; None: everything, from the start.
+
+    What was before `since` counts no longer: old segments may have been removed.
+    """
     if before is None or before.key != now.key:
         return None
     moments = [before.until, now.until]
     for hour in before.hours.keys() | now.hours.keys():
-        if before.hours.get(hour) != now.hours.get(hour):
+        if before.hours.get(hour) != now.hours.get(hour) and datetime.fromisoformat(hour) + _HOUR > since:
             moments.append(datetime.fromisoformat(hour))
     for name in before.intervals.keys() | now.intervals.keys():
         old, new = before.intervals.get(name), now.intervals.get(name)

@@ -20,7 +20,6 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from gatewatch.errors import SourceError
 from gatewatch.frames import REQUESTS
@@ -37,8 +36,8 @@ from gatewatch.store.batches import (
     renew_batch,
     sweep_expired,
 )
-from gatewatch.store.lake import Lake
-from gatewatch.store.packed import SHAPES, column_sql, pack
+from gatewatch.store.lake import publish_segment
+from gatewatch.store.packed import column_sql, pack
 from gatewatch.store.state import State
 from ingest.files import LogFile, Piece, group, split
 from ingest.identity import Identities
@@ -70,34 +69,8 @@ class LakeWriter:
     root: Path
 
     def write(self, kind: str, table: pa.Table, task: Task, number: int, min_at: datetime, max_at: datetime) -> Segment:
-        lake = Lake(self.root)
-        temporary, relative = lake.new_segment(kind, task.batch, number, min_at)
         kept = _stored(table, task) if kind == "requests" else table
-        with lake.writing():
-            pq.write_table(
-                kept,
-                temporary,
-                compression="zstd",
-                compression_level=1,  # half the time of level 3 for two bytes an event
-                row_group_size=65536,
-                use_dictionary=[name for name in kept.column_names if name not in _UNIQUE | _ENCODED.keys()],
-                column_encoding={name: _ENCODED[name] for name in kept.column_names if name in _ENCODED},
-                store_schema=False,  # a dictionary is how a column is stored, not what it is
-            )
-        size, digest = temporary.stat().st_size, lake.sha256(temporary)
-        lake.publish(temporary, relative)
-        return Segment(kind, relative, len(table), size, min_at, max_at, digest)
-
-
-_UNIQUE = frozenset(
-    {"at", "path", "request_id", "extended_request_id", "trace_id", *(shape.packed for shape in SHAPES)}
-)
-
-
-_ENCODED = {
-    "at": "DELTA_BINARY_PACKED",
-    "trace_id_lead": "DELTA_BINARY_PACKED",
-}
+        return publish_segment(self.root, kind, task.batch, number, kept, min_at, max_at)
 
 
 def _stored(accepted: pa.Table, task: Task) -> pa.Table:
@@ -351,17 +324,19 @@ class _Kept:
         self._segments = list(state.request_segments())
 
     def __call__(self, first_s: float, last_s: float) -> Iterator[Identities]:
-        reached = [
-            segment
-            for segment in self._segments
-            if segment.min_at.timestamp() <= last_s and segment.max_at.timestamp() >= first_s
-        ]
+        reached = [segment for segment in self._segments if _within(segment, first_s, last_s)]
         self._segments = [segment for segment in self._segments if segment not in reached]
         record = ", ".join(f'"{name}"' for name in RECORD)
         names = ", ".join(map(column_sql, RECORD))
         expression = IDENTITY_SQL.format(otherwise=f"ELSE hash({record})")
-        for segment in reached:
+        while reached:
+            segment = reached.pop(0)
             path = self._state.lake.root / segment.path
+            if not path.exists():  # joined with others since the manifest was read, long ago
+                reached = [one for one in self._state.request_segments() if _within(one, first_s, last_s)]
+                if segment in reached:
+                    raise SourceError(f"{path}: a segment of the lake is missing; `gatewatch db verify` tells more")
+                continue
             try:
                 with duckdb.connect(config={"threads": "1"}) as connection:
                     connection.execute("SET TimeZone = 'UTC'")
@@ -373,6 +348,10 @@ class _Kept:
             except duckdb.IOException as error:
                 raise SourceError(f"{path}: a segment of the lake cannot be read: {error}") from None
             yield np.asarray(columns["identity"], dtype=np.uint64)
+
+
+def _within(segment: Segment, first_s: float, last_s: float) -> bool:
+    return segment.min_at.timestamp() <= last_s and segment.max_at.timestamp() >= first_s
 
 
 def _text(value: str) -> str:

@@ -23,6 +23,7 @@ from alerts.decide import decide
 from gatewatch.errors import ChannelError, GatewatchError, LeaseLost
 from gatewatch.evaluating import evaluate
 from gatewatch.evidencing import with_cards
+from gatewatch.housekeeping import keep_house
 from gatewatch.ingesting import ingest_paths
 from gatewatch.settings import Settings
 from gatewatch.store import leases, outbox
@@ -34,6 +35,10 @@ log = logging.getLogger(__name__)
 
 CLOSE_DELAY = timedelta(minutes=2)
 """A minute is looked at when it has been over so long; later lines make the next tick look again."""
+
+
+HOUSE_SECONDS = 3600
+"""Seconds between two looks at what can be joined or removed in the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +157,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     for job, seconds in ((worker.follow, settings.follow_seconds), (worker.tick, settings.tick_seconds)):
         scheduler.add_job(job, "interval", seconds=seconds, next_run_time=begin, id=job.__name__)
     scheduler.add_job(worker.deliver, "interval", seconds=5, next_run_time=begin, id="deliver")
+    scheduler.add_job(worker.house, "interval", seconds=HOUSE_SECONDS, next_run_time=begin, id="house")
     scheduler.start()
     try:
         stop.wait()
@@ -180,6 +186,12 @@ class _Worker:
 
     def follow(self) -> None:
         self._claimed("follow", self._settings.follow_seconds, lambda: follow(self._state, self._settings))
+
+    def house(self) -> None:
+        def keep() -> None:
+            keep_house(self._state, self._settings, datetime.now(UTC))
+
+        self._claimed("house", HOUSE_SECONDS, keep)
 
     def deliver(self) -> None:
         self._noted("deliver", lambda: deliver(self._state, self._settings, datetime.now(UTC)))

@@ -83,6 +83,12 @@ class Settings(BaseSettings):
     )
     dead_after_days: float = Field(default=32.0, gt=0, description="days without a call before a resource is dead")
     dead_letter_bytes: int = Field(default=64 << 20, ge=0, description="bytes of rejected lines kept per store")
+    keep_requests_days: float | None = Field(
+        default=None, ge=1, description="days that single requests are kept; default: for ever"
+    )
+    keep_rollups_days: float | None = Field(
+        default=None, ge=60, description="days that rollups are kept, at least 60 for the detectors; default: for ever"
+    )
     disk_warn_percent: float = Field(default=85.0, gt=0, le=100, description="how full a disk is warned about")
     disk_stop_percent: float = Field(default=95.0, gt=0, le=100, description="how full a disk takes no new data in")
     smtp_url: SecretStr | None = Field(

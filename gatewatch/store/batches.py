@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from gatewatch.errors import LeaseLost, StoreError
-from gatewatch.store.lake import Segment, check_batch_id
+from gatewatch.store.lake import Segment, check_batch_id, token_of
 from gatewatch.store.letters import (
     DeadLetter,
     StoredLetter,
@@ -178,7 +178,7 @@ def commit_batch(
         if batch is None or batch.state != "leased":
             raise LeaseLost(f"lease of batch {batch_id} was lost")
         if segments:
-            session.execute(insert(SegmentRow), [_segment_values(segment, batch_id) for segment in segments])
+            session.execute(insert(SegmentRow), [segment_values(segment, batch_id) for segment in segments])
         _move_checkpoints(session, batch.source, batch_id, checkpoints, now)
         _add_outcomes(session, batch.source, batch_id, outcomes)
         _add_reject_counts(session, batch.source, batch_id, reject_counts)
@@ -233,7 +233,7 @@ def sweep_expired(state: State) -> int:
 
 
 def batch_state(state: State, batch_id: str) -> str | None:
-    """leased, committed, abandoned, or None when there is no such batch."""
+    """leased, committed, compacted, abandoned, or None when there is no such batch."""
     with state.read() as session:
         return session.execute(select(BatchRow.state).where(BatchRow.id == batch_id)).scalar_one_or_none()
 
@@ -256,7 +256,7 @@ def _position(row: CheckpointRow) -> Position:
     return Position(row.offset_bytes, row.lines, row.size_bytes, row.mtime_ns, row.done, row.fingerprint)
 
 
-def _segment_values(segment: Segment, batch_id: str) -> dict[str, object]:
+def segment_values(segment: Segment, batch_id: str) -> dict[str, object]:
     # A file of another batch would be swept with that batch: names begin with the id (design.md D3).
     if not segment.path.rpartition("/")[2].startswith(f"{batch_id}-"):
         raise ValueError(f"segment {segment.path[:200]!r} does not belong to batch {batch_id}")
@@ -268,6 +268,7 @@ def _segment_values(segment: Segment, batch_id: str) -> dict[str, object]:
         "min_at": segment.min_at,
         "max_at": segment.max_at,
         "sha256": segment.sha256,
+        "token": segment.token or token_of(segment.path, segment.sha256),
         "batch_id": batch_id,
     }
 

@@ -3,32 +3,61 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from gatewatch.store.lake import Segment
-from gatewatch.store.models import CoverageRow, SegmentRow
+from gatewatch.store.lake import Segment, token_of
+from gatewatch.store.models import BatchRow, CoverageRow, SegmentRow
+
+_COLUMNS = (
+    SegmentRow.kind,
+    SegmentRow.path,
+    SegmentRow.rows,
+    SegmentRow.size_bytes,
+    SegmentRow.min_at,
+    SegmentRow.max_at,
+    SegmentRow.sha256,
+    SegmentRow.token,
+)
 
 
 def segments(
     session: Session, kind: str, since: datetime | None = None, until: datetime | None = None
 ) -> list[Segment]:
     """Segments that may hold rows of [since, until), oldest first."""
-    question = select(
-        SegmentRow.kind,
-        SegmentRow.path,
-        SegmentRow.rows,
-        SegmentRow.size_bytes,
-        SegmentRow.min_at,
-        SegmentRow.max_at,
-        SegmentRow.sha256,
-    ).where(SegmentRow.kind == kind)
+    question = select(*_COLUMNS).where(SegmentRow.kind == kind)
     if since is not None:
         question = question.where(SegmentRow.max_at >= since)
     if until is not None:
         question = question.where(SegmentRow.min_at < until)
-    return [Segment(*row) for row in session.execute(question.order_by(SegmentRow.min_at, SegmentRow.path))]
+    return [_segment(row) for row in session.execute(question.order_by(SegmentRow.min_at, SegmentRow.path))]
+
+
+def sourced_segments(session: Session, *conditions: ColumnElement[bool]) -> list[tuple[str, Segment]]:
+    """(source, segment) of all segments that fulfil these conditions on SegmentRow, oldest first."""
+    question = select(BatchRow.source, *_COLUMNS).join(BatchRow, BatchRow.id == SegmentRow.batch_id).where(*conditions)
+    rows = session.execute(question.order_by(SegmentRow.min_at, SegmentRow.path))
+    return [(row.source, _segment(row)) for row in rows]
+
+
+def hour_of(segment: Segment) -> datetime:
+    """The hour that a segment belongs to: that of its first row."""
+    return segment.min_at.replace(minute=0, second=0, microsecond=0)
+
+
+def _segment(row: Any) -> Segment:
+    return Segment(
+        row.kind,
+        row.path,
+        row.rows,
+        row.size_bytes,
+        row.min_at,
+        row.max_at,
+        row.sha256,
+        row.token or token_of(row.path, row.sha256),
+    )
 
 
 def covered(

@@ -17,7 +17,7 @@ from gatewatch.store.base import Base as Base
 from gatewatch.store.base import BigId
 from gatewatch.store.columns import Json
 
-SCHEMA = "0002"
+SCHEMA = "0003"
 """The newest migration: what this program writes."""
 
 
@@ -33,7 +33,10 @@ class SourceRow(Base):
 
 
 class BatchRow(Base):
-    """state: leased, committed or abandoned. swept_at: when the files of an abandoned batch were removed."""
+    """state: leased, committed, abandoned, or compacted (it joined others' segments and brought no lines).
+
+    swept_at: when the files of an abandoned batch were removed.
+    """
 
     __tablename__ = "ingest_batch"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -70,7 +73,7 @@ class CheckpointRow(Base):
 
 
 class SegmentRow(Base):
-    """The manifest: readers see a file of the lake only when it stands here."""
+    """The manifest: readers see a file of the lake only when it stands here. token: see lake.Segment."""
 
     __tablename__ = "segment"
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -82,7 +85,16 @@ class SegmentRow(Base):
     max_at: Mapped[datetime]
     sha256: Mapped[str]
     batch_id: Mapped[str] = mapped_column(ForeignKey("ingest_batch.id"))
+    token: Mapped[str | None]
     __table_args__ = (Index(None, "kind", "min_at"), Index(None, "batch_id"))
+
+
+class RemovedSegmentRow(Base):
+    """A file that the manifest lists no longer; it stays for a while, for those who began to read before."""
+
+    __tablename__ = "removed_segment"
+    path: Mapped[str] = mapped_column(primary_key=True)
+    removed_at: Mapped[datetime]
 
 
 class CoverageRow(Base):

@@ -191,7 +191,7 @@ def stream_requests(
                 packed = {field.name for shape in SHAPES if shape.column in schema.names for field in shape.fields}
                 wanted = [name for name in {*schema.names, "at", *packed} if name in file.schema_arrow.names]
                 for batch in file.iter_batches(batch_size=32_768, columns=wanted):
-                    kept = _conform(_within(unpack(pa.Table.from_batches([batch])), since, until), schema)
+                    kept = conform(_within(pa.Table.from_batches([batch]), since, until), schema)
                     yield from (kept if asked is None else selected(kept, asked)).to_batches()
         except (OSError, pa.ArrowInvalid) as error:
             raise StoreError(f"{path}: a segment that the manifest lists cannot be read: {error}") from error
@@ -207,8 +207,9 @@ def _within(table: pa.Table, since: datetime | None, until: datetime | None) -> 
     return table
 
 
-def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The table with exactly these columns: a column that an older segment lacks is NULL."""
+def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The table of a segment with exactly these columns: one that an older segment lacks is NULL."""
+    table = unpack(table)
     columns = [
         table.column(field.name).cast(field.type)
         if field.name in table.column_names

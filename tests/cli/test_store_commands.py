@@ -186,3 +186,27 @@ def test_settings_are_checked_and_shown_with_their_origin(
     assert main(["config", "check"]) == 2
     assert "did you mean 'port'" in capsys.readouterr().err
     run(capsys, "config", "check", "--config", "absent.toml", code=2)
+
+
+def test_the_lake_is_checked_joined_and_pruned(
+    tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, begin in (("a.log", 0), ("b.log", 50)):
+        lines = [LINE % (n, n, START_MS + n * 1000, "/a", 200) for n in range(begin, begin + 50)]
+        (tmp_path / name).write_text("".join(lines))
+        run(capsys, "ingest", name)
+    assert run(capsys, "db", "verify") == "in order\n"
+    assert run(capsys, "db", "compact").startswith("4 segments became 2;")
+    assert run(capsys, "db", "verify", "--quick") == "in order\n"
+    assert len(run(capsys, "export", "requests").splitlines()) == 100
+    assert "everything is kept" in run(capsys, "db", "prune")
+    monkeypatch.setenv("GATEWATCH_KEEP_REQUESTS_DAYS", "1")
+    shown = "requests: 1 segments, 100 rows, 0.0 MiB\n"
+    assert run(capsys, "db", "prune") == shown
+    assert len(run(capsys, "export", "requests").splitlines()) == 100
+    assert run(capsys, "db", "prune", "--yes") == f"{shown}removed; the files go within an hour\n"
+    assert run(capsys, "export", "requests") == ""
+    assert len(run(capsys, "export", "minutes").splitlines()) == 3
+    assert run(capsys, "db", "prune", "--yes") == "nothing is too old\n"
+    next((store / "lake" / "minutes").rglob("*.parquet")).unlink()
+    assert "missing" in run(capsys, "db", "verify", code=3)
