@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from gatewatch.errors import UsageError
 from gatewatch.records import JUDGED
+from gatewatch.secretrefs import dereferenced
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -106,6 +107,9 @@ class Settings(BaseSettings):
     outbound_allow: tuple[str, ...] = Field(
         default=(), description="exact hosts on private networks that webhooks and the identity provider may be on"
     )
+    log_format: str = Field(
+        default="text", pattern="^(text|json)$", description="how serve and worker write their own log"
+    )
     aws_endpoint_url: str | None = Field(default=None, description="endpoint of an AWS double, for tests")
 
     @classmethod
@@ -183,12 +187,22 @@ def load_settings(explicit: Path | None = None, **overrides: Any) -> Settings:
             hint = f"; did you mean GATEWATCH_{close[0].upper()}?" if close else ""
             raise UsageError(f"environment: unknown setting {key}{hint}")
     try:
-        settings = Settings(**values)
+        settings = _with_secrets(Settings(**values))
         return settings.model_copy(update={key: value for key, value in overrides.items() if value is not None})
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"setting {where!r}: {first['msg']}") from None
+
+
+def _with_secrets(settings: Settings, names: Iterable[str] | None = None) -> Settings:
+    """The settings with secrets in the place of references to them."""
+    found = {}
+    for name in Settings.model_fields if names is None else names:
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr):
+            found[name] = SecretStr(dereferenced(name, value.get_secret_value()))
+    return settings.model_copy(update=found)
 
 
 class _Set(Settings):
@@ -228,7 +242,7 @@ def with_set(settings: Settings, assignments: Iterable[str]) -> Settings:
         first = error.errors(include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"--set {where}: {first['msg']}") from None
-    return settings.model_copy(update={key: getattr(checked, key) for key in given})
+    return _with_secrets(settings.model_copy(update={key: getattr(checked, key) for key in given}), given)
 
 
 def origins(explicit: Path | None = None) -> dict[str, str]:

@@ -7,7 +7,9 @@ link        safe_link     an address that may stand in a link, else ''
 html        html_text     text or attribute of HTML
 slack       mrkdwn, plain_text   text of a Slack message
 mail        mail_header   value of a mail header
-log         log_text      part of a log line or a terminal's line; hidden characters become visible
+log         log_text      part of a log line; hidden characters become visible
+            visible       part of a terminal's line, the same without a bound
+json        json_text     JSON for people's eyes, in printable ASCII
 csv         csv_cell      cell of a spreadsheet
 plotly      plotly_text   label, tick or hover text of a chart
 """

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from alerts.render.text import plain
+from alerts.render.log import visible
 from gatewatch.records import iso
 
 _MOST = 32_000
 """A spreadsheet's cell holds 32,767 characters."""
 
-_FORMULA = "=+-@＝＋－＠"
+FORMULA = "=+-@＝＋－＠"
 
 
 def csv_cell(value: object) -> str | int | float:
-    """`value` for `csv.writer`. A text that a spreadsheet would run gets an apostrophe; numbers stay numbers.
+    r"""`value` for `csv.writer`. A text that a spreadsheet would run gets an apostrophe; numbers stay numbers.
 
-    >>> csv_cell("=1+1"), csv_cell(-5), csv_cell(None)
-    ("'=1+1", -5, '')
+    >>> csv_cell("=1+1"), csv_cell(-5), csv_cell(None), csv_cell("a\x1b")
+    ("'=1+1", -5, '', 'a\\x1b')
     """
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -25,5 +25,6 @@ def csv_cell(value: object) -> str | int | float:
         return value
     if isinstance(value, datetime):
         return iso(value)
-    text = plain(value, _MOST)
-    return "'" + text if text[:1] and text[0] in _FORMULA else text
+    text = visible(value)
+    text = text if len(text) <= _MOST else text[: _MOST - 1] + "…"
+    return "'" + text if text.lstrip()[:1] in {*FORMULA} else text

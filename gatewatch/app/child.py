@@ -6,6 +6,7 @@ is killed.
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import signal
@@ -24,6 +25,7 @@ import uvicorn
 from gatewatch.app.build import build_app
 from gatewatch.app.client import networks
 from gatewatch.app.wire import Connections, Wire
+from gatewatch.logs import set_up_logging
 from gatewatch.settings import Settings
 
 DRAIN_SECONDS = 8
@@ -33,6 +35,8 @@ DRAIN_SECONDS = 8
 def main(arguments: list[str]) -> int:
     role, descriptor = arguments
     settings = Settings(**orjson.loads(_first_line()))
+    set_up_logging(logging.WARNING, settings.log_format)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold secrets
     threading.Thread(target=_watch_parent, name="watch-parent", daemon=True).start()
     if role == "web":
         web(settings, socket.socket(fileno=int(descriptor)))
@@ -48,7 +52,7 @@ def web(settings: Settings, listener: socket.socket) -> None:
         build_app(settings),
         http=partial(Wire, connections=Connections(exempt=_near(settings))),  # type: ignore[arg-type]
         loop="gatewatch.app.wire:quick_handshakes",
-        log_level="warning",
+        log_config=None,  # ours is set up
         access_log=False,  # lines made of what clients send
         server_header=False,
         proxy_headers=False,

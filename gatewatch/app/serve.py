@@ -126,7 +126,12 @@ def _starter(settings: Settings, listener: socket.socket) -> Callable[[str], sub
     def start(role: str) -> subprocess.Popen[bytes]:
         # The settings go through the pipe, not the command line: they hold secrets. The pipe stays open, and its end
         # tells the child that we are gone, however we went.
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("GATEWATCH_")}
+        secret = {one.get_secret_value() for _, one in settings if isinstance(one, SecretStr)}
+        environment = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith("GATEWATCH_") and value not in secret  # env:NAME leads to one
+        }
         environment["PYTHONPATH"] = os.pathsep.join(part for part in sys.path if part)
         process = subprocess.Popen(  # noqa: S603  our own program
             [sys.executable, "-m", "gatewatch.app.child", role, str(listener.fileno())],

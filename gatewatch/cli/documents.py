@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import orjson
-
+from alerts.render.csv import csv_cell
+from alerts.render.json import json_text as json_text
 from gatewatch.cli.terminal import safe
 from gatewatch.records import JSON, Blind, Finding, Measured, Severity, iso
 
@@ -61,8 +60,6 @@ _COLOURS = {
     Severity.CRITICAL: "bold red",
 }
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -88,29 +85,6 @@ class Report:
             "passed_over": list(self.passed_over),
             "coverage": [one.to_json() for one in self.coverage],
         }
-
-
-def json_text(value: JSON, *, pretty: bool = False) -> str:
-    """JSON in pure printable ASCII: whatever an attacker put into a log, a terminal that shows it stays harmless.
-
-    >>> json_text({"path": "\\u202e\\x9b2J"})
-    '{"path":"\\\\u202e\\\\u009b2J"}'
-    """
-    raw = orjson.dumps(value, option=orjson.OPT_INDENT_2 if pretty else 0)
-    if raw.isascii() and b"\x7f" not in raw:
-        return raw.decode()
-    text = json.dumps(value, indent=2 if pretty else None, separators=None if pretty else (",", ":"))
-    return text.replace("\x7f", "\\u007f")
-
-
-def csv_cell(value: object) -> str:
-    """One cell: control characters spelled out, and nothing that a spreadsheet takes for a formula."""
-    if value is None:
-        return ""
-    if isinstance(value, bool | int | float):
-        return str(value)
-    text = safe(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def csv_line(cells: Sequence[object]) -> str:

@@ -15,6 +15,7 @@ import click
 
 from gatewatch import __version__
 from gatewatch.cli.terminal import colour_wanted, safe, stderr_line
+from gatewatch.logs import set_up_logging
 
 if TYPE_CHECKING:
     from gatewatch.cli.progress import Reporter
@@ -171,12 +172,8 @@ def common(function: F) -> F:
     return function
 
 
-def set_up_logging(verbose: int) -> None:
-    """Logs go to stderr: warnings always, -v info, -vv debug."""
-    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
-    logging.basicConfig(
-        level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )
+LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
+"""Logs go to stderr: warnings always, -v info, -vv debug."""
 
 
 def pass_ui(function: F) -> F:
@@ -185,7 +182,7 @@ def pass_ui(function: F) -> F:
     @click.pass_context
     def with_ui(ctx: click.Context, *args: Any, **kwargs: Any) -> Any:
         ui = ctx.ensure_object(Ui)
-        set_up_logging(ui.verbose)
+        set_up_logging(LEVELS[min(ui.verbose, 2)])
         return ctx.invoke(function, ui, *args, **kwargs)
 
     with_ui.__name__ = function.__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import BinaryIO
 
@@ -10,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from alerts.render.csv import FORMULA
 from gatewatch.cli.documents import json_text
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -74,7 +76,7 @@ def _cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if not pa.types.is_string(column.type):
         return column
     plain = pc.replace_substring_regex(column, r"[\x00-\x1f\x7f-\x{9f}\p{Cf}\x{2028}\x{2029}]", "\ufffd")
-    return pc.replace_substring_regex(plain, r"^([=+@-])", r"'\1")
+    return pc.replace_substring_regex(plain, rf"^(\s*[{re.escape(FORMULA)}])", r"'\1")
 
 
 def _iso(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
-import unicodedata
 from typing import TYPE_CHECKING, TextIO
+
+from alerts.render.log import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_PLAIN = re.compile(r"[ -~]*\Z")
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 PIPE_WIDTH = 120
 
-
-def safe(text: object) -> str:
-    """The text with every control, format (bidirectional, zero width) and unassigned character spelled out.
-
-    >>> safe("a\\x1b[31mb")
-    'a\\\\x1b[31mb'
-    """
-    value = str(text)
-    if _PLAIN.match(value):
-        return value
-    return "".join(_spelled(char) if unicodedata.category(char) in _HIDDEN else char for char in value)
-
-
-def _spelled(char: str) -> str:
-    code = ord(char)
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+safe = visible
 
 
 def colour_wanted(choice: str, stream: TextIO) -> bool:

@@ -8,7 +8,8 @@ from types import FrameType
 
 import click
 
-from gatewatch.cli.root import Command, Ui, pass_ui
+from gatewatch.cli.root import LEVELS, Command, Ui, pass_ui
+from gatewatch.logs import set_up_logging
 
 
 @click.command(cls=Command, examples=("gatewatch worker",))
@@ -27,4 +28,6 @@ def command(ui: Ui) -> None:
 
     signal.signal(signal.SIGTERM, stopping)
     signal.signal(signal.SIGINT, stopping)
-    run_worker(ui.settings(), stop)
+    settings = ui.settings()
+    set_up_logging(LEVELS[min(ui.verbose, 2)], settings.log_format)
+    run_worker(settings, stop)
