@@ -33,6 +33,7 @@ from gatewatch.store.batches import (
     checkpoints,
     commit_batch,
     lease_batch,
+    note_checkpoints,
     renew_batch,
     sweep_expired,
 )
@@ -44,6 +45,7 @@ from ingest.identity import Identities
 from ingest.inputs import STDIN, inputs
 from ingest.pool import Repetitions, run
 from ingest.queries import IDENTITY_SQL, RECORD
+from ingest.reading import beginning, unpacked
 from ingest.scan import Accounting, Progress, chosen_formats, workers_for
 from ingest.work import Config, FileCount, Result, Task
 
@@ -121,11 +123,12 @@ def ingest_paths(
         known = checkpoints(state, source)
         seen = _Seen(known)
         starts = {file.name: seen.start(file) for file in found.files}
+        note_checkpoints(state, source, seen.renamed, datetime.now(UTC))
         todo = [file for file in found.files if starts[file.name] is not None]
         result.passed_over = len(found.files) - len(todo)
         places = {name: start for name, start in starts.items() if start is not None}
         if progress is not None:
-            progress.total(sum(file.size - places[file.name].offset for file in todo))
+            progress.total(sum(file.size - places[file.name].offset * (file.kind == "plain") for file in todo))
         run_ = _Run(state, source, result, progress, {name: place.lines for name, place in places.items()})
         pieces: Iterator[Piece] = (
             piece for file in todo for piece in split(file, start=places[file.name].offset, growing=True)
@@ -151,15 +154,21 @@ def ingest_paths(
 
 @dataclass(frozen=True, slots=True)
 class _Place:
+    """offset: bytes of the text (of the file itself, when it is plain) that were read."""
+
     offset: int = 0
     lines: int = 0
 
 
 class _Seen:
-    """What was read of files, found again by path or, when a file was moved or copied, by its content."""
+    """What was read of files, found again by path or, when a file was moved, copied or packed, by its content.
+
+    renamed: stream -> position of files that turned out to be done under another name.
+    """
 
     def __init__(self, known: Mapping[str, Position]) -> None:
         self._known = known
+        self.renamed: dict[str, Position] = {}
         self._by_head: dict[str, list[Position]] = {}
         for position in known.values():
             self._by_head.setdefault(position.fingerprint.rpartition(":")[0], []).append(position)
@@ -171,7 +180,9 @@ class _Seen:
         if position is not None:
             if position.size == file.size and position.mtime_ns == file.mtime_ns and position.done:
                 return None
-            return self._after(file, [position]) if _holds(file, position) else _Place()
+            if _holds(file, position):
+                return self._after(file, [position])
+        # A new file, or another one under the name of a file that was renamed.
         moved = [
             position
             for length in self._lengths
@@ -179,13 +190,63 @@ class _Seen:
             for position in self._by_head.get(_head(file.path, length), ())
             if _holds(file, position)
         ]
-        return self._after(file, moved) if moved else _Place()
+        if not moved and file.kind in PACKED and self._lengths:
+            place, lines = self._packed(file)
+        elif moved:
+            place, lines = self._after(file, moved), max(position.lines for position in moved)
+        else:
+            return _Place()
+        if place is None:  # known by another name, which the next file may take
+            end = _fingerprint(file.path, file.size)
+            self.renamed[_stream(file)] = Position(file.size, lines, file.size, file.mtime_ns, True, end)
+        return place
+
+    def _packed(self, file: LogFile) -> tuple[_Place | None, int]:
+        """Where to go on in a file whose text was read before it was packed, as logrotate does it; lines read of it.
+
+        Only a text that begins like one of those is unpacked for it.
+        """
+        try:
+            head = beginning(file, _HEAD)
+            alike = [
+                position
+                for length in self._lengths
+                if length <= len(head)
+                for position in self._by_head.get(_head_of(head[:length]), ())
+            ]
+            ends = {position.offset: position for position in alike}
+            size, tails = _tails(unpacked(file), ends) if ends else (0, {})
+        except SourceError:
+            return _Place(), 0  # said when it is read
+        held = [ends[at] for at, tail in tails.items() if tail == ends[at].fingerprint.rpartition(":")[2]]
+        if not held:
+            return _Place(), 0
+        furthest = max(held, key=lambda position: position.offset)
+        return None if furthest.offset == size else _Place(furthest.offset, furthest.lines), furthest.lines
 
     def _after(self, file: LogFile, positions: Sequence[Position]) -> _Place | None:
         furthest = max(positions, key=lambda position: position.offset)
         if file.size == furthest.offset and furthest.done:
             return None
         return _Place(furthest.offset, furthest.lines) if file.kind == "plain" else _Place()
+
+
+PACKED = frozenset({"gzip", "zstd"})
+
+
+def _tails(chunks: Iterable[bytes], ends: Iterable[int]) -> tuple[int, dict[int, str]]:
+    """How long the text is, and the digest of the last bytes before each of these places in it."""
+    waiting = sorted(ends)
+    found: dict[int, str] = {}
+    size, held = 0, b""
+    for chunk in chunks:
+        held = held[-_HEAD:] + chunk
+        begin = size + len(chunk) - len(held)
+        size += len(chunk)
+        while waiting and waiting[0] <= size:
+            end = waiting.pop(0)
+            found[end] = _digest(held[max(end - _HEAD, 0) - begin : end - begin])
+    return size, found
 
 
 def _stream(file: LogFile) -> str:
@@ -204,12 +265,20 @@ def _fingerprint(path: str, offset: int) -> str:
     with open(path, "rb") as handle:
         handle.seek(max(offset - _HEAD, 0))
         last = handle.read(min(offset, _HEAD))
-    return f"{_head(path, min(offset, _HEAD))}:{hashlib.sha256(last).hexdigest()[:24]}"
+    return f"{_head(path, min(offset, _HEAD))}:{_digest(last)}"
 
 
 def _head(path: str, length: int) -> str:
     with open(path, "rb") as handle:
-        return f"{length}:{hashlib.sha256(handle.read(length)).hexdigest()[:24]}"
+        return _head_of(handle.read(length))
+
+
+def _head_of(text: bytes) -> str:
+    return f"{len(text)}:{_digest(text)}"
+
+
+def _digest(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()[:24]
 
 
 def _position(piece: Piece, lines: int) -> Position:
@@ -265,7 +334,8 @@ class _Run:
             lines = {file: count.lines for file, count in done.files.items()}
             lines |= {file: passed.lines for file, passed in done.passed.items()}
             before = {
-                piece.file.name: self.lines.get(piece.file.name, 0) if piece.offset else 0 for piece in done.task.pieces
+                piece.file.name: self.lines.get(piece.file.name, 0) if piece.offset or piece.skip else 0
+                for piece in done.task.pieces
             }
             positions = {
                 piece.file: _position(piece, before[piece.file.name] + lines[piece.file.name])

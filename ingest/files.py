@@ -64,13 +64,15 @@ class LogFile:
 class Piece:
     """A whole file, or a byte range of a plain one. `last`: no further piece of the file follows.
 
-    offset and end are bytes of the raw file; ranges begin behind a newline. end None: to the end.
+    offset and end are bytes of the raw file; ranges begin behind a newline. end None: to the end. skip: bytes of the
+    text of a packed file that were read before.
     """
 
     file: LogFile
     offset: int = 0
     end: int | None = None
     last: bool = True
+    skip: int = 0
 
 
 def expand(paths: Sequence[str], *, exclude: Iterable[str] = ()) -> tuple[list[str], list[SourceError]]:
@@ -137,11 +139,15 @@ def inspect(path: str, apis: Mapping[str, Known] = _NONE) -> tuple[LogFile, byte
 def split(file: LogFile, *, start: int = 0, growing: bool = False) -> Iterator[Piece]:
     """A plain file as ranges of about BLOCK_BYTES that end behind a newline; any other file as one piece.
 
-    growing: leave a JSON object at the end that is not closed yet to a later time.
+    start: bytes of the text that were read before. growing: leave a JSON object at the end that is not closed yet to a
+    later time.
     """
-    end = _whole_end(file) if growing and file.kind == "plain" else None
+    if file.kind != "plain":
+        yield Piece(file, skip=start)
+        return
+    end = _whole_end(file) if growing else None
     size = file.size if end is None else end
-    if file.kind != "plain" or size - start <= BLOCK_BYTES * 5 // 4:
+    if size - start <= BLOCK_BYTES * 5 // 4:
         if size > start or not file.size:
             yield Piece(file, start, end)
         return

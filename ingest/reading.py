@@ -14,7 +14,7 @@ from isal import isal_zlib
 
 from gatewatch.errors import SourceError
 from ingest.block import Text
-from ingest.files import BLOCK_BYTES, MAPPED_BYTES, Piece
+from ingest.files import BLOCK_BYTES, MAPPED_BYTES, LogFile, Piece
 
 EXPANDED_LIMIT = 4 << 30
 """Most bytes that one compressed object may expand to."""
@@ -36,19 +36,41 @@ def texts(piece: Piece) -> Iterator[Text]:
     try:
         if piece.file.kind == "plain":
             with open(path, "rb") as handle:
-                if piece.offset == 0 and piece.end is None and piece.file.size > MAPPED_BYTES:
-                    yield mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+                # Never beyond what the file was when it was looked at: what came since is read the next time.
+                end = piece.file.size if piece.end is None else piece.end
+                if piece.offset == 0 and piece.end is None and end > MAPPED_BYTES:
+                    yield mmap.mmap(handle.fileno(), end, access=mmap.ACCESS_READ)
                     return
                 handle.seek(piece.offset)
-                yield handle.read(-1 if piece.end is None else piece.end - piece.offset)
+                yield handle.read(end - piece.offset)
             return
-        yield from _at_line_ends(_unpacked(_stored(piece), name))
+        yield from _at_line_ends(_behind(unpacked(piece.file), piece.skip))
     except OSError as error:
         raise SourceError(f"{name}: {error.strerror or error}") from None
+    except ValueError as error:  # a map of what is no longer there
+        raise SourceError(f"{name}: became shorter while it was read ({error})") from None
 
 
-def _stored(piece: Piece) -> Iterator[bytes]:
-    return _STORED[piece.file.kind](piece.file.path, piece.file.name)
+def unpacked(file: LogFile) -> Iterator[bytes]:
+    """The text of a packed file; errors as of `texts`."""
+    return _unpacked(_STORED[file.kind](file.path, file.name), file.name)
+
+
+def beginning(file: LogFile, size: int) -> bytes:
+    """The first bytes of a packed file's text, with no more unpacked than these; errors as of `texts`."""
+    if file.kind == "gzip":
+        with open(file.path, "rb") as handle:
+            try:
+                return zlib.decompressobj(31).decompress(handle.read(_CHUNK >> 4), size)
+            except zlib.error as error:
+                raise SourceError(f"{file.name}: broken gzip data ({error}); nothing of this file was kept") from None
+    return next(unpacked(file), b"")[:size]
+
+
+def _behind(chunks: Iterator[bytes], skip: int) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk[skip:]
+        skip = max(skip - len(chunk), 0)
 
 
 def _gunzip_file(path: str, name: str) -> Iterator[bytes]:

@@ -194,7 +194,7 @@ def blocks(pieces: Sequence[Piece], first_lines: dict[str, int], failed: Callabl
     wrapped: list[tuple[str, int, int, Unwrapped]] = []
     for piece in pieces:
         path = piece.file.name
-        line, offset = first_lines.get(path, 1), piece.offset
+        line, offset = first_lines.get(path, 1), piece.offset + piece.skip
         if len(pieces) == 1:
             for text in texts(piece):
                 block = _block(path, line, offset, text)
@@ -322,7 +322,7 @@ def _no_logs(task: Task, block: Block, counts: Mapping[str, FileCount]) -> dict[
     whole = {  # all of their text is in this block
         piece.file.name
         for piece in task.pieces
-        if piece.offset == 0 and piece.last and (piece.file.kind == "plain" or len(task.pieces) > 1)
+        if piece.offset + piece.skip == 0 and piece.last and (piece.file.kind == "plain" or len(task.pieces) > 1)
     }
     for file, count in counts.items():
         if file not in whole or count.accepted or count.duplicate or not count.rejected:

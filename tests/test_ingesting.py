@@ -1,10 +1,11 @@
 import gzip
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from sqlalchemy import select
 
@@ -14,6 +15,8 @@ from gatewatch.store.batches import accounting, dead_letters
 from gatewatch.store.models import BatchRow
 from gatewatch.store.reading import read_minutes, read_requests
 from gatewatch.store.state import State, open_state
+from ingest.block import Text
+from ingest.files import Piece
 from tests.ingest.lines import START, a_line
 
 
@@ -231,3 +234,70 @@ def test_the_same_standard_input_counts_once(state: State, tmp_path: Path, monke
     assert stored(state) == 9
     with state.read() as session:
         assert [(account.files, account.lines) for account in accounting(session)] == [(1, 9)]
+
+
+def clf(numbers: range) -> bytes:
+    """Lines to the second and without an id: only what was read of a file protects against repetition."""
+    times = [(n, f"09/Jun/2026:12:{n // 60 % 60:02d}:{n % 60:02d} +0000") for n in numbers]
+    return "".join(f'192.0.2.1 - - [{time}] "GET /{n} HTTP/1.1" 200 5\n' for n, time in times).encode()
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda text: pa.Codec("zstd").compress(text, asbytes=True)])
+@pytest.mark.parametrize("count", [3, 500])
+def test_a_file_that_was_packed_is_known_by_its_text(
+    state: State, tmp_path: Path, count: int, pack: Callable[[bytes], bytes]
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "access.log").write_bytes(clf(range(count)))
+    assert ingest(state, folder).accounting.accepted == count
+    (folder / "access.log").unlink()
+    (folder / "access.log.1.gz").write_bytes(pack(clf(range(count))))
+    (folder / "access.log").write_bytes(clf(range(3000, 3010)))
+    again = ingest(state, folder)
+    assert (again.accounting.accepted, again.passed_over) == (10, 1)
+    # It had grown before it was packed.
+    (folder / "access.log").unlink()
+    (folder / "access.log.2.gz").write_bytes(pack(clf(range(3000, 3025)) + b"broken\n"))
+    later = ingest(state, folder)
+    assert (later.accounting.accepted, later.accounting.rejected, later.accounting.duplicate) == (15, 1, 0)
+    with state.read() as session:
+        assert [kept.letter.line for kept in dead_letters(session, limit=10)] == [26]
+    assert ingest(state, folder).accounting.lines == 0
+    # Another text that begins alike is read whole.
+    (folder / "other.gz").write_bytes(pack(clf(range(count - 1)) + clf(range(5000, 5003))))
+    assert ingest(state, folder).accounting.accepted == count + 2
+    assert sum(read_minutes(state).column("n").to_pylist()) == count + 10 + 15 + count + 2
+
+
+def test_a_file_that_was_renamed_stays_known_when_another_takes_its_name(state: State, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for turn in range(4):
+        for back in range(turn, 0, -1):  # logrotate
+            older = folder / (f"access.log.{back - 1}" if back > 1 else "access.log")
+            older.rename(folder / f"access.log.{back}")
+        (folder / "access.log").write_bytes(clf(range(turn * 100, turn * 100 + 50)))
+        assert ingest(state, folder).accounting.accepted == 50
+    assert sum(read_minutes(state).column("n").to_pylist()) == 200
+
+
+def test_what_is_written_while_a_file_is_read_counts_once(
+    state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ingest import reading
+
+    path = tmp_path / "a.log"
+    path.write_bytes(clf(range(10)))
+    texts = reading.texts
+
+    def grown(piece: Piece) -> Iterator[Text]:
+        with path.open("ab") as handle:
+            handle.write(clf(range(10, 15)))
+        yield from texts(piece)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ingest.work.texts", grown)
+        assert ingest(state, path).accounting.accepted == 10
+    assert ingest(state, path).accounting.accepted == 5
+    assert sum(read_minutes(state).column("n").to_pylist()) == 15

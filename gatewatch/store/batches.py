@@ -59,6 +59,7 @@ __all__ = [
     "count_dead_letters",
     "dead_letters",
     "lease_batch",
+    "note_checkpoints",
     "register_source",
     "remove_dead_letters",
     "renew_batch",
@@ -230,6 +231,12 @@ def sweep_expired(state: State) -> int:
         state.lake.remove_batches(abandoned)
         state.run(lambda session: _mark_swept(session, abandoned))
     return len(abandoned)
+
+
+def note_checkpoints(state: State, source: str, positions: Mapping[str, Position], now: datetime) -> None:
+    """Remember how far streams were read, when nothing of them has to be read: they have another name now."""
+    if positions:
+        state.run(lambda session: _move_checkpoints(session, source, "", positions, now))
 
 
 def batch_state(state: State, batch_id: str) -> str | None:
