@@ -51,13 +51,14 @@ FAMILIES: tuple[Family, ...] = (
         Kind.AUTH_FAILURE_SPIKE,
         "Auth failures",
         "Refused credentials out of line, and whose doing that is. Requests are counted by the cause of their refusal, "
-        "not by status: credentials that the gateway refuses, those that the back end refuses, a failing authorizer, "
-        "WAF blocks, and probing of unknown paths are five counts a stage. A single source is watched by itself, too.",
+        "not by status: missing, expired, badly signed, unknown and denied credentials, refusals by policy and by the "
+        "back end, a failing authorizer, WAF blocks, and probing of paths that never answered are counted apart, by "
+        "stage. A single source is watched by itself, too.",
         "A count a minute is compared with its usual rate for the hour of the week (shrunk to simpler averages while "
         "young, moved by the recent level) and with its usual odds to the successes, so that a crowd that brings its "
         "share of typing errors is no alarm. How unlikely the count of a trailing window (1 to 60 minutes, then 3 to "
-        "24 hours) is follows from a negative binomial whose spread is learned from the series itself. The alarm "
-        "limit follows from the budget and the number of looks.",
+        "24 hours) is follows from the tail of a negative binomial whose spread is learned from the series itself, and "
+        "what such a score is worth from the series' own hourly maxima. The alarm limit follows from the budget.",
         {
             "status": "without it refusals are not seen at all",
             "error_type": "tells why a request was refused",
@@ -71,15 +72,15 @@ FAMILIES: tuple[Family, ...] = (
         ("false_alarms_per_week",),
         "Login waves, token expiry that clients recover from, newcomers who mistype, offices behind one address, and "
         "scanners on unknown paths (information only).",
-        "Negative-binomial tail; gamma-Poisson shrinkage; CUSUM for the onset.",
+        "Negative-binomial tail; gamma-Poisson shrinkage; peaks over a threshold (Coles 2001); CUSUM for the onset.",
     ),
     Family(
         Kind.THROTTLING_ABUSE,
         "Throttling abuse",
         "Requests answered 429 out of line: by whom, and whether the caller or the limit is wrong. Offenders and "
         "victims are listed apart.",
-        "Throttled and quota refusals a minute, judged like auth failures. An alarm waits four minutes, in which a "
-        "client that backs off is done. Who: shares of the excess by key, else principal, else address.",
+        "Throttled and quota refusals a minute, judged like auth failures. An alarm waits as long as callers wait "
+        "before they come back, or it dies down. Who: shares of the excess by key, else principal, else address.",
         {
             "status": "without it 429 is not seen",
             "error_type": "tells quota from rate, and the gateway's limit from the back end's",
@@ -115,11 +116,11 @@ FAMILIES: tuple[Family, ...] = (
         "Latency outliers",
         "Answers slower than this route's own normal, since when, and in which layer: integration, authorizer, the "
         "gateway itself; by traces also cold start, the function itself, or a named downstream.",
-        "Log quantiles (median and p95) of each route and minute against the level of the hour of day, corrected for "
-        "small samples, weighted by what the sample can tell; trailing windows of 3 to 60 minutes; each route by "
-        "itself and all routes of a stage together, so that a shift of traffic is no slowness. The spread is the "
-        "sampling error and how far quarter-hours of this series stray by themselves. Layers: the rise of each "
-        "layer's mean is its share of the whole rise.",
+        "Each latency is ranked against the route's own ordinary values of the same hours. A window of 3 minutes to 4 "
+        "hours is out of line when its mean rank, or the share beyond its ordinary upper quantiles, is too high for "
+        "chance, within the budget, and by enough to matter; each route by itself and all routes of a stage together, "
+        "so that a shift of traffic is no slowness. Larger answers that take longer are set apart. Layers: the rise "
+        "of each layer is its share of the whole rise.",
         {
             "latency_ms": "without it there is nothing to judge",
             "integration_latency_ms": "tells the back end from the gateway",
@@ -129,7 +130,7 @@ FAMILIES: tuple[Family, ...] = (
         ("false_alarms_per_week",),
         "Faster answers, larger answers, canaries, more traffic on slow routes; a level that lasts a day is said once "
         "and then normal.",
-        "Empirical-Bayes levels; order statistics of small samples (Blom 1958).",
+        "Rank sums (Mann and Whitney 1947) against a reference that forgets; binomial tails.",
     ),
     Family(
         Kind.DATA_QUALITY,
@@ -325,7 +326,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "LAT-001", Kind.LATENCY_OUTLIER, "step",
         "The median is slower, at once.",
-        "Neither the tail alone nor slowly rising; most of the rise in the integration, or no layer is logged.",
+        "None of the other shapes; most of the rise in the integration, or no layer is logged.",
         "Larger requests (not logged) that take longer.",
         "Log `$context.integrationLatency`.",
     ),
@@ -377,6 +378,27 @@ CODES: tuple[Code, ...] = (
         "Requests of 28 s or more, however few, against their own usual count.",
         "APIs whose limit was raised and that are slow by design.",
         "Give the back end's calls a time-out below 29 s.",
+    ),
+    Code(
+        "LAT-009", Kind.LATENCY_OUTLIER, "bimodal",
+        "A part of the requests is much slower, the others are not.",
+        "Between 8 and 70 % of the requests moved far, the lower quartile did not.",
+        "Two kinds of requests on one route whose mixture shifts.",
+        "Bring `--traces`; split the route.",
+    ),
+    Code(
+        "LAT-010", Kind.LATENCY_OUTLIER, "load_correlated",
+        "Slower the more is called: something is near its limit.",
+        "Latency follows the number of calls within the episode.",
+        "A crowd that calls slower routes.",
+        "Look at concurrency limits and connection pools.",
+    ),
+    Code(
+        "LAT-011", Kind.LATENCY_OUTLIER, "one_route",
+        "One route is slow, the others of its stage are not.",
+        "The next route rose by no more than a third of what the first did.",
+        "Stages with one busy route.",
+        "None needed.",
     ),
     Code(
         "DATA-001", Kind.DATA_QUALITY, "coverage_low",

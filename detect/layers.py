@@ -97,7 +97,7 @@ def refined(finding: Finding, spans: pa.Table | None, until: datetime) -> Findin
     now, before = _of_routes(now, before, cast(list[str], finding.evidence.facts.get("routes", [])))
     if len(now) < LEAST_TRACES or len(before) < LEAST_TRACES:
         return finding
-    if finding.subtype == "tail_only":
+    if finding.subtype in ("tail_only", "bimodal"):
         now, before = (one.where(one.total >= np.quantile(one.total, TAIL)) for one in (now, before))
     return _verdict(finding, now, before)
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from detect.grid import Grid, covered_minutes
 from detect.resources import Places, links
+from detect.watching import Watch
 from gatewatch.records import JSON, Blind, Change, Finding
 from gatewatch.registry import Registry
 from gatewatch.settings import Settings
@@ -61,7 +62,10 @@ class Block:
 
 @dataclass(frozen=True)
 class Context:
-    """What is known beside the traffic. asn: rows with `network`, `asn`, `name`. metrics: METRICS. spans: SPANS."""
+    """What is known beside the traffic. asn: rows with `network`, `asn`, `name`. metrics: METRICS. spans: SPANS.
+
+    watch: who wants to know what was decided at one minute; it changes nothing.
+    """
 
     inventory: Mapping[str, Any] | None = None
     changes: Sequence[Change] = ()
@@ -69,6 +73,7 @@ class Context:
     metrics: pa.Table | None = None
     spans: pa.Table | None = None
     settings: Settings = field(default_factory=Settings)
+    watch: Watch | None = None
 
     @cached_property
     def linked(self) -> dict[str, Places]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import cast
 
@@ -95,6 +95,17 @@ def cut(block: Block, *, every: int | None = None) -> Iterator[Block]:
             for frame, column in zip(frames, at, strict=True)
         ]
         yield Block(minute_at(begin), minute_at(end), parts[0], parts[1], parts[2], block.coverage)
+
+
+def between(block: Block, first: int, stop: int) -> Block:
+    """The minutes first … stop - 1 (since the epoch) of a block."""
+    frames = []
+    for frame in (block.stages, block.routes, block.clients):
+        minute = micros(frame["minute"]) // MINUTE_US
+        frames.append(frame[(minute >= first) & (minute < stop)])
+    return replace(
+        block, start=minute_at(first), end=minute_at(stop), stages=frames[0], routes=frames[1], clients=frames[2]
+    )
 
 
 def fold(

@@ -20,6 +20,7 @@ from detect.model import Block
 from detect.policy import threshold_nats
 from detect.stats.seasonal import hour_of_week
 from detect.stats.windows import GRAIN, TAIL, prefix, trailing
+from detect.watching import Watch
 from gatewatch.records import JSON
 
 LEAST_MISSED = 15.0
@@ -64,6 +65,7 @@ class Silence:
         self.episodes: dict[int, Episode] = {}
         self.done: list[tuple[int, Episode]] = []
         self.limit = threshold_nats(budget)
+        self.watch: Watch | None = None
 
     def load(self, state: JSON) -> None:
         if not isinstance(state, dict) or not state:
@@ -164,9 +166,12 @@ class _Work:
         if len(before):
             seen = np.where(alive & (before < need), before, 0.0).max(axis=1)
             silence.gap_now = np.maximum(silence.gap_now, seen)
+        self._tell(chunk, missed, need, sudden | (length >= LONG_MINUTES), old, alive)
         candidates = set(np.flatnonzero((hot | trickle).any(axis=1)).tolist()) | set(silence.episodes)
         for row in sorted(candidates):
             self._row(row, chunk, hot, trickle, _Since(missed, last, failed, at_last), held)
+        if silence.watch is not None and silence.watch.place(chunk.start, take) is not None:
+            self._tell_episodes(silence.watch.minute)
         silence.missed, silence.last = missed[:, -1].copy(), last[:, -1].copy()
         silence.rate, silence.errors = at_last[:, -1].copy(), failed[:, -1].copy()
         silence.level = self.level
@@ -175,6 +180,34 @@ class _Work:
             silence.gap = np.maximum(silence.gap * 0.9995, silence.gap_now)
             silence.gap_now = np.zeros_like(silence.gap)
         return held
+
+    def _tell(self, chunk: Chunk, missed: Floats, need: Floats, abrupt: Bools, old: Bools, alive: Bools) -> None:
+        """The conditions of a silence, to whoever watches."""
+        silence, watch = self.silence, self.silence.watch
+        at = None if watch is None else watch.place(chunk.start, chunk.minutes)
+        if watch is None or at is None:
+            return
+        watch.told(
+            "dead_api",
+            silence.counting.keys,
+            at,
+            [
+                ("expected requests missed since the last good answer", missed, need, missed >= need),
+                ("nothing answered well in this minute", ~alive, 1.0, ~alive),
+                ("fell silent at a usual hour, or for more than a day", abrupt, 1.0, abrupt),
+                ("minutes known", chunk.age, LEAST_AGE, old),
+                ("covered by a source", chunk.use, 1.0, chunk.use),
+            ],
+            age_minutes=chunk.age,
+            observed=chunk.counts,
+            expected=chunk.mean,
+        )
+
+    def _tell_episodes(self, minute: int) -> None:
+        watch = self.silence.watch
+        for row, episode in self.silence.episodes.items():
+            if watch is not None and episode.start <= minute <= (episode.end or minute):
+                watch.note("dead_api", self.silence.counting.keys[row], raised=episode.start)
 
     def _safe(self, chunk: Chunk, trusted: Bools) -> Floats:
         """What was surely to be expected, in multiples of 1/GRAIN."""
@@ -248,6 +281,9 @@ class _Work:
             if is_hot and (episode is None or episode.end is not None):
                 start = int(since.last[row, at]) + 1 if hot[row, at] else minute - int(chunk.window[row, at]) + 1
                 if self._delivery_stopped(row, minute, at, start, since):
+                    if silence.watch is not None and minute == silence.watch.minute:
+                        why = "all other APIs fell silent with it, or are too quiet to tell: a stop of delivery?"
+                        silence.watch.note("dead_api", silence.counting.keys[row], waits=why)
                     continue
                 if episode is None:
                     episode = Episode(start, int(self.closes[row, block_at]), minute)

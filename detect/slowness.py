@@ -182,6 +182,7 @@ class _Chunk:
                     by_tail |= far & ~fired
                     nats = np.where(far, np.maximum(nats, told), nats)
                     lasting |= (told >= WARM_TAIL) & enough
+                self._tell(length, pooled, n, mean, body, fired, nats)
                 if length == 15 or (length == 60 and pooled):
                     np.logical_or.at(warm, stage, lasting if length == 15 else lasting & self.sparse)
                 if length == 15 and pooled:
@@ -202,10 +203,49 @@ class _Chunk:
         rows |= {row for row, run in state.streak.items() if run}
         for row in sorted(rows):
             self._stage(row, warm, held)
+        self._tell_episodes()
         kept = held[state.stage_of]
         state.held = np.ascontiguousarray(np.concatenate([state.held, kept], axis=1)[:, -CHUNK:])
         layer = self.frames.layer[:, self.at : self.at + take]
         state.layer_sums += np.where(kept[:, :, None], 0.0, layer).sum(axis=1)
+
+    def _tell(
+        self, length: int, pooled: bool, n: Floats, mean: Floats, body: Floats, fired: Bools, nats: Floats
+    ) -> None:
+        """One window's conditions, to whoever watches."""
+        state, watch = self.state, self.state.watch
+        at = None if watch is None else watch.place(self.minute, self.take)
+        if watch is None or at is None:
+            return
+        keys = [(*key, None) for key in state.stages] if pooled else state.routes
+        best = np.maximum(body, nats)
+        watch.told(
+            "latency_outlier",
+            keys,
+            at,
+            [
+                ("latencies in the window", n, LEAST_VALUES, n >= LEAST_VALUES),
+                ("nats of surprise", best, state.limit, best >= state.limit),
+                ("mean rank above the usual", mean, LEAST_BODY_SHIFT, (mean >= LEAST_BODY_SHIFT) | (nats > 0)),
+                ("out of line", nats > 0, 1.0, nats > 0),
+            ],
+            window=np.full(len(keys), length),
+        )
+        del fired
+
+    def _tell_episodes(self) -> None:
+        """What became of the stages at the watched minute."""
+        state, watch = self.state, self.state.watch
+        if watch is None or watch.place(self.minute, self.take) is None:
+            return
+        for row, key in enumerate(state.stages):
+            episode = state.episodes.get(row)
+            mine = [one for one in (*state.routes, (*key, None)) if one[:4] == key]
+            for one in mine:
+                if episode is not None and episode.start <= watch.minute <= (episode.end or watch.minute):
+                    watch.note("latency_outlier", one, raised=episode.start)
+                elif state.streak.get(row):
+                    watch.note("latency_outlier", one, waits=f"out of line for less than {STREAK} minutes in a row")
 
     def _loudest(self, row: int, at: int, *, going_on: bool) -> tuple[float, int]:
         """Nats of the loudest window at a minute, and its length.

@@ -13,6 +13,7 @@ from detect.grid import Bools, Floats, Ints, Key
 from detect.model import Block
 from detect.policy import threshold_nats
 from detect.stats.ranks import BINS, GRAIN, HALF_LIFE, TAILS, WIDTH, Reference, Spread
+from detect.watching import Watch
 from gatewatch.records import JSON
 
 TAIL = 256
@@ -79,6 +80,7 @@ class Slowness:
         self.resets: list[int] = []
         self.done: list[tuple[int, Episode]] = []
         self.limit = threshold_nats(budget)
+        self.watch: Watch | None = None
 
     _ARRAYS = ("recent", "since", "parts", "size", "layers", "layer_sums", "held")
 

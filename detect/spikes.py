@@ -20,6 +20,7 @@ from detect.stats.seasonal import MATURE_MINUTES
 from detect.stats.tail import nats, upper_limit
 from detect.stats.windows import TAIL, prefix, trailing
 from detect.unreached import Told
+from detect.watching import Watch
 from detect.who import Tally, joined, rows_from_json, rows_of, sources_over
 from gatewatch.frames import cause_column
 from gatewatch.records import JSON
@@ -75,7 +76,8 @@ class Candidate:
     source: str | None
 
 
-Opens = Callable[[Candidate], bool]
+Waits = Callable[[Candidate], str | None]
+"""Why an alarm that is due is held back for now; None: it is raised."""
 
 
 class Spikes:
@@ -95,6 +97,13 @@ class Spikes:
         """False alarms an API, group and week."""
 
         self.done: list[tuple[int, Episode]] = []
+        self.name = ""
+        self.watch: Watch | None = None
+
+    def watched(self, name: str, watch: Watch | None) -> Spikes:
+        """Itself, told by name to whoever watches."""
+        self.name, self.watch = name, watch
+        return self
 
     def load(self, state: JSON) -> None:
         if not isinstance(state, dict) or not state:
@@ -119,7 +128,7 @@ class Spikes:
             "peak_now": codec.pack(self.peak_now),
         }
 
-    def step(self, block: Block, opens: Opens, told: Told | None = None) -> list[tuple[int, Episode]]:
+    def step(self, block: Block, waits: Waits, told: Told | None = None) -> list[tuple[int, Episode]]:
         """Take a block; the episodes that changed in it, with their series' row. told: where causes were decided."""
         grid, counting = block.stage_grid, self.counting
         names = list(self.groups)
@@ -151,7 +160,7 @@ class Spikes:
         self._base_start = block.first - TAIL
         self._follow_total(block, good)
         sources = self._sources(block.first)
-        work = _Work(self, block.first, closes, sources, opens)
+        work = _Work(self, block.first, closes, sources, waits)
         counting.run(block.first, counts, use, work.chunk, base)
         self.rows = self.rows.since(block.first + block.minutes - TAIL)
         changed = [(row, episode) for row, episode in self.episodes.items() if episode.changed] + self.done
@@ -213,9 +222,9 @@ class _Work:
         first: int,
         closes: Ints,
         sources: Mapping[int, Mapping[int, tuple[int, str]]],
-        opens: Opens,
+        waits: Waits,
     ) -> None:
-        self.spikes, self.first, self.closes, self.sources, self.opens = spikes, first, closes, sources, opens
+        self.spikes, self.first, self.closes, self.sources, self.waits = spikes, first, closes, sources, waits
         keys = spikes.counting.keys
         groups = [spikes.groups[key[4] or ""] for key in keys]
         self.groups = groups
@@ -243,6 +252,27 @@ class _Work:
         limit = chunk.peaks.limit(QUICK_SHARE * budget)
         self.limit = limit
         hot = (chunk.score >= limit[:, None]) & enough & steep & warm & chunk.use
+        watched = None if spikes.watch is None else spikes.watch.place(chunk.start, take)
+        if watched is not None and spikes.watch is not None:
+            least = np.where(ripe, self.least[:, None], self.young[:, None])
+            times = chunk.observed / np.maximum(chunk.expected, 1e-9)
+            spikes.watch.told(
+                spikes.name,
+                spikes.counting.keys,
+                watched,
+                [
+                    ("nats of surprise", chunk.score, limit[:, None], chunk.score >= limit[:, None]),
+                    ("more than expected", more, least, enough),
+                    ("times what was expected", times, np.where(ripe, self.ratio[:, None], 5.0), steep),
+                    ("in the last ten minutes", seen10, 1.5 * mean10 + 2.0, warm),
+                    ("minutes known", chunk.age, YOUNG_MINUTES, known),
+                    ("covered by a source", chunk.use, 1.0, chunk.use),
+                ],
+                window=chunk.window,
+                observed=chunk.observed,
+                expected=chunk.expected,
+                age_minutes=chunk.age,
+            )
         slow = chunk.slow
         if slow is not None:
             steady = (slow.score >= slow.peaks.limit(SLOW_SHARE * budget)) & (chunk.age >= SLOW_AGE)
@@ -257,6 +287,8 @@ class _Work:
         rows |= {row for row, minutes in self.sources.items() if self._any(row, minutes, chunk)}
         for row in sorted(rows):
             self._row(row, chunk, hot, warm, held)
+        if watched is not None:
+            self._tell_episodes()
         if (chunk.start + take) % 60 == 0:
             # A source that works itself up must not be its own yardstick: the last two hours wait.
             old = np.maximum(spikes.peak[:, 0] * 0.99, spikes.peak[:, 1])
@@ -265,6 +297,13 @@ class _Work:
             for episode in spikes.episodes.values():
                 episode.now.prune()
         return held
+
+    def _tell_episodes(self) -> None:
+        """Which series had an episode open at the watched minute."""
+        watch = self.spikes.watch
+        for row, episode in self.spikes.episodes.items():
+            if watch is not None and episode.start <= watch.minute and (episode.end or watch.minute) >= watch.minute:
+                watch.note(self.spikes.name, self.spikes.counting.keys[row], raised=episode.start)
 
     def _budget(self, hour: int) -> Floats:
         """False alarms a week of each series: what its API has for the group, shared by the stages known by then."""
@@ -357,9 +396,11 @@ class _Work:
             source,
         )
         # Hours of a little more must still be going on, else the onset is only the last stray minute.
-        if source is None and observed - expected < 0.5 * group.least:
-            return None
-        if not self.opens(candidate):
+        stray = source is None and observed - expected < 0.5 * group.least
+        why = "since its onset there is hardly more than expected" if stray else self.waits(candidate)
+        if why is not None:
+            if spikes.watch is not None and minute == spikes.watch.minute:
+                spikes.watch.note(spikes.name, spikes.counting.keys[row], waits=why)
             return None
         del spikes.pending[row]
         episode = Episode(start, int(self.closes[row, minute - self.first]), minute)

@@ -138,6 +138,28 @@ def evaluate(state: State, settings: Settings, horizon: datetime) -> Evaluation 
     return Evaluation(found, blind, since, until, now_seen, base, checkpoints)
 
 
+def checkpoint_before(state: State, context: Context, at: datetime) -> Checkpoint | None:
+    """The last checkpoint at or before `at` that these detectors and settings made; None when there is none.
+
+    Ticks know nothing of what people bring beside the logs: with such documents none fits.
+    """
+    if context.inventory or context.changes or context.metrics is not None or context.spans is not None:
+        return None
+    with state.read() as session:
+        stored = load_state(session, SEEN)
+        if stored is None or _read_seen(stored[1]).key != _key(context.settings):
+            return None
+        rows = states_before(session, CHECKPOINTS, at)
+    return _read_checkpoint(*rows[0]) if rows else None
+
+
+def _key(settings: Settings) -> str:
+    """Which detectors and settings a state comes from."""
+    budgets = sorted(settings.detector_budgets.items())
+    budget = f"{settings.false_alarms_per_week} {budgets} {settings.dead_after_days} {settings.late_hours}"
+    return _digest(f"{code_version()} {budget}")
+
+
 def history(settings: Settings) -> timedelta:
     """How far a run from nothing looks back."""
     return timedelta(days=max(HISTORY_DAYS, 1.5 * settings.dead_after_days))
@@ -167,10 +189,7 @@ def _look(state: State, settings: Settings, horizon: datetime) -> Seen:
         parts.setdefault(hour, []).append(segment.token)
     hours = {hour: added(tokens) for hour, tokens in parts.items()}  # compaction changes none of them
     intervals = {f"{_digest(source)} {start.isoformat()}": end.isoformat() for source, start, end in spans}
-    budgets = sorted(settings.detector_budgets.items())
-    budget = f"{settings.false_alarms_per_week} {budgets} {settings.dead_after_days} {settings.late_hours}"
-    key = _digest(f"{code_version()} {budget}")
-    return Seen(key, until, hours, intervals)
+    return Seen(_key(settings), until, hours, intervals)
 
 
 def _changed_from(before: Seen | None, now: Seen, since: datetime) -> datetime | None:

@@ -8,7 +8,7 @@ so that a crowd that brings its usual share of typing errors is no alarm; a sing
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from detect.authkinds import Verdict, judge
 from detect.episodes import Episode
@@ -17,7 +17,7 @@ from detect.policy import budget_of, severity_of
 from detect.report import changes_for, finding, number, place, span_words
 from detect.sight import auth_blind, remember
 from detect.spikes import Candidate, Group, Spikes
-from detect.unreached import PROBING, decide
+from detect.unreached import DOUBTFUL, PROBING, decide
 from detect.who import Tally, culprits, distinct, excess
 from gatewatch.records import AUTH_CAUSES, JSON, Cause, Entities, Finding, Kind
 
@@ -53,18 +53,18 @@ class AuthFailureSpike:
         spikes = Spikes(GROUPS, budget_of(context.settings, self.name))
         spikes.load(known.get("spikes"))
         told = decide(block, known.get("routes"))
-        changed = spikes.step(block, opens, told)
+        changed = spikes.watched(self.name, context.watch).step(block, waits, told)
         findings = [_finding(spikes, row, episode, context) for row, episode in changed]
         sight = remember(known.get("sight"), block)
         return {"spikes": spikes.dump(), "sight": sight, "routes": told.dump()}, findings, auth_blind(sight)
 
 
-def opens(candidate: Candidate) -> bool:
-    """Is it worth raising now? Benign waves are waited out."""
+def waits(candidate: Candidate) -> str | None:
+    """Why it is not worth raising yet: benign waves are waited out."""
     now, length = candidate.now, candidate.minute - candidate.start + 1
     over = excess(now, candidate.before, length, candidate.before_minutes)
     if candidate.group.name in {"authorizer", "waf", "probing"}:
-        return True
+        return None
     clients = max(distinct(over, "client_ip"), distinct(over, "principal"), distinct(over, "api_key_id"))
     tries = over.total / max(clients, 1)
     concentrated = max(over.top("client_ip")[1], over.top("principal")[1]) >= 0.3
@@ -73,10 +73,14 @@ def opens(candidate: Candidate) -> bool:
         # Still going on at the usual pace, when those that refresh should be done.
         late = list(candidate.recent)[-8:]
         usual = candidate.expected / length
-        return length > WAVE_MINUTES and sum(late) - 8 * usual >= 2 * (candidate.observed / length - usual)
+        if length > WAVE_MINUTES and sum(late) - 8 * usual >= 2 * (candidate.observed / length - usual):
+            return None
+        return f"tokens that expired together, a few tries each: waits {WAVE_MINUTES} min for those that refresh"
     if _people_behind_one_address(candidate, over):
-        return False
-    return concentrated or clients < 10 or candidate.source is not None or not _came_along(candidate, over, tries)
+        return "many people behind one address: many agents, a few tries a name"
+    if concentrated or clients < 10 or candidate.source is not None or not _came_along(candidate, over, tries):
+        return None
+    return "newcomers of whom some fail: successes rose with the refusals"
 
 
 def _came_along(candidate: Candidate, over: Tally, tries: float) -> bool:
@@ -161,9 +165,30 @@ def _finding(spikes: Spikes, row: int, episode: Episode, context: Context) -> Fi
         remedy=verdict.remedy,
         caveat="The logs do not say why requests were refused; the cause is inferred." if unknown > 0.5 else None,
         changes=changes,
-        counts={"reject_causes": spikes.groups[group].causes},
-        shown=None if source is None else {"caller": source},
+        counts=_counts(spikes.groups[group], episode),
+        shown=_shown(group, source),
     )
+
+
+MOST_ROUTES = 50
+
+
+def _counts(group: Group, episode: Episode) -> dict[str, Any] | None:
+    """Which requests were counted, where it can be said: refusals on routes that never answered are probing instead."""
+    if group.name == "probing":
+        return None
+    picked: dict[str, Any] = {"reject_causes": group.causes}
+    routes = tuple(sorted(episode.now.of("route")))
+    if set(group.causes) & set(DOUBTFUL) and 0 < len(routes) <= MOST_ROUTES:
+        picked["routes"] = routes
+    return picked
+
+
+def _shown(group: str, source: str | None) -> dict[str, Any] | None:
+    """The requests that are shown: of a lone source only its own, of probing whatever may be it."""
+    if group == "probing":
+        return {"reject_causes": (PROBING, *DOUBTFUL)}
+    return None if source is None else {"caller": source}
 
 
 def _keys_of(over: Tally, subtype: str) -> Entities:

@@ -40,6 +40,7 @@ class DeadApi:
         known = cast(dict[str, JSON], state or {})
         silence = Silence(budget_of(context.settings, self.name))
         silence.load(known.get("silence"))
+        silence.watch = context.watch
         clock = block.first + block.minutes
         findings = [_outage(silence, row, episode, context, clock) for row, episode in silence.step(block)]
         calls = Calls(known.get("calls"), block)

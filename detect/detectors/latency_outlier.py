@@ -50,6 +50,7 @@ class LatencyOutlier:
         budget = budget_of(context.settings, self.name)
         slowness = Slowness(LATENCY_SHARE * budget)
         slowness.load(known.get("slowness"))
+        slowness.watch = context.watch
         timeouts = Spikes(TIMEOUTS, (1.0 - LATENCY_SHARE) * budget)
         timeouts.load(known.get("timeouts"))
         sight = remember(known.get("sight"), block)
@@ -58,7 +59,8 @@ class LatencyOutlier:
             _slow(slowness, row, episode, context, seen.get(slowness.stages[row], frozenset()))
             for row, episode in look(slowness, block)
         ]
-        findings += [_timeout(timeouts, row, episode, context) for row, episode in timeouts.step(block, lambda _: True)]
+        timeouts.watched(self.name, context.watch)
+        findings += [_timeout(timeouts, row, episode, context) for row, episode in timeouts.step(block, lambda _: None)]
         after: JSON = {"slowness": slowness.dump(), "timeouts": timeouts.dump(), "sight": sight}
         return after, findings, latency_blind(sight)
 

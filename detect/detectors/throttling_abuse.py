@@ -37,27 +37,29 @@ class ThrottlingAbuse:
         known = cast(dict[str, JSON], state or {})
         spikes = Spikes(GROUPS, budget_of(context.settings, self.name))
         spikes.load(known.get("spikes"))
-        changed = spikes.step(block, opens)
+        changed = spikes.watched(self.name, context.watch).step(block, waits)
         findings = [_finding(spikes, row, episode, context) for row, episode in changed]
         sight = remember(known.get("sight"), block)
         return {"spikes": spikes.dump(), "sight": sight}, findings, throttle_blind(sight)
 
 
-def opens(candidate: Candidate) -> bool:
-    """Do the callers come back at once, or has it gone on without dying down?"""
+def waits(candidate: Candidate) -> str | None:
+    """Why not to raise it yet: the callers wait before they come back, or it is dying down by itself."""
     now, recent = candidate.now, list(candidate.recent)
     if now.share("reject_cause", "quota") >= 0.5:
-        return True
+        return None
     heard = sum(rhythm.n for rhythm in now.rhythms.values() if rhythm.seconds)
     if heard >= 0.5 * now.total:
         patient = sum(rhythm.n for rhythm in now.rhythms.values() if rhythm.waits(len(recent)))
-        return patient < 0.5 * heard
+        return "the callers wait before they come back" if patient >= 0.5 * heard else None
     if len(recent) < WAIT_MINUTES:
-        return False
+        return f"has gone on for {len(recent)} min: waits {WAIT_MINUTES} min for callers that back off"
     if len(recent) >= 10:
         first, second = sum(recent[: len(recent) // 2]), sum(recent[len(recent) // 2 :])
-        return second >= 0.25 * first
-    return sum(recent[-2:]) >= max(recent)
+        going_on = second >= 0.25 * first
+    else:
+        going_on = sum(recent[-2:]) >= max(recent)
+    return None if going_on else "it is dying down: callers back off"
 
 
 def _finding(spikes: Spikes, row: int, episode: Episode, context: Context) -> Finding:

@@ -21,7 +21,7 @@ BEGIN, END = "<!-- made from detect/catalog.py -->\n", "<!-- end -->"
 
 
 def said_by_the_code() -> set[str]:
-    """Texts that stand where a subtype does: a Verdict's first argument, `subtype=`, `subtype`, `layer` of a rule."""
+    """Texts that stand where a subtype does: a Verdict's first argument, `subtype=`, what `_shape` returns."""
     found: set[str] = set()
     for path in sorted((ROOT / "detect").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -36,6 +36,9 @@ def said_by_the_code() -> set[str]:
                 isinstance(one, ast.Name) and one.id == "subtype" for one in node.targets
             ):
                 found |= texts(node.value)
+            if isinstance(node, ast.FunctionDef) and node.name == "_shape":
+                for inner in ast.walk(node):
+                    found |= texts(inner.value) if isinstance(inner, ast.Return) and inner.value is not None else set()
     return found
 
 
