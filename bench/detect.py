@@ -16,8 +16,8 @@ import sys
 from collections.abc import Sequence
 
 from bench.detect_peer import PEERS, alarms
-from bench.detect_power import by_age, calm_labels, power, quiet, race
-from bench.detect_tables import Detector, ages, by_group, curves, exact, goal_table, goals, side_by_side
+from bench.detect_power import allowed, by_age, calm_labels, power, quiet, race
+from bench.detect_tables import Detector, ages, bounds, by_group, curves, exact, goal_table, goals, side_by_side
 from bench.detect_worlds import ROOT, Scanned, all_of, tell
 from bench.measure import run
 from gatewatch.cli.evaluated import lines, print_list, share
@@ -73,6 +73,7 @@ def report(eventful: Sequence[Scanned], calm: Sequence[Scanned], *, listed: bool
     head("exactly", "\n".join([exact(ours), *lines(ours.eventful, luck)]))
     for name in ("kind", "level", "traffic", "subtype", "scenario and level"):
         head(f"by {name} (peer: {PEER})", by_group(name, ours.eventful.by[name], peer.eventful.by[name]))
+    head("median delay beside Lorden's bound", bounds(allowed(results[OURS][0])))
     curve = {name: power(*results[name]) for name in (OURS, "CloudWatch band", "CloudWatch static", BURN)}
     head("power: recall at the same false-alarm rate in calm worlds", curves(curve))
     pairs = [(a, b, one.stages()) for a, b, one in zip(results[OURS][0], results[BURN][0], eventful, strict=True)]

@@ -12,6 +12,7 @@ from gatewatch.evaluation.claims import Claim
 from gatewatch.evaluation.figures import figures
 from gatewatch.evaluation.labels import WEEK_S, Incident, Labels
 from gatewatch.evaluation.match import FALSE, Judgement, judge
+from gatewatch.simulate.severity import NATS
 
 LEVELS = ("blatant", "moderate", "subtle")
 RATES = (0.03, 0.1, 0.3, 1.0, 3.0)
@@ -32,8 +33,10 @@ class Point:
 
 
 def power(eventful: Sequence[Judgement], calm: Sequence[Judgement], rates: Sequence[float] = RATES) -> list[Point]:
-    """Thresholds come from the calm worlds, recall from the others."""
+    """Thresholds come from the calm worlds, recall from the others; without calm worlds there is nothing to say."""
     weeks = sum(one.labels.api_weeks for one in calm)
+    if not weeks:
+        return []
     false = sorted((score for one in calm for score in _false_scores(one)), reverse=True)
     out = []
     for rate in rates:
@@ -154,6 +157,48 @@ def by_age(eventful: Sequence[Judgement], calm: Sequence[Judgement]) -> list[Age
             )
         recall = sum(found) / len(found) if found else math.nan
         out.append(Age(first, last, len(found), recall, weeks, false / weeks if weeks else math.nan))
+    return out
+
+
+LORDEN_NATS = math.log(100_800)
+"""What an alarm needs that is false once in ten weeks of minutes (Lorden's bound)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Of the incidents of a level that have an onset: what theory allows for the median delay, and ours; minutes.
+
+    The information that an incident carries (gatewatch.simulate.severity) is taken as spread evenly over its time. The
+    background is known to theory, and no minute must close first: nobody can be as fast.
+    """
+
+    level: str
+    incidents: int
+    bound: float
+    delay: float
+
+
+def allowed(judgements: Sequence[Judgement]) -> list[Allowed]:
+    out = []
+    for level in LEVELS:
+        low, high = NATS[level]
+        needed = LORDEN_NATS / ((low + high) / 2)
+        mine = [
+            (outcome, (outcome.incident.end or one.labels.end) - outcome.incident.start)
+            for one in judgements
+            for outcome in one.outcomes
+            if outcome.incident.level == level and outcome.incident.start > one.labels.start
+        ]
+        delays = [outcome.delay_s / 60 for outcome, _ in mine if outcome.delay_s is not None]
+        bounds = [needed * length / 60 for _, length in mine]
+        out.append(
+            Allowed(
+                level,
+                len(mine),
+                statistics.median(bounds) if bounds else math.nan,
+                statistics.median(delays) if delays else math.nan,
+            )
+        )
     return out
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.detect_power import Age, Point, Race
+from bench.detect_power import Age, Allowed, Point, Race
 from gatewatch.cli.evaluated import interval, minutes, per_week, share
 from gatewatch.evaluation.figures import Figures, Group
 from gatewatch.evaluation.luck import Luck
@@ -105,6 +105,8 @@ def by_group(name: str, ours: Mapping[str, Group], peer: Mapping[str, Group]) ->
 
 def curves(points: Mapping[str, Sequence[Point]]) -> str:
     """Recall at the same false-alarm rate in calm worlds, by level."""
+    if not any(points.values()):
+        return "no calm worlds were looked at"
     rows: list[list[object]] = [["at most, an API and week", *(f"{p.rate:g}" for p in next(iter(points.values())))]]
     for name, line in points.items():
         rows.append([name, *(share(point.overall) for point in line)])
@@ -118,6 +120,12 @@ def ages(lines: Sequence[Age]) -> str:
     for one in lines:
         span = f"{one.from_days:g} and more" if math.isinf(one.to_days) else f"{one.from_days:g} to {one.to_days:g}"
         rows.append([span, one.incidents, share(one.recall), f"{one.weeks:.1f}", share(one.false_alarms)])
+    return columns(rows)
+
+
+def bounds(lines: Sequence[Allowed]) -> str:
+    rows: list[list[object]] = [["level", "incidents", "theory allows", "ours"]]
+    rows += [[one.level, one.incidents, minutes(one.bound), minutes(one.delay)] for one in lines]
     return columns(rows)
 
 

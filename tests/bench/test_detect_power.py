@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench.detect_minutes import Stage
-from bench.detect_power import by_age, failing, power, quiet, race
+from bench.detect_power import allowed, by_age, failing, power, quiet, race
 from bench.detect_tables import Detector, Goal, columns, curves, goal_table, side_by_side
 from gatewatch.evaluation.claims import Claim
 from gatewatch.evaluation.figures import figures
@@ -41,6 +41,21 @@ def test_recall_is_compared_where_calm_worlds_have_the_same_false_alarms() -> No
     assert loose.recall == {"blatant": 1.0, "subtle": 1.0}
     (free,) = power([ours], [calm], rates=(1.0,))
     assert free.score == -math.inf
+
+
+def test_without_calm_worlds_there_is_no_curve() -> None:
+    assert power([judge(TRUTH, [])], []) == []
+    assert curves({"ours": []}) == "no calm worlds were looked at"
+
+
+def test_theory_allows_a_part_of_the_incident() -> None:
+    """A subtle one carries some 40 nats in its two hours, 11.5 are needed: 35 minutes."""
+    lines = {one.level: one for one in allowed([judge(TRUTH, [a_claim(HARD, delay=3600)])])}
+    assert lines["subtle"].bound == pytest.approx(120 * 11.52 / 40, rel=0.01)
+    assert lines["subtle"].delay == 60.0
+    assert lines["blatant"].bound < 4.0
+    assert math.isnan(lines["blatant"].delay)
+    assert lines["moderate"].incidents == 0
 
 
 def a_stage(first: float, last: float, share: float) -> Stage:
