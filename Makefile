@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test lint clean lock venv browser slow-clients bench-ingest bench-detect kill-test
+.PHONY: help demo test lint clean lock venv browser slow-clients bench-ingest bench-detect bench-simulate kill-test
 
 help:
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -35,6 +35,9 @@ bench-ingest: $(STAMP) ## ingest speed against DuckDB's C10 and GoAccess
 
 bench-detect: $(STAMP) ## detection against labels, beside CloudWatch-like alarms and burn rates
 	$(BIN)/python -m bench.detect $(DETECT)
+
+bench-simulate: $(STAMP) ## speed and memory of simulate, and of scan over a world of 5 M calls
+	$(BIN)/python -m bench.simulate
 
 kill-test: $(STAMP) ## SIGKILL during ingest, judged against a ledger
 	$(BIN)/python -m bench.kill

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from dash.backends import get_backend
 from dashboard import pages
 from dashboard.data import Reader
 from dashboard.frame import add_frame, shell
+from dashboard.labels import Label
 from gatewatch.store.state import State as Store
 
 _INDEX = """<!DOCTYPE html>
@@ -47,11 +48,15 @@ def _now() -> datetime:
 
 
 def build_dashboard(
-    opened: Callable[[], Store], clock: Callable[[], datetime] = _now, *, csrf_cookie: str = "gw-csrf"
+    opened: Callable[[], Store],
+    clock: Callable[[], datetime] = _now,
+    *,
+    csrf_cookie: str = "gw-csrf",
+    labels: Sequence[Label] = (),
 ) -> Dash:
     """The dashboard on the store that `opened` gives; mount its `.server` behind all other routes.
 
-    csrf_cookie: name of the cookie with the token that callbacks send along.
+    csrf_cookie: name of the cookie with the token that callbacks send along. labels: of a simulated world.
     """
     dash = Dash(
         "dashboard",
@@ -73,7 +78,7 @@ def build_dashboard(
         add_log_handler=False,
         csrf_token_name=csrf_cookie,
     )
-    reader = Reader(opened, clock)
+    reader = Reader(opened, clock, labels)
     dash.layout = shell()
     add_frame(dash, reader)
     for module in sorted(pkgutil.iter_modules(pages.__path__), key=lambda found: found.name):

@@ -119,7 +119,7 @@ def finding_link(stored: StoredFinding, view: View) -> Component:
 
 
 def finding_href(finding_id: str, view: View) -> str:
-    return f"/findings/{finding_id}{View(range=view.range, api=view.api).search()}"
+    return f"/findings/{finding_id}{View(range=view.range, api=view.api, labels=view.labels).search()}"
 
 
 def where(stored: StoredFinding) -> str:
@@ -139,6 +139,25 @@ def was(group: str, **values: str | None) -> Component:
     Without it, a control that the back button is about to replace would write its old value into the address again.
     """
     return dcc.Store(id={"type": "was", "group": group}, data=values)
+
+
+def labels_switch(view: View) -> Component:
+    """Shows or hides the labels of a simulated world in the charts; its state is the address."""
+    value = view.labels or "on"
+    return html.Div(
+        [
+            was("labels", labels=value),
+            html.Span("Labels", className="small"),
+            dmc.SegmentedControl(
+                id={"type": "url", "key": "labels"},
+                data=[{"value": "on", "label": "Shown"}, {"value": "off", "label": "Hidden"}],
+                value=value,
+                size="xs",
+                **{"aria-label": "Labels of the simulated world"},
+            ),
+        ],
+        className="labels-switch",
+    )
 
 
 def skeleton(*heights: int) -> Component:

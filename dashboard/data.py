@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pyarrow as pa
 
+from dashboard.labels import Label
 from dashboard.traffic import Numbers, Sums, add_up, bucket_starts, covered, covered_share, key_places, time_places
 from dashboard.view import View, Window, window_of
 from gatewatch.records import Blind, Severity
@@ -79,6 +80,8 @@ class Buckets:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
+    """labels: those of a simulated world in this window; none when they are hidden. labelled: whether there are any."""
+
     window: Window
     totals: Totals
     buckets: Buckets
@@ -89,6 +92,8 @@ class Overview:
     apis: list[ApiRow]
     recent: list[StoredFinding]
     sources: list[SourceAccount] = field(default_factory=list)
+    labels: list[Label] = field(default_factory=list)
+    labelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +101,19 @@ class Detail:
     stored: StoredFinding
     events: list[FindingEvent]
     requests: pa.Table
+    labels: list[Label] = field(default_factory=list)
+    labelled: bool = False
 
 
 class Reader:
-    """Asks the store. `clock` is what the ranges count back from."""
+    """Asks the store. `clock` is what the ranges count back from. labels: of a simulated world, if it is one."""
 
-    def __init__(self, opened: Callable[[], State], clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, opened: Callable[[], State], clock: Callable[[], datetime], labels: Sequence[Label] = ()
+    ) -> None:
         self._opened = opened
         self._clock = clock
+        self._labels = labels
 
     def window(self, view: View) -> Window | None:
         """The time the view shows; None in an empty store."""
@@ -138,7 +148,15 @@ class Reader:
             needs_you=worst_first[:_NEEDS_YOU],
             apis=_apis(minutes, window, opened),
             recent=[one for one in recent if one.finding.end is not None],
+            labels=self._shown(view, window.since, window.until, view.api),
+            labelled=bool(self._labels),
         )
+
+    def _shown(self, view: View, since: datetime, until: datetime, api: str | None) -> list[Label]:
+        """Labels of this time and API that the view shows."""
+        if view.labels == "off":
+            return []
+        return [one for one in self._labels if api in (None, one.api) and one.overlaps(since, until)]
 
     def findings(self, view: View, *, limit: int = PAGE_ROWS) -> tuple[Window | None, Page]:
         """Findings of the view's time and filters. ValueError: the cursor is none of ours."""
@@ -156,14 +174,23 @@ class Reader:
         with self._opened().read() as session:
             return window, list_findings(session, wish, limit=limit, cursor=view.cursor)
 
-    def finding(self, finding_id: str) -> Detail | None:
+    def finding(self, finding_id: str, view: View | None = None) -> Detail | None:
         state = self._opened()
         with state.read() as session:
             stored = get_finding(session, finding_id)
             if stored is None:
                 return None
             events = finding_events(session, finding_id)
-        return Detail(stored, events, requests_behind(state, stored.finding, limit=BEHIND_ROWS))
+        one = stored.finding
+        series = one.evidence.series
+        shown = self._shown(view or View(), series[0].at, series[-1].at, one.api) if series else []
+        return Detail(
+            stored,
+            events,
+            requests_behind(state, one, limit=BEHIND_ROWS),
+            [label for label in shown if label.stage in (None, one.stage)],
+            bool(self._labels),
+        )
 
     def api_names(self) -> list[str]:
         """Every API that ever had a request, busiest first."""

@@ -11,7 +11,9 @@ from urllib.parse import quote
 import plotly.graph_objects as go
 
 from alerts.render.plotly import plotly_text
+from alerts.render.text import plain
 from dashboard import words
+from dashboard.labels import Label
 from gatewatch.records import Finding, Point
 
 # Okabe & Ito (2008): told apart with any colour vision.
@@ -40,12 +42,20 @@ def template(*, dark: bool) -> dict[str, object]:
     }
 
 
-def sparkline(values: Sequence[float], colour: str = BLUE) -> str:
-    """A small line as a data: image. Gaps (NaN) stay gaps; the scale begins at 0."""
+def sparkline(values: Sequence[float], colour: str = BLUE, marks: Sequence[tuple[float, float, bool]] = ()) -> str:
+    """A small line as a data: image. Gaps (NaN) stay gaps; the scale begins at 0.
+
+    marks: times to shade, as shares of the width, and whether they are harmless (see dashboard.labels).
+    """
     width, height = _SPARK
     known = [value for value in values if math.isfinite(value)]
     top = max(known, default=0.0) or 1.0
     step = width / max(len(values) - 1, 1)
+    shades = "".join(
+        f'<rect x="{start * width:.2f}" y="0" width="{max((end - start) * width, 0.8):.2f}" height="{height}" '
+        f'fill="{GREEN if harmless else VERMILLION}" fill-opacity="0.35"/>'
+        for start, end, harmless in marks
+    )
     paths: list[str] = []
     pen_up = True
     for place, value in enumerate(values):
@@ -58,7 +68,7 @@ def sparkline(values: Sequence[float], colour: str = BLUE) -> str:
             paths.append("h1")  # a lone point
         pen_up = False
     svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" preserveAspectRatio="none">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" preserveAspectRatio="none">{shades}'
         f'<path d="{"".join(paths)}" fill="none" stroke="{colour}" stroke-width="1.5" stroke-linejoin="round" '
         'vector-effect="non-scaling-stroke"/></svg>'
     )
@@ -90,10 +100,11 @@ def spark_sentence(name: str, values: Sequence[float], written: list[str]) -> st
     return f"{said}; unknown for {words.percent(gaps / len(values))} of the range." if gaps else f"{said}."
 
 
-def band_figure(finding: Finding) -> go.Figure:
+def band_figure(finding: Finding, labels: Sequence[Label] = ()) -> go.Figure:
     """Observed against expected with the alarm limit, and when it began, was detected and ended.
 
-    The template is put in by the page, so that the chart follows the theme.
+    labels: of a simulated world; each is a shaded span with its name. The template is put in by the page, so that the
+    chart follows the theme.
     """
     series = finding.evidence.series
     at = [point.at.astimezone(UTC).isoformat() for point in series]
@@ -147,6 +158,8 @@ def band_figure(finding: Finding) -> go.Figure:
             yanchor="bottom",
             font={"color": colour},
         )
+    for row, label in enumerate(_shown_labels(labels, series)):
+        _shade(figure, label, series, row)
     figure.update_layout(
         template="none",
         hovermode="x unified",
@@ -163,6 +176,41 @@ def _within(marks: list[tuple[str, datetime, str]], series: Sequence[Point]) -> 
     if not series:
         return []
     return [mark for mark in marks if series[0].at <= mark[1] <= series[-1].at]
+
+
+def _shown_labels(labels: Sequence[Label], series: Sequence[Point]) -> list[Label]:
+    return [one for one in labels if series and one.overlaps(series[0].at, series[-1].at)][:6]
+
+
+def _shade(figure: go.Figure, label: Label, series: Sequence[Point], row: int) -> None:
+    """The label's time behind the lines, with its name at the bottom; names of several stand above each other."""
+    start = max(label.start, series[0].at).astimezone(UTC).isoformat()
+    end = min(label.end or series[-1].at, series[-1].at).astimezone(UTC).isoformat()
+    colour = GREEN if label.harmless else VERMILLION
+    figure.add_shape(
+        type="rect", x0=start, x1=end, y0=0, y1=1, yref="paper", layer="below", fillcolor=colour, opacity=0.13,
+        line={"width": 0}, name="label",
+    )  # fmt: skip
+    figure.add_annotation(
+        x=start,
+        y=0.02 + 0.07 * row,
+        yref="paper",
+        text=f"label: {plotly_text(words.label(label.name, label.level), 60)}",
+        showarrow=False,
+        xanchor="left",
+        yanchor="bottom",
+        font={"color": colour, "size": 11},
+    )
+
+
+def label_sentence(labels: Sequence[Label], series: Sequence[Point]) -> str:
+    """Which labels the chart shades; '' when there is none."""
+    named = [
+        f"{plain(words.label(one.name, one.level), 80)} from {words.at(one.start)}"
+        + (f" to {words.at(one.end)}" if one.end else " on")
+        for one in _shown_labels(labels, series)
+    ]
+    return f" Labelled as simulated: {'; '.join(named)}." if named else ""
 
 
 def band_sentence(finding: Finding) -> str:

@@ -23,7 +23,10 @@ _LONGEST = 512
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """State of a page. None: not filtered. Values that make no sense are left out, so any address shows something."""
+    """State of a page. None: not filtered. Values that make no sense are left out, so any address shows something.
+
+    labels: `off` when the labels of a simulated world are not to be shown.
+    """
 
     range: str = DEFAULT_RANGE
     api: str | None = None
@@ -33,6 +36,7 @@ class View:
     state: str | None = None
     q: str | None = None
     cursor: str | None = None
+    labels: str | None = None
 
     @property
     def filtered(self) -> bool:
@@ -64,6 +68,7 @@ def view_of(search: str | None) -> View:
         state=one_of("state", {"open", *(state.value for state in State)}),
         q=given.get("q"),
         cursor=given.get("cursor"),
+        labels=one_of("labels", {"off"}),
     )
 
 

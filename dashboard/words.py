@@ -101,3 +101,9 @@ def plural(n: int, one: str, many: str | None = None) -> str:
 
 def stage_name(api: str, stage: str | None) -> str:
     return api if stage is None else f"{api} / {stage}"
+
+
+def label(name: str, level: str | None) -> str:
+    """A scenario of the simulator in words: `credential stuffing, moderate`."""
+    said = name.replace("_", " ")
+    return f"{said}, {level}" if level else said

@@ -110,6 +110,9 @@ class Settings(BaseSettings):
     log_format: str = Field(
         default="text", pattern="^(text|json)$", description="how serve and worker write their own log"
     )
+    labels: Path | None = Field(
+        default=None, description="labels.json of a simulated world, shown in the dashboard's charts"
+    )
     aws_endpoint_url: str | None = Field(default=None, description="endpoint of an AWS double, for tests")
 
     @classmethod

@@ -5,28 +5,27 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from gatewatch import evaluating
-from gatewatch.demo import write_world
 from gatewatch.ingesting import ingest_paths
 from gatewatch.jobs import tick
 from gatewatch.records import JSON
 from gatewatch.settings import Settings
 from gatewatch.store.findings import FindingFilter, list_blind, list_findings
 from gatewatch.store.state import State, open_state
+from tests.conftest import SMALL_END, SmallWorld
 from tests.store.builders import a_finding
 
-END = datetime(2026, 6, 9, 12, 0, tzinfo=UTC)
-NOW = END + timedelta(minutes=10)
+NOW = SMALL_END + timedelta(minutes=10)
 
 
 @pytest.fixture(scope="module")
-def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_world(tmp_path_factory.mktemp("world"), end=END, scale=0.2).logs
+def logs(small_world: SmallWorld) -> Path:
+    return small_world.logs
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +79,7 @@ def test_many_ticks_say_what_one_says(ingested: Path, at_once: list[JSON], tmp_p
 
 def test_late_files_amend_what_was_said(logs: Path, at_once: list[JSON], state: State) -> None:
     """The files of one API come hours late, and in two parts."""
-    late = sorted(path for path in (logs / "shop7f3k2a").rglob("*") if path.is_file())
+    late = sorted(path for path in (logs / "firehose" / "amazon-apigateway-shop").rglob("*") if path.is_file())
     others = [str(path) for path in logs.rglob("*") if path.is_file() and path not in late]
     ingest_paths(state, others, workers=1)
     tick(state, state.settings, NOW)
@@ -127,8 +126,8 @@ def test_another_budget_looks_at_everything_again(ingested: Path, tmp_path: Path
 
 
 def test_findings_come_back_from_a_checkpoint_as_they_were() -> None:
-    finding = a_finding(end=END + timedelta(microseconds=123), caveat="x")
-    body = evaluating.Checkpoint(END, {"one": {"clock": 1}}, {finding.id: finding}).dump()
-    back = evaluating._read_checkpoint(END, body)
+    finding = a_finding(end=SMALL_END + timedelta(microseconds=123), caveat="x")
+    body = evaluating.Checkpoint(SMALL_END, {"one": {"clock": 1}}, {finding.id: finding}).dump()
+    back = evaluating._read_checkpoint(SMALL_END, body)
     assert back.said == {finding.id: finding}
     assert back.states == {"one": {"clock": 1}}

@@ -1,4 +1,4 @@
-"""The scheduled work on a real store: the demo's logs, ingested; a real receiver of alerts."""
+"""The scheduled work on a real store: a small world's logs, ingested; a real receiver of alerts."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
-from gatewatch.demo import write_world
 from gatewatch.errors import LeaseLost
 from gatewatch.ingesting import ingest_paths
 from gatewatch.jobs import deliver, follow, held, run_worker, tick
@@ -26,19 +25,18 @@ from gatewatch.store.leases import last_run
 from gatewatch.store.outbox import outbox_counts
 from gatewatch.store.sources import register_source
 from gatewatch.store.state import State, open_state
+from tests.conftest import SMALL_END, SmallWorld
 
-END = datetime(2026, 6, 9, 12, 0, tzinfo=UTC)
-NOW = END + timedelta(minutes=10)
+NOW = SMALL_END + timedelta(minutes=10)
 
 
 @pytest.fixture(scope="module")
-def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def ingested(small_world: SmallWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory with a day of logs in it; tests work on copies."""
     folder = tmp_path_factory.mktemp("jobs")
-    world = write_world(folder / "demo", end=END, scale=0.2)
     settings = Settings(data_dir=folder / "data")
     state = open_state(settings)
-    result = ingest_paths(state, [str(world.logs)], workers=1)
+    result = ingest_paths(state, [str(small_world.logs)], workers=1)
     assert result.accounting.accepted > 0
     state.close()
     return folder / "data"

@@ -1,7 +1,7 @@
 // The little that only the browser can do: the address, the theme of charts, keys, and cells of grids.
 (function () {
   "use strict";
-  var DEFAULTS = { range: "24h" };
+  var DEFAULTS = { range: "24h", labels: "on" };
   var root = document.documentElement;
   var scheme = function () { return root.getAttribute("data-mantine-color-scheme") === "dark" ? "dark" : "light"; };
   // Mantine's own property tells the scheme of the turn before; the attribute is what the page looks like.
@@ -63,7 +63,7 @@
       nav_links: function (search) {
         var query = new URLSearchParams(search || "");
         var kept = new URLSearchParams();
-        ["range", "api"].forEach(function (key) { if (query.get(key)) kept.set(key, query.get(key)); });
+        ["range", "api", "labels"].forEach(function (key) { if (query.get(key)) kept.set(key, query.get(key)); });
         var text = kept.toString() ? "?" + kept.toString() : "";
         return window.dash_clientside.callback_context.outputs_list.map(function (output) {
           return (output.id.name === "overview" ? "/" : "/" + output.id.name) + text;

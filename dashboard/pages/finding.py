@@ -11,9 +11,9 @@ from dash.development.base_component import Component
 
 from alerts.render.text import plain
 from dashboard import words
-from dashboard.components import card, empty, severity_mark, state_mark, table, twin, where
+from dashboard.components import card, empty, labels_switch, severity_mark, state_mark, table, twin, where
 from dashboard.data import BEHIND_ROWS, Detail, Reader
-from dashboard.figures import band_figure, band_sentence
+from dashboard.figures import band_figure, band_sentence, label_sentence
 from dashboard.frame import add_page
 from dashboard.pages.findings import GRID_THEME
 from dashboard.view import View
@@ -47,15 +47,15 @@ def register(dash: Dash, reader: Reader) -> None:
 
 
 def render(reader: Reader, rest: str, view: View) -> Component:
-    found = reader.finding(rest.split("/")[0][:64])
+    found = reader.finding(rest.split("/")[0][:64], view)
     back = dcc.Link("← Findings", href=f"/findings{view.search(cursor=None)}", className="back")
     if found is None:
         why = "The address may be cut off, or the finding belongs to another data directory."
         return html.Div([back, card(None, empty("There is no such finding", why))])
-    return content(found, back)
+    return content(found, back, view)
 
 
-def content(found: Detail, back: Component) -> Component:
+def content(found: Detail, back: Component, view: View) -> Component:
     one = found.stored.finding
     return html.Div(
         [
@@ -63,7 +63,7 @@ def content(found: Detail, back: Component) -> Component:
             head(found),
             html.Div(
                 [
-                    html.Div([chart(one), different(one), requests(found)], className="main-column"),
+                    html.Div([chart(found, view), different(one), requests(found)], className="main-column"),
                     html.Div(
                         [
                             remedy(one),
@@ -123,10 +123,11 @@ def head(found: Detail) -> Component:
     )
 
 
-def chart(one: Finding) -> Component:
+def chart(found: Detail, view: View) -> Component:
+    one = found.stored.finding
     if not one.evidence.series:
         return card("What was seen", empty("No series", "This finding is not about a rate over time; see the facts."))
-    sentence = band_sentence(one)
+    sentence = band_sentence(one) + label_sentence(found.labels, one.evidence.series)
     unit = one.evidence.unit
     rows = [
         [
@@ -135,7 +136,7 @@ def chart(one: Finding) -> Component:
         ]
         for point in one.evidence.series
     ]
-    figure = band_figure(one)
+    figure = band_figure(one, found.labels)
     named: Any = {"role": "img", "aria-label": sentence}
     observed, expected = words.quantity(one.evidence.observed, unit), short(one.evidence.expected, unit)
     return card(
@@ -156,6 +157,7 @@ def chart(one: Finding) -> Component:
         ),
         html.P(sentence, className="small"),
         twin(("Time", "Observed", "Expected", "Alarm limit"), rows, caption=sentence),
+        labels_switch(view) if found.labelled else None,
         note=f"{observed}, expected {expected}",
     )
 

@@ -18,6 +18,7 @@ from dashboard.components import (
     empty,
     finding_link,
     icon,
+    labels_switch,
     severity_mark,
     state_mark,
     table,
@@ -28,9 +29,12 @@ from dashboard.components import (
 from dashboard.data import ApiRow, Overview, Reader, Totals
 from dashboard.figures import BLUE, ORANGE, PURPLE, SKY, VERMILLION, spark_sentence, sparkline, strip
 from dashboard.frame import add_page
+from dashboard.labels import Label, marks
 from dashboard.view import RANGES, View
 from gatewatch.records import Kind, Severity
 from gatewatch.store.findings import StoredFinding
+
+LABEL_ROWS = 40
 
 
 def register(dash: Dash, reader: Reader) -> None:
@@ -85,8 +89,10 @@ def content(found: Overview, view: View) -> Component:
             ],
             className="columns",
         ),
-        card("APIs", apis(found.apis, view), note=f"last {label}, worst first"),
+        card("APIs", apis(found, view), note=f"last {label}, worst first"),
     ]
+    if found.labelled:
+        parts.append(card("What is really going on", truth(found, view), note=labels_switch(view)))
     if found.recent:
         parts.append(card("Ended in this range", short_list(found.recent, view, ended=True)))
     if found.blind:
@@ -210,7 +216,37 @@ def matrix(found: Overview, view: View) -> Component:
     return table(heads, rows, caption="Open findings by kind and severity", numbers=range(1, 6), name="matrix")
 
 
-def apis(rows: Sequence[ApiRow], view: View) -> Component:
+def truth(found: Overview, view: View) -> Component:
+    """The labels of a simulated world that lie in the range, newest first."""
+    if not found.labels:
+        why = "They are hidden." if view.labels == "off" else "Nothing is planted in this range."
+        return empty("No labels", why, "This world is simulated; its labels tell what a detector should find.")
+
+    def line(one: Label) -> list[Component | str]:
+        name = words.stage_name(plain(one.api, 80), plain(one.stage, 60) if one.stage else None)
+        route = f" · {plain(one.route, 120)}" if one.route else ""
+        kind = words.KINDS.get(Kind(one.kind)) if one.kind in {kind.value for kind in Kind} else None
+        return [
+            f"{words.at(one.start)} " + (f"for {words.duration(one.end - one.start)}" if one.end else "and goes on"),
+            f"{name}{route}",
+            html.Span(plain(words.label(one.name, one.level), 80), className="label-name"),
+            html.Span(kind or "harmless", className="chip" if one.harmless else "chip label-incident"),
+            plain(one.said, 300),
+        ]
+
+    newest = sorted(found.labels, key=lambda one: (one.start, one.name), reverse=True)
+    rows = [line(one) for one in newest[:LABEL_ROWS]]
+    heads = ("When", "API / stage", "What", "To be found as", "How to tell")
+    caption = "Labels of the simulated world in this range"
+    more = len(newest) - len(rows)
+    rest = (
+        html.P(f"and {words.count(more)} more; choose an API or a shorter range", className="small") if more else None
+    )
+    return html.Div([table(heads, rows, caption=caption, name="stack labels"), rest])
+
+
+def apis(found: Overview, view: View) -> Component:
+    rows = found.apis
     if not rows:
         return empty("No API had a request in this range", "Choose a longer range above, or another API.")
     heads = ("API / stage", "Requests", "", "5xx", "Auth rejections", "Throttled", "p95", "Open findings")
@@ -219,6 +255,9 @@ def apis(rows: Sequence[ApiRow], view: View) -> Component:
         name = words.stage_name(plain(row.api, 80), plain(row.stage, 60) if row.stage else None)
         series = row.requests
         said = spark_sentence(f"Requests of {name}", series, [words.count(one) for one in series])
+        shaded = marks([one for one in found.labels if one.api == row.api], found.window)
+        if shaded:
+            said += f" {words.plural(len(shaded), 'label')} of the simulated world shaded."
         href = "/findings" + replace(view, api=row.api, stage=row.stage, state="open", range="30d").search()
         findings = (
             dcc.Link(
@@ -232,7 +271,9 @@ def apis(rows: Sequence[ApiRow], view: View) -> Component:
         return [
             html.Span([html.Span(name, className="api-name"), html.Span(row.api_type or "", className="chip")]),
             words.count(row.totals.n),
-            html.Img(src=sparkline(series, SKY), alt=said, title=said, className="spark small-spark") if series else "",
+            html.Img(src=sparkline(series, SKY, shaded), alt=said, title=said, className="spark small-spark")
+            if series
+            else "",
             words.percent(row.totals.failed_share),
             words.count(row.totals.auth),
             words.count(row.totals.throttled),

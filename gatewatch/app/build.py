@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 
 from dashboard.app import build_dashboard
+from dashboard.labels import read_labels
 from gatewatch import __version__
 from gatewatch.access.limits import Backoff
 from gatewatch.access.oidc import Provider
@@ -62,7 +63,7 @@ def build_app(settings: Settings) -> FastAPI:
     app.add_api_route("/api/openapi.json", description, methods=["GET", "HEAD"], **hidden)
     app.add_api_route("/api", unknown, methods=_METHODS, **hidden)
     app.add_api_route("/api/{rest:path}", unknown, methods=_METHODS, **hidden)
-    dash = build_dashboard(opened, csrf_cookie=Cookies(settings).csrf_name)
+    dash = build_dashboard(opened, csrf_cookie=Cookies(settings).csrf_name, labels=read_labels(settings.labels))
     pages = Pages(dash)
     app.mount("/", pages)
     app.add_middleware(Gate, settings=settings, opened=opened)

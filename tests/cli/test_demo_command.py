@@ -17,7 +17,7 @@ def test_it_ends_with_findings_and_can_be_run_again(
     monkeypatch.setenv("GATEWATCH_DATA_DIR", str(tmp_path / "mine"))
     monkeypatch.setenv("GATEWATCH_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
     monkeypatch.setenv("GATEWATCH_SLACK_WEBHOOK_URL", "http://127.0.0.1:1/hook")
-    demo = ("demo", "--no-serve", "--end", "2026-06-09T12:00Z", "--no-progress")
+    demo = ("demo", "--no-serve", "--end", "2026-06-09T12:00Z", "--no-progress", "--days", "1", "--rate", "0.3")
     assert main(demo) == 0, capsys.readouterr().err
     assert not (tmp_path / "mine").exists()
     assert main(demo) == 0, capsys.readouterr().err
@@ -26,6 +26,10 @@ def test_it_ends_with_findings_and_can_be_run_again(
     capsys.readouterr()
     assert main(["findings", "list", "--format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)["findings"]
+    labels = json.loads((tmp_path / ".demo" / "labels.json").read_text())
+    going_on = {incident["kind"] for incident in labels["incidents"] if incident["end"] is None}
+    assert going_on == {"auth_failure_spike", "throttling_abuse", "dead_api", "latency_outlier"}
+    assert len(labels["apis"]) >= 8
     assert "auth_failure_spike" in {finding["kind"] for finding in found}
     assert main(["findings", "show", found[0]["id"]]) == 0
     assert found[0]["title"] in capsys.readouterr().out

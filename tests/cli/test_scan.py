@@ -7,24 +7,22 @@ import gzip
 import io
 import json
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gatewatch.cli import main
-from gatewatch.demo import World, write_world
 from tests.cli.test_store_commands import some_lines
+from tests.conftest import SmallWorld
 from tests.ingest.lines import a_line
 
-END = datetime(2026, 6, 9, 12, 0, tzinfo=UTC)
 COUNTS = ("accepted", "rejected", "blank", "duplicate")
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return write_world(tmp_path_factory.mktemp("scan"), end=END, scale=0.4)
+def world(small_world: SmallWorld) -> SmallWorld:
+    return small_world
 
 
 @pytest.fixture(autouse=True)
@@ -49,14 +47,14 @@ def report(capsys: pytest.CaptureFixture[str], *arguments: str, code: int) -> di
 
 
 def test_the_json_has_the_documented_shape_and_touches_no_data(
-    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    world: SmallWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     inputs = ("--inventory", str(world.inventory), "--changes", str(world.changes))
     found = report(capsys, str(world.logs), *inputs, code=1)
     assert list(found) == ["schema_version", "findings", "accounting", "blind", "errors", "passed_over", "coverage"]
     assert found["schema_version"] == 1
-    assert found["accounting"]["lines"] == world.lines == sum(found["accounting"][name] for name in COUNTS)
-    assert found["accounting"]["changes"] == 1
+    assert found["accounting"]["lines"] == world.written.lines == sum(found["accounting"][name] for name in COUNTS)
+    assert found["accounting"]["changes"] > 5
     assert found["errors"] == []
     for finding in found["findings"]:
         assert {"id", "kind", "subtype", "severity", "score", "confidence", "title", "api_id", "stage"} <= set(finding)
@@ -64,29 +62,44 @@ def test_the_json_has_the_documented_shape_and_touches_no_data(
     assert not (tmp_path / "data").exists()
 
 
-def test_every_incident_of_the_demo_is_found_and_nothing_else(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    found = report(capsys, str(world.logs), "--inventory", str(world.inventory), code=1)
+def test_every_incident_of_a_small_world_is_found_and_nothing_else(
+    world: SmallWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    beside = ("--changes", str(world.changes), "--metrics", str(world.folder / "metrics.jsonl"))
+    found = report(capsys, str(world.logs), "--inventory", str(world.inventory), *beside, code=1)
     seen = {(finding["kind"], finding["api_id"]) for finding in found["findings"] if finding["severity"] != "info"}
-    assert seen == {(incident.kind, incident.api) for incident in world.incidents}
+    planted = {(incident["kind"], incident["api_id"]) for incident in world.labels["incidents"]}
+    assert len(planted) >= 7
+    assert {kind for kind, _ in planted} == {
+        "auth_failure_spike",
+        "throttling_abuse",
+        "dead_api",
+        "latency_outlier",
+    }
+    assert {pair for pair in seen if pair[0] != "data_quality"} == planted
 
 
-def test_filters_choose_findings_and_leave_the_accounting(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    whole = report(capsys, str(world.logs), code=1)
-    none = report(capsys, str(world.logs), "--api", "absent", code=0)
+def test_filters_choose_findings_and_leave_the_accounting(
+    world: SmallWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs = str(world.logs / "cloudwatch" / "access-logs-accounts")
+    whole = report(capsys, logs, code=1)
+    none = report(capsys, logs, "--api", "absent", code=0)
     assert none["findings"] == []
     assert none["accounting"] == whole["accounting"]
-    one = report(capsys, str(world.logs), "--detector", "auth_failure_spike", code=1)
+    one = report(capsys, logs, "--detector", "auth_failure_spike", code=1)
     assert {finding["kind"] for finding in one["findings"]} == {"auth_failure_spike"}
-    late = report(capsys, str(world.logs), "--detector", "auth_failure_spike", "--since", "2026-06-09T11:00Z", code=0)
-    assert late["findings"] == []
-    assert report(capsys, str(world.logs), "--exit-zero", code=0)["findings"]
+    early = report(capsys, logs, "--detector", "auth_failure_spike", "--until", "2026-06-08T14:00Z", code=0)
+    assert early["findings"] == []
+    assert report(capsys, logs, "--exit-zero", code=0)["findings"]
 
 
 def test_files_are_written_by_suffix_beside_the_table(
-    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    world: SmallWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    logs = str(world.logs / "cloudwatch" / "access-logs-accounts")
     outputs = ("-o", "a.json", "-o", "b.jsonl", "-o", "c.csv", "-o", "d.txt")
-    out, err = scan(capsys, str(world.logs), *outputs, code=1)
+    out, err = scan(capsys, logs, *outputs, code=1)
     assert out == ""
     found = json.loads((tmp_path / "a.json").read_text())["findings"]
     assert [json.loads(line)["id"] for line in (tmp_path / "b.jsonl").read_text().splitlines()] == [
@@ -96,7 +109,7 @@ def test_files_are_written_by_suffix_beside_the_table(
     assert [row["id"] for row in rows] == [f["id"] for f in found]
     assert found[0]["title"] in (tmp_path / "d.txt").read_text()
     assert "next: " in err
-    table, _ = scan(capsys, str(world.logs), "--color", "never", code=1)
+    table, _ = scan(capsys, logs, "--color", "never", code=1)
     assert "\x1b" not in table
     assert max(map(len, table.splitlines())) <= 120
 

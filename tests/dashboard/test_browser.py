@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from gatewatch.ingesting import ingest_paths
+from gatewatch.jobs import tick
 from gatewatch.records import Kind
-from tests.dashboard.conftest import Site, Watched
+from gatewatch.settings import Settings
+from gatewatch.store.state import open_state
+from ingest.documents import read_inventory
+from tests.conftest import SMALL_END, SmallWorld
+from tests.dashboard.conftest import Running, Site, Watched
 
 Scheme = Literal["light", "dark"]
 Opener = Callable[..., Watched]
@@ -193,3 +200,26 @@ def choose(page: Page, placeholder: str, option: str, *, label: str | None = Non
     box = page.locator(f"input[aria-label='{label}']") if label else page.get_by_placeholder(placeholder, exact=True)
     box.click()
     page.get_by_role("option", name=option, exact=True).click()
+
+
+def test_labels_of_a_simulated_world_are_switched_off_in_the_address(
+    browser: Browser, small_world: SmallWorld, tmp_path: Path
+) -> None:
+    settings = Settings(data_dir=tmp_path / "data", labels=small_world.folder / "labels.json")
+    state = open_state(settings)
+    ingest_paths(state, [str(small_world.logs)], workers=1, inventory=read_inventory(str(small_world.inventory)))
+    tick(state, settings, SMALL_END)
+    state.close()
+    with Running(settings) as address:
+        watched = Watched(browser.new_context(viewport={"width": 390, "height": 900}).new_page(), address)
+        page = watched.open("/?range=24h")
+        table = page.locator(".labels")
+        expect(table).to_contain_text("credential stuffing")
+        page.get_by_label("Labels of the simulated world").get_by_text("Hidden").click()
+        expect(table).to_have_count(0)
+        assert "labels=off" in page.url
+        page.go_back()
+        expect(table).to_contain_text("credential stuffing")
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        watched.check()
+        page.context.close()

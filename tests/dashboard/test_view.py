@@ -21,6 +21,7 @@ from tests.store.builders import AT
         state=st.sampled_from([None, "open", "resolved"]),
         q=st.none() | st.text(min_size=1, max_size=40),
         cursor=st.none() | st.text(min_size=1, max_size=40),
+        labels=st.sampled_from([None, "off"]),
     )
 )
 def test_an_address_gives_back_the_view_that_wrote_it(view: View) -> None:
@@ -35,7 +36,7 @@ def test_any_address_shows_something(search: str) -> None:
 
 
 def test_values_that_make_no_sense_are_left_out() -> None:
-    assert view_of("?range=9y&kind=<b>&severity=awful&state=gone&api=") == View()
+    assert view_of("?range=9y&kind=<b>&severity=awful&state=gone&api=&labels=maybe") == View()
     assert view_of(None) == View()
     assert View().search() == ""
     assert View(api="a b&c").search() == "?api=a+b%26c"

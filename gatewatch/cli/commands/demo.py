@@ -1,7 +1,8 @@
-"""`gatewatch demo`: a world of logs, ingested, evaluated and served."""
+"""`gatewatch demo`: a simulated world, ingested, evaluated and served."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,11 +15,14 @@ from gatewatch.cli.root import Command, Ui, pass_ui
 from gatewatch.errors import UsageError
 
 if TYPE_CHECKING:
-    from gatewatch.demo import World
     from gatewatch.settings import Settings
 
 MARK = ".gatewatch-demo"
 """A folder with this file in it is ours to empty."""
+
+OURS = ("logs", "data", "inventory.json", "changes.jsonl", "metrics.jsonl", "traces.jsonl", "asn.csv", "labels.json")
+
+APIS = 9
 
 
 @click.command(
@@ -30,26 +34,44 @@ MARK = ".gatewatch-demo"
     ),
 )
 @click.option("--dir", "folder", type=click.Path(path_type=Path), default=Path(".demo"), show_default=True)
-@click.option("--seed", type=int, default=7, show_default=True, help="Another seed, another world.")
+@click.option("--days", type=click.FloatRange(0.5, 60), default=7.0, show_default=True, help="How far back it goes.")
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, 1000, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Calls a second of all APIs together.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0, 2**31 - 1), default=7, show_default=True, help="Another seed, another world."
+)
 @click.option("--end", help="Last moment of the logs (default: now).")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on (default: setting port).")
 @click.option("--serve/--no-serve", "serving", default=True, help="Serve the dashboard at the end.")
 @pass_ui
-def command(ui: Ui, folder: Path, seed: int, end: str | None, port: int | None, serving: bool) -> int:
-    """Make 26 hours of logs of four APIs with four incidents, ingest them, look for findings, and serve.
+def command(
+    ui: Ui, folder: Path, days: float, rate: float, seed: int, end: str | None, port: int | None, serving: bool
+) -> int:
+    """Simulate a week of nine APIs with incidents, ingest it, look for findings, and serve.
 
-    Everything is under --dir; your data directory, database and alert channels are not touched.
+    One incident of each kind still goes on. The charts tell what is really going on (see docs/tour.md). Everything is
+    under --dir; your data directory, database and alert channels are not touched.
     """
+    from gatewatch.simulate.model import MINUTE_MS
+    from gatewatch.simulate.model import Settings as World
+    from gatewatch.simulate.write import write_world
+
     now = instant(end, name="--end") or datetime.now(UTC)
     settings = _settings(ui, folder, port)
     _empty(folder)
-    from gatewatch.demo import write_world
-
-    ui.say(f"writing 26 hours of logs to {folder / 'logs'} ...")
-    world = write_world(folder, end=now, seed=seed)
-    _ingest(ui, settings, world, now)
+    end_ms = int(now.timestamp() * 1000) // MINUTE_MS * MINUTE_MS
+    wish = World(seed=seed, days=days, apis=APIS, rate_rps=rate, end_ms=end_ms, ongoing=True)
+    with ui.reporter(f"write logs of {days:g} days") as progress:
+        written = write_world(wish, folder, workers=os.cpu_count() or 1, progress=progress)
+    ui.say(f"{written.lines:,} lines of {APIS} APIs in {folder / 'logs'}; labels.json tells what is in them")
+    _ingest(ui, settings, folder, now)
     if not serving:
-        ui.hint(f"GATEWATCH_DATA_DIR={settings.data_dir} gatewatch findings list")
+        ui.hint(f"GATEWATCH_DATA_DIR={settings.data_dir} GATEWATCH_LABELS={settings.labels} gatewatch serve")
         return 0
     from gatewatch.app import serve
 
@@ -58,7 +80,11 @@ def command(ui: Ui, folder: Path, seed: int, end: str | None, port: int | None, 
 
 def _settings(ui: Ui, folder: Path, port: int | None) -> Settings:
     """The user's settings, but with data under the demo's folder and no way out to anybody."""
-    own = {"data_dir": folder.absolute() / "data", **({} if port is None else {"port": port})}
+    own = {
+        "data_dir": folder.absolute() / "data",
+        "labels": folder.absolute() / "labels.json",
+        **({} if port is None else {"port": port}),
+    }
     closed = {"database_url": None, "smtp_url": None, "slack_webhook_url": None, "email_to": ()}
     return ui.settings().model_copy(update={**own, **closed})
 
@@ -68,13 +94,15 @@ def _empty(folder: Path) -> None:
     ours = (folder / MARK).is_file() or not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
     if not ours:
         raise UsageError(f"{folder} exists and is no demo's folder; name another with --dir")
-    for name in ("logs", "data"):
+    for name in OURS:
         shutil.rmtree(folder / name, ignore_errors=True)
+        if (folder / name).is_file():
+            (folder / name).unlink()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARK).touch()
 
 
-def _ingest(ui: Ui, settings: Settings, world: World, now: datetime) -> None:
+def _ingest(ui: Ui, settings: Settings, folder: Path, now: datetime) -> None:
     from gatewatch.cli.documents import accounting_line
     from gatewatch.cli.opened import opened
     from gatewatch.ingesting import ingest_paths
@@ -85,9 +113,9 @@ def _ingest(ui: Ui, settings: Settings, world: World, now: datetime) -> None:
         with ui.reporter("ingest") as progress:
             result = ingest_paths(
                 state,
-                [str(world.logs)],
+                [str(folder / "logs")],
                 source="demo",
-                inventory=read_inventory(str(world.inventory)),
+                inventory=read_inventory(str(folder / "inventory.json")),
                 progress=progress,
             )
         for text in result.errors:

@@ -1,0 +1,53 @@
+"""A small simulated world that the tests of several rooms share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from gatewatch.simulate.model import Settings
+from gatewatch.simulate.write import Written, write_world
+
+SMALL_END = datetime(2026, 6, 9, 12, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class SmallWorld:
+    """A day and a bit of five APIs up to SMALL_END, 88,000 lines; an incident of each kind is over, one goes on."""
+
+    folder: Path
+    written: Written
+    labels: Any
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "logs"
+
+    @property
+    def inventory(self) -> Path:
+        return self.folder / "inventory.json"
+
+    @property
+    def changes(self) -> Path:
+        return self.folder / "changes.jsonl"
+
+
+@pytest.fixture(scope="session")
+def small_world(tmp_path_factory: pytest.TempPathFactory) -> SmallWorld:
+    folder = tmp_path_factory.mktemp("small_world")
+    settings = Settings(
+        seed=7,
+        days=1.1,
+        apis=5,
+        rate_rps=0.7,
+        end_ms=int(SMALL_END.timestamp()) * 1000,
+        scenarios=("credential_stuffing", "retry_storm", "outage_silence", "latency_step"),
+        ongoing=True,
+    )
+    written = write_world(settings, folder)
+    return SmallWorld(folder, written, orjson.loads((folder / "labels.json").read_bytes()))
