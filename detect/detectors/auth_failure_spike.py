@@ -22,17 +22,17 @@ from detect.who import Tally, culprits, distinct, excess
 from gatewatch.records import AUTH_CAUSES, JSON, Cause, Entities, Finding, Kind
 
 GROUPS: tuple[Group, ...] = (
-    Group("missing", ("missing_credential", "malformed_credential"), least=12, source=40),
-    Group("expired", ("expired_credential",), least=12, source=40),
-    Group("signature", ("bad_signature",), least=12, source=40),
-    Group("key", ("unknown_key", "disabled_key"), least=12, source=40),
-    Group("denied", ("authorizer_deny",), least=12, source=40),
-    Group("policy", ("policy_deny", "wrong_scope", "mtls_failure"), least=12, source=40),
-    Group("unknown", ("unknown",), least=12, source=40),
-    Group("application", ("backend_refused",), least=15, source=45),
-    Group("authorizer", ("authorizer_error", "authorizer_timeout"), least=6, young=20),
-    Group("waf", ("waf_block",), least=20, ratio=2.0, young=200),
-    Group("probing", (PROBING,), least=300, ratio=3.0, source=400, young=400),
+    Group("missing", ("missing_credential", "malformed_credential"), least=8, source=30),
+    Group("expired", ("expired_credential",), least=8, source=30),
+    Group("signature", ("bad_signature",), least=8, source=30),
+    Group("key", ("unknown_key", "disabled_key"), least=8, source=30),
+    Group("denied", ("authorizer_deny",), least=8, source=30),
+    Group("policy", ("policy_deny", "wrong_scope", "mtls_failure"), least=8, source=30),
+    Group("unknown", ("unknown",), least=8, source=30),
+    Group("application", ("backend_refused",), least=10, source=30),
+    Group("authorizer", ("authorizer_error", "authorizer_timeout"), least=4, young=20),
+    Group("waf", ("waf_block",), least=8, ratio=2.0, young=200),
+    Group("probing", (PROBING,), least=150, ratio=3.0, source=400, young=400),
 )
 assert {cause for group in GROUPS for cause in group.causes} >= AUTH_CAUSES
 

@@ -19,7 +19,7 @@ from detect.throttlekinds import judge
 from detect.who import Tally, culprits, distinct, excess, ranked
 from gatewatch.records import JSON, Entities, Finding, Kind
 
-GROUPS: tuple[Group, ...] = (Group("throttle", ("throttle", "quota"), least=10, ratio=1.5, source=50, young=60),)
+GROUPS: tuple[Group, ...] = (Group("throttle", ("throttle", "quota"), least=6, ratio=1.5, source=50, young=60),)
 
 WAIT_MINUTES = 4
 """Back-off with doubling waits leaves a sixteenth after so many minutes; for logs that tell no seconds."""
