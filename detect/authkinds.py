@@ -32,10 +32,22 @@ LOCKED_OUT = 0.6
 """Successes this far below the expected mean that the callers at large are refused."""
 
 _REFUSED = "refused credentials"
+_BACK_END = "logins refused by the back end"
 
 
-def judge(group: str, over: Tally, *, change: float, base: float, base_expected: float) -> Verdict:
-    """over: the excess by name. change: score of the likeliest change. base, base_expected: successes meanwhile."""
+def judge(
+    group: str,
+    over: Tally,
+    *,
+    change: float,
+    base: float,
+    base_expected: float,
+    day: tuple[int, int] | None = None,
+) -> Verdict:
+    """over: the excess by name. change: score of the likeliest change. base, base_expected: successes meanwhile.
+
+    day: refusals and names of sources that were at it for hours.
+    """
     changed = change >= LIKELY
     missing = base_expected - base
     locked_out = base_expected >= 10 and base < LOCKED_OUT * base_expected and 0.3 * missing < over.total < 8 * missing
@@ -61,6 +73,8 @@ def judge(group: str, over: Tally, *, change: float, base: float, base_expected:
         return _keys(over, many=many, changed=changed)
     if mixed and change >= CLOSE:
         return _locked_out(group, over, changed=True)
+    if day is not None and day[1] >= MANY_NAMES and day[0] <= FEW_TRIES * day[1]:
+        return _spray(group)
     return _attack(group, over, many=many)
 
 
@@ -70,8 +84,19 @@ def _mixed(over: Tally) -> bool:
     return distinct(over, "client_ip") >= 3 and top < 0.5 and (not agents or over.top("user_agent")[1] < 0.7)
 
 
+def _spray(group: str) -> Verdict:
+    return Verdict(
+        "password_spray",
+        Cause.CLIENT,
+        Severity.HIGH,
+        "Password spray",
+        _BACK_END if group == "application" else _REFUSED,
+        "Block the source in WAF, and reset the passwords of principals that succeeded from it.",
+    )
+
+
 def _attack(group: str, over: Tally, *, many: bool) -> Verdict:
-    what = "logins refused by the back end" if group == "application" else _REFUSED
+    what = _BACK_END if group == "application" else _REFUSED
     names = distinct(over, "principal")
     _, top_name = over.top("principal")
     named = sum(over.of("principal").values()) >= 0.5 * over.total
@@ -107,15 +132,9 @@ def _attack(group: str, over: Tally, *, many: bool) -> Verdict:
             0.75,
         )
     tries = over.total / max(names, 1)
-    if named and names >= MANY_NAMES and tries <= FEW_TRIES and top_name < 0.3:
-        return Verdict(
-            "password_spray",
-            Cause.CLIENT,
-            Severity.HIGH,
-            "Password spray",
-            what,
-            "Block the source in WAF, and reset the passwords of principals that succeeded from it.",
-        )
+    several = (names >= MANY_NAMES and tries <= FEW_TRIES) or (names >= 5 and tries <= 2)
+    if named and several and top_name < 0.3:
+        return _spray(group)
     return Verdict(
         "brute_force",
         Cause.CLIENT,

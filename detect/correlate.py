@@ -20,6 +20,9 @@ from gatewatch.records import JSON, Cause, Entities, Finding, Kind, Severity, is
 
 SLACK = timedelta(minutes=10)
 TOGETHER = timedelta(minutes=30)
+PAUSE = timedelta(hours=4)
+"""A campaign that rests no longer is one; whoever comes back later has come back."""
+
 FAR = datetime.max.replace(tzinfo=UTC)
 PIECES = 20
 ENTITIES = 50
@@ -28,6 +31,7 @@ _STANDING = frozenset({"unused", "shadow", "zombie", "dead", "unproven"})
 """What stands for weeks has nothing to do with what happens meanwhile."""
 
 _ROOTS = frozenset({"authorizer_outage", "misconfiguration", "signing_key_rotation"})
+_CAMPAIGNS = frozenset({"password_spray", "credential_stuffing", "account_takeover", "distributed", "brute_force"})
 _OFFENDERS = frozenset({"over_plan", "noisy_neighbour", "retry_storm", "address_rotation", "slow_ramp"})
 
 
@@ -42,6 +46,9 @@ def correlate(findings: Sequence[Finding]) -> list[Finding]:
             kept.append(finding)
         else:
             joined.setdefault(root.id, []).append(finding)
+            if _same_campaign(root, finding):
+                later = None if root.end is None or finding.end is None else max(root.end, finding.end)
+                kept[kept.index(root)] = replace(root, end=later)
     out = [_with(finding, joined[finding.id]) if finding.id in joined else finding for finding in kept]
     return sorted(out, key=lambda finding: (finding.start, finding.kind, finding.id))
 
@@ -99,8 +106,8 @@ def _rank(finding: Finding) -> float:
     return order[finding.kind] + late + (6 if finding.subtype in _STANDING or finding.subtype == "path_probing" else 0)
 
 
-def _overlap(one: Finding, two: Finding) -> bool:
-    return one.start - SLACK <= (two.end or FAR) and two.start - SLACK <= (one.end or FAR)
+def _overlap(one: Finding, two: Finding, slack: timedelta = SLACK) -> bool:
+    return one.start - slack <= (two.end or FAR) and two.start - slack <= (one.end or FAR)
 
 
 def _near(one: Finding, two: Finding) -> bool:
@@ -110,7 +117,11 @@ def _near(one: Finding, two: Finding) -> bool:
 
 def _explains(root: Finding, symptom: Finding) -> bool:
     """Is `symptom` what `root` causes or shows elsewhere?"""
-    if root.account != symptom.account or not _overlap(root, symptom):
+    if root.account != symptom.account:
+        return False
+    if _same_campaign(root, symptom):
+        return True
+    if not _overlap(root, symptom):
         return False
     if Kind.DATA_QUALITY in (root.kind, symptom.kind):
         return _explains_by_data(root, symptom)
@@ -194,6 +205,20 @@ def _explains_by_data(root: Finding, symptom: Finding) -> bool:
     if not isinstance(stages, list) or not isinstance(share, float) or symptom.evidence.facts.get("server_errors"):
         return False
     return share < 0.5 and any(same_stage(here, cast(list[str | None], stage)) for stage in stages)
+
+
+def _same_campaign(one: Finding, two: Finding) -> bool:
+    """The same callers go on in the same way after hours of quiet; or others do with the same names and tool."""
+    if one.kind is not two.kind or (one.api, one.stage) != (two.api, two.stage):
+        return False
+    if not one.cause is two.cause is Cause.CLIENT or not _overlap(one, two, PAUSE):
+        return False
+    alike = one.subtype == two.subtype in _CAMPAIGNS and bool(
+        set(one.entities.principals) & set(two.entities.principals)
+        and set(one.entities.user_agents) & set(two.entities.user_agents)
+    )
+    same_keys = one.subtype == two.subtype and set(one.entities.api_key_ids) & set(two.entities.api_key_ids)
+    return alike or bool(same_keys or set(one.entities.ips) & set(two.entities.ips))
 
 
 def _same_callers(one: Finding, two: Finding) -> bool:

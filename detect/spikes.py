@@ -12,6 +12,7 @@ from typing import cast
 import numpy as np
 
 from detect import codec
+from detect.callers import Callers, Lasting
 from detect.counting import Chunk, Counting
 from detect.episodes import BEFORE, SERIES, Episode
 from detect.grid import MINUTE_US, Bools, Floats, Ints, Key
@@ -21,7 +22,7 @@ from detect.stats.tail import nats, upper_limit
 from detect.stats.windows import TAIL, prefix, trailing
 from detect.unreached import Told
 from detect.watching import Watch
-from detect.who import Tally, joined, rows_from_json, rows_of, sources_over
+from detect.who import ENTITIES, Tally, joined, rows_from_json, rows_of, sources_over
 from gatewatch.frames import cause_column
 from gatewatch.records import JSON
 
@@ -40,7 +41,7 @@ class Group:
 
     least: smallest excess. ratio: smallest observed / expected. source: refusals of one source in an hour that are
     looked at even when the sum is quiet; 0: never. young: excess that counts in the first hour of a stage. columns:
-    counts that are no reject causes.
+    counts that are no reject causes. lasting: the names that a source tries are followed over a day.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Group:
     source: float = 0.0
     young: float = 100.0
     columns: tuple[str, ...] = ()
+    lasting: bool = False
 
     @property
     def counted(self) -> tuple[str, ...]:
@@ -89,6 +91,7 @@ class Spikes:
         self.counting = Counting()
         self.total = Counting(lowest=0.3, highest=4.0)
         self.rows = rows_from_json(None)
+        self.callers = Callers()
         self.episodes: dict[int, Episode] = {}
         self.pending: dict[int, list[int]] = {}
         self.peak: Floats = np.zeros((0, 3))
@@ -111,6 +114,7 @@ class Spikes:
         self.counting.load(state["counting"])
         self.total.load(state["total"])
         self.rows = rows_from_json(state["rows"])
+        self.callers.load(state["callers"])
         self.episodes = {
             int(row): Episode.from_json(ep) for row, ep in cast(dict[str, JSON], state["episodes"]).items()
         }
@@ -122,6 +126,7 @@ class Spikes:
             "counting": self.counting.dump(),
             "total": self.total.dump(),
             "rows": self.rows.to_json(),
+            "callers": self.callers.dump(),
             "episodes": {str(row): self.episodes[row].to_json() for row in sorted(self.episodes)},
             "pending": {str(row): cast(JSON, self.pending[row]) for row in sorted(self.pending)},
             "peak": codec.pack(self.peak),
@@ -213,6 +218,21 @@ class Spikes:
         return out
 
 
+def _note(episode: Episode, lasting: Lasting) -> None:
+    """Keep what is known of sources that go on for hours, beside what lies in the episode."""
+    facts = episode.facts
+    if facts["only"] is not None:
+        facts["only"] = list(dict.fromkeys([*facts["only"], *lasting.sources]))[:ENTITIES]
+    old = facts.get("day") or {"sources": [], "names": [], "refused": 0, "since": lasting.since}
+    names = list(dict.fromkeys([*old["names"], *lasting.names]))
+    facts["day"] = {
+        "sources": list(dict.fromkeys([*old["sources"], *lasting.sources]))[:ENTITIES],
+        "names": names[: 4 * ENTITIES],
+        "refused": max(old["refused"], lasting.refused),
+        "since": min(old["since"], lasting.since),
+    }
+
+
 class _Work:
     """Decides chunk by chunk within one step."""
 
@@ -283,7 +303,13 @@ class _Work:
             chunk.score[:, -1] = np.where(steady, slow.score, chunk.score[:, -1])
             chunk.window[:, -1] = np.where(steady, 60 * slow.hours, chunk.window[:, -1])
         held = np.zeros_like(hot)
-        rows = set(np.flatnonzero(hot.any(axis=1)).tolist()) | set(spikes.episodes) | set(spikes.pending)
+        self.lasting = self._lasting(chunk.start + take, SLOW_SHARE * budget)
+        rows = (
+            set(self.lasting)
+            | set(np.flatnonzero(hot.any(axis=1)).tolist())
+            | set(spikes.episodes)
+            | set(spikes.pending)
+        )
         rows |= {row for row, minutes in self.sources.items() if self._any(row, minutes, chunk)}
         for row in sorted(rows):
             self._row(row, chunk, hot, warm, held)
@@ -304,6 +330,16 @@ class _Work:
         for row, episode in self.spikes.episodes.items():
             if watch is not None and episode.start <= watch.minute and (episode.end or watch.minute) >= watch.minute:
                 watch.note(self.spikes.name, self.spikes.counting.keys[row], raised=episode.start)
+
+    def _lasting(self, stop: int, per_week: Floats) -> dict[int, Lasting]:
+        """Sources that are out of line over a day, where the chunk ends with an hour."""
+        spikes = self.spikes
+        watched = [row for row, group in enumerate(self.groups) if group.lasting]
+        if stop % 60 or not watched:
+            return {}
+        age = np.maximum(stop - spikes.counting.born, 0) // 60
+        held = np.isin(np.arange(len(age)), list(spikes.episodes))
+        return spikes.callers.hour(stop // 60 - 1, spikes.rows, watched, age, held, per_week)
 
     def _budget(self, hour: int) -> Floats:
         """False alarms a week of each series: what its API has for the group, shared by the stages known by then."""
@@ -328,6 +364,10 @@ class _Work:
             single = bool(ripe and count >= allowed and chunk.use[row, at])
             is_hot = bool(hot[row, at])
             score = float(chunk.score[row, at]) if is_hot else 0.0
+            lasting = self.lasting.get(row) if at == chunk.minutes - 1 and chunk.use[row, at] else None
+            if lasting is not None and not is_hot and not single:
+                source = lasting.sources[0]
+                score = lasting.score
             if single:
                 usual = np.array([max(float(spikes.peak[row, 0]), 3.0)])
                 score = max(score, float(nats(np.array([float(count)]), usual, np.array([1e9]))[0]))
@@ -335,9 +375,9 @@ class _Work:
                 self._finish(row, episode)
                 episode = None
             if episode is None:
-                if is_hot or single:
+                if is_hot or single or lasting is not None:
                     held[row, at] = True
-                    episode = self._open(row, chunk, at, is_hot, source if single and not is_hot else None)
+                    episode = self._open(row, chunk, at, is_hot, None if is_hot else source)
                     if episode is not None:
                         spikes.episodes[row] = episode
                         # Nor are the minutes between onset and alarm learned from, where that is not done yet.
@@ -349,7 +389,10 @@ class _Work:
                 if count and not held[row, at]:
                     spikes.peak_now[row] = max(spikes.peak_now[row], float(count))
                 continue
-            alive = bool(warm[row, at]) or (single and count > 0)
+            if lasting is not None:
+                _note(episode, lasting)
+                single = True
+            alive = bool(warm[row, at]) or (single and (count > 0 or lasting is not None))
             episode.touch(minute, hot=is_hot or single, warm=alive and episode.end is None, score=score)
             if episode.end is None:
                 self._chart_on(episode, row, chunk, at)
@@ -406,7 +449,7 @@ class _Work:
         episode = Episode(start, int(self.closes[row, minute - self.first]), minute)
         episode.before, episode.before_minutes = before, BEFORE
         masked = source is not None and now.total > 0 and observed < 3.0 * expected + 10.0
-        only = source if masked and group.name != "throttle" else None
+        only = [source] if source is not None and masked and group.name != "throttle" else None
         episode.facts = {"source": source, "only": only}
         shown = max(length, 1) + BEFORE
         for back in range(min(shown, len(counts)) - 1, 0, -1):

@@ -54,9 +54,13 @@ class Rows:
         names = {name: values[keep] for name, values in self.names.items()}
         return Rows(self.row[keep], self.minute[keep], self.n[keep], self.seconds[keep], names)
 
-    def of_source(self, part: slice, source: str) -> Rows:
+    def of_sources(self, part: slice, sources: Sequence[str]) -> Rows:
+        """The rows whose address, principal or key is one of the sources."""
         names = {name: values[part] for name, values in self.names.items()}
-        mine = (names["client_ip"] == source) | (names["principal"] == source) | (names["api_key_id"] == source)
+        mine = np.zeros(len(self.n[part]), dtype=bool)
+        for source in sources:
+            for name in ("client_ip", "principal", "api_key_id"):
+                mine |= names[name] == source
         return Rows(self.row[part], self.minute[part], self.n[part], self.seconds[part], names)._picked(mine)
 
     def to_json(self) -> JSON:
@@ -151,10 +155,10 @@ class Tally:
     by: dict[str, dict[str, int]] = field(default_factory=dict)
     rhythms: dict[str, Rhythm] = field(default_factory=dict)
 
-    def add(self, rows: Rows, part: slice, only: str | None = None) -> None:
-        """Add rows; only: those of one source (address, principal or key)."""
+    def add(self, rows: Rows, part: slice, only: Sequence[str] | None = None) -> None:
+        """Add rows; only: those of some sources (addresses, principals or keys)."""
         if only is not None:
-            rows, part = rows.of_source(part, only), slice(None)
+            rows, part = rows.of_sources(part, only), slice(None)
         counts = rows.n[part]
         self.total += int(counts.sum())
         listed = counts.tolist()

@@ -7,29 +7,30 @@ so that a crowd that brings its usual share of typing errors is no alarm; a sing
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from detect.authkinds import Verdict, judge
 from detect.episodes import Episode
-from detect.model import Block, Context, Step, detector
+from detect.model import Block, Context, Step, detector, minute_at
 from detect.policy import budget_of, severity_of
 from detect.report import changes_for, finding, number, place, span_words
 from detect.sight import auth_blind, remember
 from detect.spikes import Candidate, Group, Spikes
 from detect.unreached import DOUBTFUL, PROBING, decide
-from detect.who import Tally, culprits, distinct, excess
-from gatewatch.records import AUTH_CAUSES, JSON, Cause, Entities, Finding, Kind
+from detect.who import ENTITIES, Tally, culprits, distinct, excess
+from gatewatch.records import AUTH_CAUSES, JSON, Cause, Entities, Finding, Kind, iso
 
 GROUPS: tuple[Group, ...] = (
     Group("missing", ("missing_credential", "malformed_credential"), least=8, source=30),
     Group("expired", ("expired_credential",), least=8, source=30),
     Group("signature", ("bad_signature",), least=8, source=30),
     Group("key", ("unknown_key", "disabled_key"), least=8, source=30),
-    Group("denied", ("authorizer_deny",), least=8, source=30),
+    Group("denied", ("authorizer_deny",), least=8, source=30, lasting=True),
     Group("policy", ("policy_deny", "wrong_scope", "mtls_failure"), least=8, source=30),
-    Group("unknown", ("unknown",), least=8, source=30),
-    Group("application", ("backend_refused",), least=10, source=30),
+    Group("unknown", ("unknown",), least=8, source=30, lasting=True),
+    Group("application", ("backend_refused",), least=10, source=30, lasting=True),
     Group("authorizer", ("authorizer_error", "authorizer_timeout"), least=4, young=20),
     Group("waf", ("waf_block",), least=8, ratio=2.0, young=200),
     Group("probing", (PROBING,), least=150, ratio=3.0, source=400, young=400),
@@ -111,16 +112,23 @@ def _finding(spikes: Spikes, row: int, episode: Episode, context: Context) -> Fi
     end = episode.end or episode.last + 1
     length = max(end - episode.start, 1)
     over = excess(episode.now, episode.before, length, episode.before_minutes)
-    source = episode.facts.get("only")
-    if source is not None:
+    sources, day = episode.facts.get("only"), episode.facts.get("day")
+    if sources is not None:
         # One source under a hum of others: they are not part of it.
         over = episode.now
     changes, _ = changes_for(context, Kind.AUTH_FAILURE_SPIKE, key, episode.start)
     base, base_due = float(episode.facts["base"]), float(episode.facts["base_expected"])
     verdict: Verdict = judge(
-        group, over, change=changes[0].score if changes else 0.0, base=base, base_expected=base_due
+        group,
+        over,
+        change=changes[0].score if changes else 0.0,
+        base=base,
+        base_expected=base_due,
+        day=None if day is None else (day["refused"], len(day["names"])),
     )
     who = culprits(over, episode.before) if verdict.cause is Cause.CLIENT else _keys_of(over, verdict.subtype)
+    if day is not None and verdict.cause is Cause.CLIENT:
+        who = _lasting(who, day)
     ratio = episode.observed / max(episode.expected, 1.0)
     addresses, names = distinct(over, "client_ip"), distinct(over, "principal")
     top_ip, top_share = over.top("client_ip")
@@ -147,6 +155,13 @@ def _finding(spikes: Spikes, row: int, episode: Episode, context: Context) -> Fi
         "successes_expected": round(base_due, 1),
         "routes": cast(JSON, [name for name, _ in sorted(over.of("route").items(), key=lambda i: (-i[1], i[0]))[:5]]),
     }
+    if day is not None:
+        facts["day"] = {
+            "sources": day["sources"],
+            "refused": day["refused"],
+            "distinct_principals": len(day["names"]),
+            "since": iso(minute_at(day["since"])),
+        }
     unknown = over.share("reject_cause", "unknown")
     return finding(
         Kind.AUTH_FAILURE_SPIKE,
@@ -166,7 +181,7 @@ def _finding(spikes: Spikes, row: int, episode: Episode, context: Context) -> Fi
         caveat="The logs do not say why requests were refused; the cause is inferred." if unknown > 0.5 else None,
         changes=changes,
         counts=_counts(spikes.groups[group], episode),
-        shown=_shown(group, source),
+        shown=_shown(group, None if sources is None else sources[0]),
     )
 
 
@@ -196,3 +211,12 @@ def _keys_of(over: Tally, subtype: str) -> Entities:
     key, share = over.top("api_key_id")
     named = key is not None and share >= 0.8 and subtype == "misconfiguration"
     return Entities(api_key_ids=(key,)) if named and key is not None else Entities()
+
+
+def _lasting(who: Entities, day: Mapping[str, Any]) -> Entities:
+    """With those that were at it for hours, and the names that they tried."""
+    return replace(
+        who,
+        ips=tuple(dict.fromkeys([*day["sources"], *who.ips]))[:ENTITIES],
+        principals=tuple(dict.fromkeys([*who.principals, *day["names"]]))[:ENTITIES],
+    )
