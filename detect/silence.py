@@ -7,15 +7,16 @@ night or weekend of a stage is no outage.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 
 from detect import codec
-from detect.counting import Chunk, Counting
+from detect.counting import Chunk, Counting, chunk_of
 from detect.episodes import Episode
-from detect.grid import MINUTE_US, Bools, Floats, Ints
+from detect.grid import MINUTE_US, Bools, Floats, Ints, Key
 from detect.model import Block
 from detect.policy import threshold_nats
 from detect.stats.seasonal import hour_of_week
@@ -23,8 +24,18 @@ from detect.stats.windows import GRAIN, TAIL, prefix, trailing
 from detect.watching import Watch
 from gatewatch.records import JSON
 
+_NOWHERE = ("(no route)", "(other)")
 LEAST_MISSED = 15.0
+ROUTE_MORE = 1.3
+"""A single route must miss so many times more than a stage: there are many of them."""
+
+OTHERS_DUE, OTHERS_SEEN = 5.0, 0.4
+"""Calls that the other routes owe, and the share of them that comes, before a route is silent by itself."""
+
 LEAST_AGE = 180.0
+ROUTE_AGE = 2880.0
+"""Minutes that a route is known before its silence means anything: jobs call for an hour a day."""
+
 LONG_MINUTES = 26 * 60
 """A silence that began in a quiet hour may be a holiday: it must outlast a day."""
 
@@ -43,13 +54,14 @@ LONGEST_WAIT = 120
 
 PART = 10
 PARTS = 1440 // PART
+HOUR_PARTS = 60 // PART
 """Tenths of hours of the day: an hour with a batch in its first half owes nothing in its second."""
 
 
 class Silence:
     """State: counts of good answers, and since when there was none."""
 
-    _arrays = ("last", "missed", "rate", "gap", "gap_now", "errors", "level", "parts", "part")
+    _arrays = ("last", "missed", "rate", "gap", "gap_now", "errors", "level", "parts", "part", "beside")
 
     def __init__(self, budget: float) -> None:
         self.counting = Counting(low=True, lowest=0.3, highest=3.0)
@@ -61,7 +73,9 @@ class Silence:
         self.errors: Floats = np.zeros(0)
         self.level: Floats = np.zeros(0)
         self.parts: Floats = np.zeros((0, 2 * PARTS))
-        self.part: Floats = np.zeros((0, 2))
+        self.part: Floats = np.zeros((0, 2 * HOUR_PARTS))
+        self.beside: Floats = np.zeros((0, TAIL, 2))
+        """Of stages: monitors' calls and calls to nothing, of the last minutes."""
         self.episodes: dict[int, Episode] = {}
         self.done: list[tuple[int, Episode]] = []
         self.limit = threshold_nats(budget)
@@ -85,8 +99,8 @@ class Silence:
 
     def step(self, block: Block) -> list[tuple[int, Episode]]:
         """Take a block; the episodes that changed in it, with their series' row."""
-        grid = block.stage_grid
-        rows = self.counting.align(grid.keys, grid.first, block.first)
+        ordinary = Ordinary(block)
+        rows = self.counting.align(ordinary.keys, ordinary.first, block.first)
         total = len(self.counting.keys)
         more = total - len(self.last)
         self.last = np.concatenate([self.last, self.counting.born[len(self.last) :] - 1])
@@ -94,22 +108,76 @@ class Silence:
             old = getattr(self, name)
             setattr(self, name, np.concatenate([old, np.zeros((more, *old.shape[1:]))]))
         good, bad = np.zeros((total, block.minutes)), np.zeros((total, block.minutes))
-        n, failed = grid.counts("n"), grid.counts("s5xx")
-        good[rows], bad[rows] = np.maximum(n - failed, 0.0), failed
-        names = ("backend_error", "backend_timeout", "config_error", "authorizer_error", "authorizer_timeout")
+        good[rows], bad[rows] = ordinary.good, ordinary.bad
         causes = np.zeros((total, block.minutes, 3))
-        for slot, group in enumerate((names[:2], names[2:3], names[3:])):
-            causes[rows, :, slot] = grid.counts(*(f"c_{name}" for name in group))
+        causes[rows] = ordinary.causes
         closes = np.tile((np.arange(block.minutes, dtype=np.int64) + block.first + 3) * MINUTE_US, (total, 1))
-        closes[rows] = grid.closes()
+        closes[rows] = ordinary.closes
+        beside = np.zeros((total, block.minutes, 2))
+        beside[rows] = ordinary.beside
+        self.beside = np.concatenate([self.beside, beside], axis=1)
         use = np.broadcast_to(block.covered, (total, block.minutes))
         work = _Work(self, block.first, bad, causes, closes)
         self.counting.run(block.first, good, use, work.chunk)
+        self.beside = np.ascontiguousarray(self.beside[:, -TAIL:])
         changed = [(row, episode) for row, episode in self.episodes.items() if episode.changed] + self.done
         self.done = []
         for _, episode in changed:
             episode.changed = False
         return sorted(changed, key=lambda item: (item[1].start, item[0]))
+
+
+class Ordinary:
+    """Calls that somebody makes for their own sake, by stage and by route: neither monitors nor calls to nothing.
+
+    good, bad: answers without and with a server error; beside (stages only): calls of monitors, and to nothing.
+    causes: back-end errors and timeouts, configuration errors, authorizer failures. All (series, minutes).
+    """
+
+    def __init__(self, block: Block) -> None:
+        grid, stages = block.route_grid, block.stage_grid
+        known = [*zip(stages.first.tolist(), stages.keys, strict=True)]
+        known += [
+            (first, key) for first, key in zip(grid.first.tolist(), grid.keys, strict=True) if key[4] and _asked(key[4])
+        ]
+        # By first minute, then key: the order does not tell how the input was cut.
+        known.sort(key=lambda pair: (pair[0], tuple(part or "" for part in pair[1])))
+        self.keys: list[Key] = [key for _, key in known]
+        self.first = np.array([first for first, _ in known], dtype=np.int64)
+        place = {key: row for row, key in enumerate(self.keys)}
+        shape = (len(self.keys), block.minutes)
+        self.good, self.bad = np.zeros(shape), np.zeros(shape)
+        self.causes, self.beside = np.zeros((*shape, 3)), np.zeros((*shape, 2))
+        n, failed = grid.counts("n"), grid.counts("s5xx")
+        names = ("backend_error", "backend_timeout", "config_error", "authorizer_error", "authorizer_timeout")
+        told = [grid.counts(*(f"c_{name}" for name in group)) for group in (names[:2], names[2:3], names[3:])]
+        for number, key in enumerate(grid.keys):
+            stage = place[key[:4]]
+            if not _asked(key[4]):
+                self.beside[stage, :, 0 if _monitor(key[4]) else 1] += np.maximum(n - failed, 0.0)[number]
+                continue
+            for row in {stage, place.get(key, stage)}:
+                self.good[row] += np.maximum(n - failed, 0.0)[number]
+                self.bad[row] += failed[number]
+                for slot, part in enumerate(told):
+                    self.causes[row, :, slot] += part[number]
+        closes = stages.closes()
+        lines = {key: row for row, key in enumerate(stages.keys)}
+        self.closes = closes[[lines[key[:4]] for key in self.keys]] if self.keys else closes
+
+
+_MONITORS = re.compile(
+    r"(?:^|[/_-])(?:health|healthz|healthcheck|ping|ready|readyz|readiness|live|livez|liveness|heartbeat)$"
+)
+
+
+def _monitor(route: str | None) -> bool:
+    return route is not None and _MONITORS.search(route.rstrip("/").lower()) is not None
+
+
+def _asked(route: str | None) -> bool:
+    """A route that is called for its own sake; None: the logs do not tell routes."""
+    return route is None or (not _monitor(route) and not route.endswith(_NOWHERE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +218,13 @@ class _Work:
         phi = season.dispersion()
         stretch = np.where(phi > 1.01, (phi - 1.0) / np.log(np.maximum(phi, 1.01)), 1.0)
         need = np.maximum(np.maximum(LEAST_MISSED, 14.0 * stretch), 1.5 * silence.gap)[:, None]
+        single = np.array([len(key) == 5 for key in counting.keys], dtype=bool)[:, None]
+        need = np.where(single, ROUTE_MORE * need, need)
         # On the first day nobody knows what a batch is and what the rule.
         need = np.where((chunk.age < 1440)[:, None] & ~trusted[:, None], 2.0 * need, need)
         length = np.maximum(minutes - last, 1)
         sudden = at_last >= 0.25 * missed / length
-        old = (chunk.age >= LEAST_AGE)[:, None]
+        old = (chunk.age >= np.where(single[:, 0], ROUTE_AGE, LEAST_AGE))[:, None]
         hot = (missed >= need) & (sudden | (length >= LONG_MINUTES)) & old & chunk.use & ~alive
         # Not quite silent: a trickle where a stream is expected.
         trickle = (chunk.score >= silence.limit) & (chunk.observed <= GONE * chunk.expected) & old & chunk.use
@@ -224,22 +294,31 @@ class _Work:
         return np.where(chunk.use, np.rint(known * GRAIN) / GRAIN, 0.0)
 
     def _learn_parts(self, chunk: Chunk, use: Bools) -> None:
-        """Sums of counts and minutes of each part of the day, forgetting a quarter a day."""
+        """Sums of counts and minutes of each part of the day, forgetting a quarter a day.
+
+        Nothing of it is used before the chunk has closed, so that no cut within it changes what was expected.
+        """
         silence, at = self.silence, 0
         while at < chunk.minutes:
             minute = chunk.start + at
             take = min(PART - minute % PART, chunk.minutes - at)
             seen = use[:, at : at + take]
-            silence.part[:, 0] += np.where(seen, chunk.counts[:, at : at + take], 0.0).sum(axis=1)
-            silence.part[:, 1] += seen.sum(axis=1)
+            spot = minute % 60 // PART
+            silence.part[:, spot] += np.where(seen, chunk.counts[:, at : at + take], 0.0).sum(axis=1)
+            silence.part[:, HOUR_PARTS + spot] += seen.sum(axis=1)
             at += take
-            if (minute + take) % PART == 0:
-                spots = [minute % 1440 // PART, PARTS + minute % 1440 // PART]
-                fresh = silence.part[:, 1:] > 0
-                silence.parts[:, spots] = np.where(
-                    fresh, 0.75 * silence.parts[:, spots] + silence.part, silence.parts[:, spots]
+        stop = chunk.start + chunk.minutes
+        if chunk_of(stop - 1, silence.counting.first)[1] != stop:
+            return
+        for spot in range(HOUR_PARTS):
+            counts, minutes = silence.part[:, spot], silence.part[:, HOUR_PARTS + spot]
+            place = (stop - 1) // 60 * 60 % 1440 // PART + spot
+            told = minutes > 0
+            for column, new in ((place, counts), (PARTS + place, minutes)):
+                silence.parts[:, column] = np.where(
+                    told, 0.75 * silence.parts[:, column] + new, silence.parts[:, column]
                 )
-                silence.part = np.zeros_like(silence.part)
+        silence.part = np.zeros_like(silence.part)
 
     def _recent(self, chunk: Chunk) -> Floats:
         """Requests a minute in the hour before the last good answer, or before now where that is sooner."""
@@ -285,12 +364,17 @@ class _Work:
                         why = "all other APIs fell silent with it, or are too quiet to tell: a stop of delivery?"
                         silence.watch.note("dead_api", silence.counting.keys[row], waits=why)
                     continue
+                if len(silence.counting.keys[row]) == 5 and not self._alone_among_routes(row, chunk, at, start):
+                    continue
                 if episode is None:
                     episode = Episode(start, int(self.closes[row, block_at]), minute)
                     failed = float(since.failed[row, at]) - float(self.bad[row, block_at])
                     episode.facts = {"errors": failed, "kinds": [0.0, 0.0, 0.0]}
                     episode.facts["gap"], episode.facts["recent"] = float(silence.gap[row]), []
                     episode.facts["alone"] = self._alone(row, start)
+                    spot = TAIL + block_at
+                    told = silence.beside[row, max(spot - (minute - start), 0) : spot].sum(axis=0)
+                    episode.facts["beside"] = [float(told[0]), float(told[1])]
                     for back in range(min(minute - start + 60, offset + at), 0, -1):
                         spot = offset + at - back
                         episode.chart(minute - back, float(running[spot]), float(due[spot]), None)
@@ -321,11 +405,16 @@ class _Work:
                         first -= 1
                     episode.end = first
                     self._give_back(episode, first)
+                    if len(silence.counting.keys[row]) == 5 and not episode.facts["errors"]:
+                        # Whoever came back after so long may do so again: the next time it takes more.
+                        silence.gap_now[row] = max(float(silence.gap_now[row]), episode.expected)
                     continue
                 episode.last = minute
                 episode.observed += y
                 episode.expected += mean
                 episode.score = max(episode.score, episode.expected / 2.0)
+                told = silence.beside[row, TAIL + block_at]
+                episode.facts["beside"] = [float(a + b) for a, b in zip(episode.facts["beside"], told, strict=True)]
                 episode.facts["errors"] += float(self.bad[row, block_at])
                 kinds = cast(list[float], episode.facts["kinds"])
                 for slot in range(3):
@@ -350,6 +439,22 @@ class _Work:
                 for slot, part in enumerate(parts):
                     kinds[slot] -= part
         episode.last, episode.facts["recent"] = first - 1, []
+
+    def _alone_among_routes(self, row: int, chunk: Chunk, at: int, start: int) -> bool:
+        """Do the other routes of the stage go on? Else it is the stage that is silent."""
+        counting = self.silence.counting
+        stage = counting.rows[counting.keys[row][:4]]
+        if stage in self.silence.episodes:
+            return False
+        back = min(chunk.start + at - start + 1, len(chunk.prior_counts[row]) + at + 1)
+        spot = len(chunk.prior_counts[row]) + at + 1
+
+        def over(prior: Floats, now: Floats) -> float:
+            both = [np.concatenate([prior[one], now[one]])[spot - back : spot].sum() for one in (stage, row)]
+            return float(both[0] - both[1])
+
+        due, seen = over(chunk.prior_mean, chunk.mean), over(chunk.prior_counts, chunk.counts)
+        return due >= OTHERS_DUE and seen >= OTHERS_SEEN * due
 
     def _alone(self, row: int, start: int) -> bool:
         """Was no other API there to tell a stop of delivery from an outage?"""

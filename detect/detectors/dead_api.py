@@ -25,6 +25,9 @@ OFFLINE_MISSED = 100.0
 UNUSED_MINUTES = 7 * 1440
 SHADOW_CALLS = 20
 GAP_GUARD = 1.5
+LEFT = 3.0
+"""Calls of monitors or scanners from which it was they who went on."""
+
 _REMOVAL = ("deletestage", "deleterestapi", "deleteapi", "deletedeployment", "deletebasepath", "deletedomain")
 
 
@@ -44,7 +47,7 @@ class DeadApi:
         clock = block.first + block.minutes
         findings = [_outage(silence, row, episode, context, clock) for row, episode in silence.step(block)]
         calls = Calls(known.get("calls"), block)
-        findings += calls.dead(context, {silence.counting.keys[row] for row in silence.episodes})
+        findings += calls.dead(context, {silence.counting.keys[row][:4] for row in silence.episodes})
         findings += calls.by_inventory(context)
         sight = remember(known.get("sight"), block)
         after: JSON = {"silence": silence.dump(), "calls": calls.to_json(), "sight": sight}
@@ -52,32 +55,47 @@ class DeadApi:
 
 
 def _outage(silence: Silence, row: int, episode: Episode, context: Context, clock: int) -> Finding:
-    key = silence.counting.keys[row]
+    key, route = silence.counting.keys[row][:4], (*silence.counting.keys[row], None)[4]
     length = (episode.end or clock) - episode.start
     errors = float(episode.facts["errors"])
     failing = errors > 0 and errors >= 0.5 * (errors + episode.observed)
     changes, likely = changes_for(context, Kind.DEAD_API, key, episode.start, failing=failing)
     removed = bool(changes) and any(word in changes[0].what.replace(" ", "").lower() for word in _REMOVAL)
     offline = removed or (length >= OFFLINE_MINUTES and episode.expected >= OFFLINE_MISSED and not failing)
-    cause = Cause.CONFIG_CHANGE if likely else _cause(failing, cast(list[float], episode.facts["kinds"]))
+    monitors, strays = cast(list[float], episode.facts["beside"])
+    subtype = "taken_offline" if offline else "live_outage"
+    if not failing and not removed:
+        if route is not None:
+            subtype = "no_longer_called"
+        elif monitors >= LEFT:
+            subtype = "only_health_checks"
+        elif strays >= LEFT:
+            subtype = "only_scanners"
+    left = subtype not in {"taken_offline", "live_outage"}
+    cause = _cause(failing, cast(list[float], episode.facts["kinds"]))
+    cause = Cause.CONFIG_CHANGE if likely else Cause.CLIENT if left else cause
     what = "answers only with server errors" if failing else "gets no requests that succeed"
     rate = episode.expected / max(length, 1)
     sentence = (
         f"For {span_words(length)} no request was answered well where {number(episode.expected)} "
         f"({number(rate)} a minute) were expected" + (f"; {number(errors)} ended in a server error." if errors else ".")
     )
-    subtype = "taken_offline" if offline else "live_outage"
-    base = Severity.CRITICAL if episode.expected >= 100 or failing else Severity.HIGH
+    if monitors + strays and not failing:
+        sentence += f" {number(monitors)} calls of monitors and {number(strays)} to routes that do not exist went on."
+    base = Severity.MEDIUM if left else Severity.CRITICAL if episode.expected >= 100 or failing else Severity.HIGH
     alone = bool(episode.facts["alone"])
     return finding(
         Kind.DEAD_API,
         key,
         episode,
-        scope="live",
+        scope="live" if route is None else f"live {route}",
+        route=route,
         subtype=subtype,
         severity=severity_of(base, ratio=3.0, minutes=0),
         confidence=0.95 if failing or not alone else 0.75,
-        title=f"{place(key)} " + ("was taken offline" if offline else what),
+        title=f"{place(key)} {route or ''}".strip()
+        + " "
+        + ("was taken offline" if offline else _TITLES.get(subtype, what)),
         cause=cause,
         entities=Entities(),
         unit="successful requests",
@@ -104,6 +122,13 @@ def _outage(silence: Silence, row: int, episode: Episode, context: Context, cloc
         if failing
         else {"since": minute_at(episode.start - BEFORE), "until": minute_at(episode.start)},
     )
+
+
+_TITLES = {
+    "no_longer_called": "is not called any more",
+    "only_health_checks": "is only called by monitors",
+    "only_scanners": "is only called by scanners",
+}
 
 
 def _cause(failing: bool, kinds: list[float]) -> Cause:
