@@ -100,7 +100,9 @@ FAMILIES: tuple[Family, ...] = (
         "never called, is deprecated or is not declared.",
         "A silence is measured by the requests that were surely to be expected in it: the usual rate of the hour, "
         "never more than what the same tenth of an hour had on other days. It speaks at 15 missed requests, more where "
-        "callers come in bursts or the hour was never seen. Only minutes in which some source delivered count. What "
+        "callers come in bursts or the hour was never seen, for stages and, from the third day on, for single routes "
+        "whose neighbours go on. Calls of monitors and to nothing are not missed. Only minutes in which some source "
+        "delivered count. What "
         "is dead has had no call for `dead_after_days` and for one and a half times its longest pause.",
         {
             "status": "without it only silence is seen, not an API that answers with errors alone",
@@ -322,6 +324,27 @@ CODES: tuple[Code, ...] = (
         "Coverage below 98 % in its time, or gaps of all sources.",
         "It is not a claim.",
         "Mend the delivery of logs.",
+    ),
+    Code(
+        "DEAD-008", Kind.DEAD_API, "no_longer_called",
+        "One route fell silent while the others of its stage go on.",
+        "20 requests missed, more where its callers come in bursts; the other routes have two fifths of theirs.",
+        "A job that pauses longer than it ever did; a caller that was moved to another route.",
+        "None needed: who came back after so long may do so again.",
+    ),
+    Code(
+        "DEAD-009", Kind.DEAD_API, "only_health_checks",
+        "Nobody calls any more but monitors.",
+        "As live_outage, while a route whose last part is health, ping, ready, live or heartbeat is still answered.",
+        "Quiet hours that were never seen before.",
+        "Name monitors' routes so that they can be told.",
+    ),
+    Code(
+        "DEAD-010", Kind.DEAD_API, "only_scanners",
+        "Nobody calls any more but scanners.",
+        "As live_outage, while calls to routes that do not exist go on.",
+        "Quiet hours that were never seen before.",
+        "Log `$context.resourcePath` or `$context.routeKey`.",
     ),
     Code(
         "LAT-001", Kind.LATENCY_OUTLIER, "step",
