@@ -11,6 +11,7 @@ from urllib.parse import quote
 from alerts.model import Alert, transition_key
 from alerts.render.redact import redacted
 from alerts.render.text import plain
+from gatewatch.privacy import privacy_of
 from gatewatch.records import JSON, Finding, iso
 from gatewatch.settings import Settings
 
@@ -24,7 +25,7 @@ def payload_of(alert: Alert, settings: Settings) -> dict[str, JSON]:
     observed, expected: numbers in `unit`, None when not finite. entities: the first five of each kind; `more` counts
     the others. code: see `code_of`.
     """
-    finding = alert.lead
+    finding = privacy_of(settings).finding(alert.lead)
     entities, more = _entities(finding)
     return {
         "version": 1,

@@ -15,6 +15,7 @@ from dashboard import pages
 from dashboard.data import Reader
 from dashboard.frame import add_frame, shell
 from dashboard.labels import Label
+from gatewatch.privacy import Privacy
 from gatewatch.store.state import State as Store
 
 _INDEX = """<!DOCTYPE html>
@@ -53,10 +54,12 @@ def build_dashboard(
     *,
     csrf_cookie: str = "gw-csrf",
     labels: Sequence[Label] = (),
+    privacy: Privacy | None = None,
 ) -> Dash:
     """The dashboard on the store that `opened` gives; mount its `.server` behind all other routes.
 
-    csrf_cookie: name of the cookie with the token that callbacks send along. labels: of a simulated world.
+    csrf_cookie: name of the cookie with the token that callbacks send along. labels: of a simulated world. privacy:
+    what is shown of people.
     """
     dash = Dash(
         "dashboard",
@@ -78,7 +81,7 @@ def build_dashboard(
         add_log_handler=False,
         csrf_token_name=csrf_cookie,
     )
-    reader = Reader(opened, clock, labels)
+    reader = Reader(opened, clock, labels, privacy)
     dash.layout = shell()
     add_frame(dash, reader)
     for module in sorted(pkgutil.iter_modules(pages.__path__), key=lambda found: found.name):

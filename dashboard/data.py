@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ import pyarrow as pa
 from dashboard.labels import Label
 from dashboard.traffic import Numbers, Sums, add_up, bucket_starts, covered, covered_share, key_places, time_places
 from dashboard.view import View, Window, window_of
+from gatewatch.privacy import Privacy
 from gatewatch.records import Blind, Severity
 from gatewatch.store.behind import requests_behind
 from gatewatch.store.findings import (
@@ -100,20 +102,28 @@ class Overview:
 class Detail:
     stored: StoredFinding
     events: list[FindingEvent]
-    requests: pa.Table
+    requests: list[dict[str, Any]]
     labels: list[Label] = field(default_factory=list)
     labelled: bool = False
 
 
 class Reader:
-    """Asks the store. `clock` is what the ranges count back from. labels: of a simulated world, if it is one."""
+    """Asks the store. `clock` is what the ranges count back from; labels: of a simulated world, if it is one.
+
+    privacy: what may be shown of people.
+    """
 
     def __init__(
-        self, opened: Callable[[], State], clock: Callable[[], datetime], labels: Sequence[Label] = ()
+        self,
+        opened: Callable[[], State],
+        clock: Callable[[], datetime],
+        labels: Sequence[Label] = (),
+        privacy: Privacy | None = None,
     ) -> None:
         self._opened = opened
         self._clock = clock
         self._labels = labels
+        self.privacy = privacy or Privacy()
 
     def window(self, view: View) -> Window | None:
         """The time the view shows; None in an empty store."""
@@ -145,9 +155,9 @@ class Reader:
             covered_share=covered_share(intervals, window.since, window.until),
             blind=blind,
             open_counts=counts,
-            needs_you=worst_first[:_NEEDS_YOU],
+            needs_you=[self._masked(one) for one in worst_first[:_NEEDS_YOU]],
             apis=_apis(minutes, window, opened),
-            recent=[one for one in recent if one.finding.end is not None],
+            recent=[self._masked(one) for one in recent if one.finding.end is not None],
             labels=self._shown(view, window.since, window.until, view.api),
             labelled=bool(self._labels),
         )
@@ -172,7 +182,8 @@ class Reader:
             text=view.q,
         )
         with self._opened().read() as session:
-            return window, list_findings(session, wish, limit=limit, cursor=view.cursor)
+            page = list_findings(session, wish, limit=limit, cursor=view.cursor)
+        return window, replace(page, items=[self._masked(one) for one in page.items])
 
     def finding(self, finding_id: str, view: View | None = None) -> Detail | None:
         state = self._opened()
@@ -184,13 +195,17 @@ class Reader:
         one = stored.finding
         series = one.evidence.series
         shown = self._shown(view or View(), series[0].at, series[-1].at, one.api) if series else []
+        behind = requests_behind(state, one, limit=BEHIND_ROWS).to_pylist()
         return Detail(
-            stored,
+            self._masked(stored),
             events,
-            requests_behind(state, one, limit=BEHIND_ROWS),
+            [self.privacy.row(row) for row in behind],
             [label for label in shown if label.stage in (None, one.stage)],
             bool(self._labels),
         )
+
+    def _masked(self, stored: StoredFinding) -> StoredFinding:
+        return replace(stored, finding=self.privacy.finding(stored.finding)) if self.privacy.on else stored
 
     def api_names(self) -> list[str]:
         """Every API that ever had a request, busiest first."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +22,7 @@ import pyarrow.compute as pc
 
 from gatewatch.errors import SourceError
 from gatewatch.frames import REQUESTS
-from gatewatch.settings import Settings
+from gatewatch.hashkey import hash_key
 from gatewatch.store.batches import (
     DeadLetter,
     Outcomes,
@@ -85,23 +84,6 @@ def _stored(accepted: pa.Table, task: Task) -> pa.Table:
     columns["source"] = pa.repeat(pa.scalar(task.source), len(accepted))
     columns["batch"] = pa.repeat(pa.scalar(task.batch), len(accepted))
     return pack(pa.table({name: columns[name] for name in REQUESTS.names}))
-
-
-def hash_key(settings: Settings) -> bytes:
-    """The key of the hash that replaces secrets: the setting, else one made once in the data directory (0600)."""
-    if settings.hash_key is not None:
-        return settings.hash_key.get_secret_value().encode()
-    path = settings.data_dir / "hash.key"
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return bytes.fromhex(path.read_text().strip())
-    with os.fdopen(descriptor, "w") as handle:
-        key = secrets.token_bytes(16)
-        handle.write(key.hex())
-        handle.flush()
-        os.fsync(handle.fileno())
-    return key
 
 
 def ingest_paths(

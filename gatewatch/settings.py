@@ -104,6 +104,12 @@ class Settings(BaseSettings):
     hash_key: SecretStr | None = Field(
         default=None, description="key of the hash that replaces secrets in logs; default: made in the data directory"
     )
+    privacy: str = Field(
+        default="off",
+        pattern="^(off|truncate|hash)$",
+        description="what pages, API and alerts show of clients: truncate cuts addresses, hash hashes them; "
+        "both hash principals",
+    )
     outbound_allow: tuple[str, ...] = Field(
         default=(), description="exact hosts on private networks that webhooks and the identity provider may be on"
     )

@@ -288,7 +288,7 @@ def history(found: Detail) -> Component | None:
 
 
 def requests(found: Detail) -> Component:
-    rows = [request_row(row) for row in found.requests.to_pylist()]
+    rows = [request_row(row) for row in found.requests]
     if not rows:
         why = "None is stored for its scope and time: for a dead API that is the finding itself."
         return card("Requests behind it", empty("No request", why))

@@ -27,6 +27,7 @@ from gatewatch.app.login import Doors
 from gatewatch.app.oidc import Vouching
 from gatewatch.app.opened import Opened
 from gatewatch.app.pages import Pages
+from gatewatch.privacy import privacy_of
 from gatewatch.settings import Settings
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -53,6 +54,7 @@ def build_app(settings: Settings) -> FastAPI:
     )
     app.state.opened = opened
     app.state.settings = settings
+    app.state.privacy = privacy_of(settings)
     app.state.guesses = Backoff()
     add_api(app)
     provider = Provider(settings) if settings.oidc_issuer is not None else None
@@ -63,7 +65,12 @@ def build_app(settings: Settings) -> FastAPI:
     app.add_api_route("/api/openapi.json", description, methods=["GET", "HEAD"], **hidden)
     app.add_api_route("/api", unknown, methods=_METHODS, **hidden)
     app.add_api_route("/api/{rest:path}", unknown, methods=_METHODS, **hidden)
-    dash = build_dashboard(opened, csrf_cookie=Cookies(settings).csrf_name, labels=read_labels(settings.labels))
+    dash = build_dashboard(
+        opened,
+        csrf_cookie=Cookies(settings).csrf_name,
+        labels=read_labels(settings.labels),
+        privacy=app.state.privacy,
+    )
     pages = Pages(dash)
     app.mount("/", pages)
     app.add_middleware(Gate, settings=settings, opened=opened)

@@ -72,7 +72,8 @@ def _flush(state: State, waiting: dict[str, list[StoredLetter]], log_format: str
 
 
 def _retry(state: State, source: str, held: list[StoredLetter], log_format: str | None, result: Retried) -> None:
-    from gatewatch.ingesting import hash_key, ingest_paths
+    from gatewatch.hashkey import hash_key
+    from gatewatch.ingesting import ingest_paths
     from gatewatch.store.letters import remove_dead_letters
     from ingest.inputs import STDIN
     from ingest.parse import parse_paths

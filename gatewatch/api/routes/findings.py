@@ -9,11 +9,14 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from gatewatch.api.access import VIEWER
+from gatewatch.api.access import OPERATOR, VIEWER, asker
+from gatewatch.api.changing import now
 from gatewatch.api.problems import problem
 from gatewatch.api.reading import NOT_FOUND, PROBLEMS, Instant, answer, ask, missing
+from gatewatch.privacy import Privacy
 from gatewatch.records import JSON, Kind, Severity, iso
 from gatewatch.records import State as FindingState
+from gatewatch.store import audit
 from gatewatch.store.behind import requests_behind
 from gatewatch.store.findings import (
     FindingFilter,
@@ -38,10 +41,10 @@ class FindingList(BaseModel):
     next_cursor: str | None
 
 
-def to_json(stored: StoredFinding) -> dict[str, JSON]:
+def to_json(stored: StoredFinding, privacy: Privacy) -> dict[str, JSON]:
     """A finding as `gatewatch scan --format json` prints it, with what the store knows besides."""
     return {
-        **stored.finding.to_json(),
+        **privacy.finding(stored.finding).to_json(),
         "state": stored.state.value,
         "first_seen_at": iso(stored.first_seen_at),
         "updated_at": iso(stored.updated_at),
@@ -81,10 +84,12 @@ async def findings(
         text=q,
     )
 
+    privacy: Privacy = request.app.state.privacy
+
     def page(store: State) -> dict[str, JSON]:
         with store.read() as session:
             found = list_findings(session, wish, limit=limit, cursor=cursor)
-        return {"findings": [to_json(stored) for stored in found.items], "next_cursor": found.next_cursor}
+        return {"findings": [to_json(stored, privacy) for stored in found.items], "next_cursor": found.next_cursor}
 
     try:
         return answer(await ask(request, page))
@@ -106,7 +111,7 @@ async def finding(request: Request, finding_id: FindingId) -> Response:
                 {"at": iso(event.at), "transition": event.transition, "actor": event.actor, "note": event.note}
                 for event in finding_events(session, finding_id)
             ]
-        return {**to_json(stored), "events": events}
+        return {**to_json(stored, request.app.state.privacy), "events": events}
 
     found = await ask(request, one)
     if found is None:
@@ -126,7 +131,9 @@ async def requests(
     def behind(store: State) -> dict[str, JSON] | None:
         with store.read() as session:
             stored = get_finding(session, finding_id)
-        return None if stored is None else {"requests": rows(requests_behind(store, stored.finding, limit=limit))}
+        if stored is None:
+            return None
+        return {"requests": rows(requests_behind(store, stored.finding, limit=limit), request.app.state.privacy)}
 
     found = await ask(request, behind)
     if found is None:
@@ -134,9 +141,35 @@ async def requests(
     return answer(found)
 
 
-def rows(table: pa.Table) -> list[JSON]:
+@router.post(
+    "/{id}/reveal",
+    operation_id="reveal_finding",
+    summary="A finding and its requests with addresses and principals whole; written in the audit log",
+    responses={**NOT_FOUND, **PROBLEMS},
+    dependencies=[OPERATOR],
+)
+async def reveal(request: Request, finding_id: FindingId) -> Response:
+    who, at = asker(request), now()
+
+    def whole(store: State) -> dict[str, JSON] | None:
+        with store.read() as session:
+            stored = get_finding(session, finding_id)
+        if stored is None:
+            return None
+        with store.begin() as session:  # first the log, then the answer
+            audit.note(session, who, "finding.reveal", finding_id, now=at)
+        behind = requests_behind(store, stored.finding, limit=200)
+        return {**to_json(stored, Privacy()), "requests": rows(behind, Privacy())}
+
+    found = await ask(request, whole)
+    if found is None:
+        raise missing("finding with this id")
+    return answer(found)
+
+
+def rows(table: pa.Table, privacy: Privacy) -> list[JSON]:
     """Arrow rows as JSON objects; times as ISO 8601 in UTC."""
     out: list[JSON] = []
-    for row in table.to_pylist():
+    for row in map(privacy.row, table.to_pylist()):
         out.append({name: iso(value) if hasattr(value, "astimezone") else value for name, value in row.items()})
     return out
