@@ -36,6 +36,10 @@ class Settings(BaseSettings):
         default=None, description="SQLAlchemy URL of the state; default: SQLite in the data directory"
     )
     host: str = Field(default="127.0.0.1", description="address to listen on; only loopback while no login exists")
+    ingest_listen: str | None = Field(
+        default=None,
+        description="HOST:PORT of a second listener that takes data, for tokens with the scope ingest only",
+    )
     login: str = Field(
         default="auto",
         pattern="^(auto|on|off)$",

@@ -1,4 +1,4 @@
-"""A process that `serve` started: `python -m gatewatch.app.child web|worker FD`, settings on the first line of stdin.
+"""A process that `serve` started: `python -m gatewatch.app.child web|ingest|worker [FD]`, settings first on stdin.
 
 Stdin stays open as long as the parent lives; its end stops this process, so that none is left behind when the parent
 is killed.
@@ -21,9 +21,11 @@ from types import FrameType
 
 import orjson
 import uvicorn
+from starlette.types import ASGIApp
 
 from gatewatch.app.build import build_app
 from gatewatch.app.client import networks
+from gatewatch.app.ingestion import build_ingest_app
 from gatewatch.app.wire import Connections, Wire
 from gatewatch.logs import set_up_logging
 from gatewatch.settings import Settings
@@ -33,23 +35,25 @@ DRAIN_SECONDS = 8
 
 
 def main(arguments: list[str]) -> int:
-    role, descriptor = arguments
+    role, *descriptors = arguments
     settings = Settings(**orjson.loads(_first_line()))
     set_up_logging(logging.WARNING, settings.log_format)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold secrets
     threading.Thread(target=_watch_parent, name="watch-parent", daemon=True).start()
     if role == "web":
-        web(settings, socket.socket(fileno=int(descriptor)))
+        listening(build_app(settings), settings, socket.socket(fileno=int(descriptors[0])))
+    elif role == "ingest":
+        listening(build_ingest_app(settings), settings, socket.socket(fileno=int(descriptors[0])))
     else:
         worker(settings)
     return 0
 
 
-def web(settings: Settings, listener: socket.socket) -> None:
-    """Run the web application on an open listener until SIGTERM."""
+def listening(app: ASGIApp, settings: Settings, listener: socket.socket) -> None:
+    """Run an application on an open listener until SIGTERM."""
     _many_files()
     config = uvicorn.Config(
-        build_app(settings),
+        app,
         http=partial(Wire, connections=Connections(exempt=_near(settings))),  # type: ignore[arg-type]
         loop="gatewatch.app.wire:quick_handshakes",
         log_config=None,  # ours is set up

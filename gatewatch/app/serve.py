@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from gatewatch.app.binding import check_binding, has_users
 from gatewatch.errors import UsageError
-from gatewatch.settings import Settings
+from gatewatch.settings import LOOPBACK, Settings
 from gatewatch.store.state import open_state
 
 DRAIN_SECONDS = 10.0
@@ -64,6 +64,7 @@ def serve(settings: Settings) -> int:
         _tell(f"gatewatch: {warning}")
     open_state(settings).close()  # a wrong data directory or schema is said now, in one line
     listener = listen(settings.host, settings.port)
+    taking = _ingest_listener(settings)
     address = url_of(settings.host, listener.getsockname()[1], encrypted=settings.tls_certificate is not None)
     stop = threading.Event()
 
@@ -74,8 +75,8 @@ def serve(settings: Settings) -> int:
         stop.set()
 
     before = {number: signal.signal(number, stopping) for number in (signal.SIGTERM, signal.SIGINT)}
-    starter = _starter(settings, listener)
-    children = [Child("web", starter), Child("worker", starter)]
+    starter = _starter(settings, {"web": listener, **({"ingest": taking} if taking else {})})
+    children = [Child(role, starter) for role in ("web", "worker", *(("ingest",) if taking else ()))]
     try:
         _supervise(children, stop, address, _banner(settings))
         _drain(children)
@@ -87,9 +88,31 @@ def serve(settings: Settings) -> int:
                 child.process.kill()
                 child.process.wait()
         listener.close()
+        if taking is not None:
+            taking.close()
         for number, handler in before.items():
             signal.signal(number, handler)
     return 0
+
+
+def _ingest_listener(settings: Settings) -> socket.socket | None:
+    if settings.ingest_listen is None:
+        return None
+    host, port = host_and_port(settings.ingest_listen)
+    listener = listen(host, port)
+    encrypted = settings.tls_certificate is not None
+    _tell(f"gatewatch takes data at {url_of(host, listener.getsockname()[1], encrypted=encrypted)}")
+    if host.strip("[]").lower() not in LOOPBACK and not encrypted:
+        _tell("gatewatch: keys cross the network unencrypted unless a proxy with https stands before this address")
+    return listener
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """`127.0.0.1:8081`, `[::]:8081` or `:8081` (all addresses). UsageError when it is neither."""
+    host, colon, port = text.strip().rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535 or (":" in host and host[0] != "["):
+        raise UsageError(f"ingest_listen {text!r}: write HOST:PORT, for example 127.0.0.1:8081 or [::]:8081")
+    return host or "0.0.0.0", int(port)  # noqa: S104  what an empty host means
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -122,8 +145,9 @@ def _banner(settings: Settings) -> str | None:
     )
 
 
-def _starter(settings: Settings, listener: socket.socket) -> Callable[[str], subprocess.Popen[bytes]]:
+def _starter(settings: Settings, listeners: Mapping[str, socket.socket]) -> Callable[[str], subprocess.Popen[bytes]]:
     def start(role: str) -> subprocess.Popen[bytes]:
+        descriptors = (listeners[role].fileno(),) if role in listeners else ()
         # The settings go through the pipe, not the command line: they hold secrets. The pipe stays open, and its end
         # tells the child that we are gone, however we went.
         secret = {one.get_secret_value() for _, one in settings if isinstance(one, SecretStr)}
@@ -134,9 +158,9 @@ def _starter(settings: Settings, listener: socket.socket) -> Callable[[str], sub
         }
         environment["PYTHONPATH"] = os.pathsep.join(part for part in sys.path if part)
         process = subprocess.Popen(  # noqa: S603  our own program
-            [sys.executable, "-m", "gatewatch.app.child", role, str(listener.fileno())],
+            [sys.executable, "-m", "gatewatch.app.child", role, *map(str, descriptors)],
             stdin=subprocess.PIPE,
-            pass_fds=(listener.fileno(),) if role == "web" else (),
+            pass_fds=descriptors,
             env=environment,
             start_new_session=True,  # Ctrl-C reaches us only; we stop the children in order
         )

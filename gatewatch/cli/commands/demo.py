@@ -79,14 +79,16 @@ def command(
 
 
 def _settings(ui: Ui, folder: Path, port: int | None) -> Settings:
-    """The user's settings, but with data under the demo's folder and no way out to anybody."""
+    """The user's settings, but with data under the demo's folder, on loopback, and no way out to anybody."""
     own = {
         "data_dir": folder.absolute() / "data",
         "labels": folder.absolute() / "labels.json",
         **({} if port is None else {"port": port}),
     }
     closed = {"database_url": None, "smtp_url": None, "slack_webhook_url": None, "email_to": ()}
-    return ui.settings().model_copy(update={**own, **closed})
+    here = {"host": "127.0.0.1", "login": "auto", "public_url": None, "trusted_proxies": (), "ingest_listen": None}
+    alone = {"oidc_issuer": None, "oidc_client_id": None, "oidc_client_secret": None, "oidc_roles": ()}
+    return ui.settings().model_copy(update={**own, **closed, **here, **alone})
 
 
 def _empty(folder: Path) -> None:
