@@ -148,7 +148,7 @@ def test_pages_and_alerts_show_masked(settings: Settings, state: State) -> None:
     from gatewatch.store.findings import list_findings
     from tests.dashboard.pages.conftest import texts
 
-    reader = Reader(lambda: state, lambda: AT, privacy_of(settings))
+    reader = Reader(lambda: state, lambda: AT, privacy=privacy_of(settings))
     with state.read() as session:
         stored = [one.finding for one in list_findings(session).items]
     for one in stored:
