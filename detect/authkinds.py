@@ -28,6 +28,12 @@ MANY_NAMES = 10
 CLOSE = 0.5
 """Score of a change that came shortly before and is of a kind that locks callers out."""
 
+SURE = 0.9
+"""Of one on this very stage, minutes before: then a few callers with one program may be all callers there are."""
+
+HINT = 0.15
+"""Of one that is nowhere linked to the stage: a secret, which may be its signing key."""
+
 LOCKED_OUT = 0.6
 """Successes this far below the expected mean that the callers at large are refused."""
 
@@ -73,6 +79,11 @@ def judge(
         return _keys(over, many=many, changed=changed)
     if mixed and change >= CLOSE:
         return _locked_out(group, over, changed=True)
+    if change >= SURE and addresses >= 3 and top < 0.5:
+        return _locked_out(group, over, changed=True)
+    # Whoever guesses signatures does not linger; users whose tokens are not accepted any more try again.
+    if mixed and many and change >= HINT and group == "signature" and over.total > 2.5 * addresses:
+        return _rotation(True)
     if day is not None and day[1] >= MANY_NAMES and day[0] <= FEW_TRIES * day[1]:
         return _spray(group)
     return _attack(group, over, many=many)

@@ -71,7 +71,7 @@ FAMILIES: tuple[Family, ...] = (
         },
         ("false_alarms_per_week",),
         "Login waves, token expiry that clients recover from, newcomers who mistype, offices behind one address, and "
-        "scanners on unknown paths (information only).",
+        "the scanners that every API has.",
         "Negative-binomial tail; gamma-Poisson shrinkage; peaks over a threshold (Coles 2001); CUSUM for the onset.",
     ),
     Family(
@@ -79,8 +79,9 @@ FAMILIES: tuple[Family, ...] = (
         "Throttling abuse",
         "Requests answered 429 out of line: by whom, and whether the caller or the limit is wrong. Offenders and "
         "victims are listed apart.",
-        "Throttled and quota refusals a minute, judged like auth failures. An alarm waits as long as callers wait "
-        "before they come back, or it dies down. Who: shares of the excess by key, else principal, else address.",
+        "Throttled and quota refusals a minute, judged like auth failures. The seconds of a minute in which a caller "
+        "was refused tell its rhythm: who backs off (a few refusals, seconds apart, then none for minutes) is no "
+        "alarm. Who: shares of the excess by key, else principal, else address.",
         {
             "status": "without it 429 is not seen",
             "error_type": "tells quota from rate, and the gateway's limit from the back end's",
@@ -167,7 +168,8 @@ CODES: tuple[Code, ...] = (
     Code(
         "AUTH-003", Kind.AUTH_FAILURE_SPIKE, "password_spray",
         "One source tries a few passwords on many names.",
-        "At least ten names with five tries each at most, and no name with 30 %.",
+        "At least ten names with five tries each at most (or five with two), and no name with 30 %; within minutes, or "
+        "by one address within 24 hours.",
         "A proxy in front of many people after a change of passwords; many agents behind one address keep it quiet.",
         "Log the principal; without names it reads as brute force.",
     ),
@@ -209,23 +211,25 @@ CODES: tuple[Code, ...] = (
     Code(
         "AUTH-010", Kind.AUTH_FAILURE_SPIKE, "signing_key_rotation",
         "Tokens are signed with a key that the API does not accept (yet).",
-        "Half of the refusals are bad or malformed signatures, from many callers; it decays as tokens are refreshed.",
+        "Bad or malformed signatures of many callers, with a likely change or successes that fell; else it is an "
+        "attack.",
         "A forger that tries many tokens from many addresses.",
         "Publish new keys beside the old ones before they are used.",
     ),
     Code(
         "AUTH-011", Kind.AUTH_FAILURE_SPIKE, "waf_block_surge",
         "WAF blocks far more than usual: an attack, or a rule that hits callers.",
-        "Refusals by WAF; whether successes fell tells the two apart.",
+        "Refusals by WAF; callers and programs of all kinds, or successes that fell, tell a rule that hits callers.",
         "A crawler that a rule is meant to stop.",
         "Silence it for rules that are meant to block much.",
     ),
     Code(
         "AUTH-012", Kind.AUTH_FAILURE_SPIKE, "path_probing",
         "Somebody scans for paths. On REST APIs an unknown path answers 403 \"Missing Authentication Token\".",
-        "Refusals of unknown paths; never counted as auth failures.",
+        "Refusals of unknown paths, and on routes that never answered anybody those without a clear reason, too; never "
+        "counted as auth failures.",
         "A client of an old version whose routes are gone.",
-        "Information only; a WAF rate rule on 403 keeps scanners short.",
+        "The severity is low; a WAF rate rule on 403 keeps scanners short.",
     ),
     Code(
         "THR-001", Kind.THROTTLING_ABUSE, "over_plan",
@@ -237,8 +241,8 @@ CODES: tuple[Code, ...] = (
     Code(
         "THR-002", Kind.THROTTLING_ABUSE, "retry_storm",
         "A caller retries without waiting.",
-        "One caller, at least 60 refusals a minute, several times what is let through.",
-        "A plain overload by one caller without retries can look the same in minute counts.",
+        "Most refusals are of callers that are refused in runs of seconds, four times and more in each.",
+        "A plain overload by one caller for some seconds on end looks the same.",
         "Log `$context.requestTimeEpoch` in milliseconds.",
     ),
     Code(
@@ -258,7 +262,8 @@ CODES: tuple[Code, ...] = (
     Code(
         "THR-005", Kind.THROTTLING_ABUSE, "noisy_neighbour",
         "One caller uses up a limit that others share; they are listed as victims.",
-        "One caller has 40 % of the excess or more, but others are refused as well.",
+        "One caller has 40 % of the excess or more, but others are refused as well; or a quarter and four times as "
+        "many as the next, among at least five others.",
         "A shared limit that is simply too low, with one big caller.",
         "Give big callers plans of their own.",
     ),
