@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from detect.changes import BEFORE, LIKELY, family, likely, ranked_changes
-from detect.resources import Places
+from detect.resources import Links
 from gatewatch.records import JSON, Cause, Change, Finding, Kind
 
 CALLERS: frozenset[str] = frozenset(
@@ -44,7 +44,7 @@ _WAYS: Mapping[Cause, str] = {
 }
 
 
-def decided(finding: Finding, changes: Sequence[Change] | None, linked: Mapping[str, Places]) -> Finding:
+def decided(finding: Finding, changes: Sequence[Change] | None, linked: Links) -> Finding:
     """The finding with its candidate changes and its cause. changes None: nobody brought any."""
     if finding.subtype in STANDING:
         return finding

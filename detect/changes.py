@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from detect.resources import Places, short
+from detect.resources import Links
 from gatewatch.records import Change, Kind
 
 BEFORE = timedelta(hours=6)
@@ -25,9 +25,9 @@ LIKELY = 0.25
 LEAST = 0.05
 SHOWN = 5
 
-HERE, OTHER_STAGE, UNKNOWN, UNUSED, ELSEWHERE = 1.0, 0.2, 0.4, 0.2, 0.05
-"""HERE: the stage, its API, or what serves it. UNKNOWN: nobody says whom it serves; UNUSED: the inventory says nobody.
-ELSEWHERE: another API."""
+HERE, NAMESAKE, OTHER_STAGE, UNKNOWN, UNUSED, ELSEWHERE = 1.0, 0.6, 0.2, 0.4, 0.2, 0.05
+"""HERE: the stage, its API, or what serves it. NAMESAKE: it bears the API's name, but nobody says that it serves it.
+UNKNOWN: nobody says whom it serves; UNUSED: the inventory says nobody. ELSEWHERE: another API."""
 
 CLASSES: Mapping[str, tuple[str, ...]] = {
     "tag": ("tagresource", "tagrole", "tags"),
@@ -112,7 +112,7 @@ def ranked_changes(
     api: str,
     stage: str | None,
     start: datetime,
-    linked: Mapping[str, Places] | None = None,
+    linked: Links | None = None,
 ) -> tuple[Change, ...]:
     """Candidates with score 0 to 1, best first; those unlikely are left out. Empty: no likely change.
 
@@ -122,7 +122,7 @@ def ranked_changes(
         replace(change, score=round(score, 3))
         for change in changes
         if start - BEFORE <= change.at <= start + AFTER
-        and (score := _score(change, broken, api, stage, start, linked or {})) >= LEAST
+        and (score := _score(change, broken, api, stage, start, linked or Links())) >= LEAST
     ]
     return tuple(sorted(scored, key=lambda change: (-change.score, change.at, change.what, change.resource))[:SHOWN])
 
@@ -142,29 +142,32 @@ def class_of(what: str) -> str:
     return next((name for name, words in CLASSES.items() if any(word in text for word in words)), "other")
 
 
-def _score(
-    change: Change, broken: str, api: str, stage: str | None, start: datetime, linked: Mapping[str, Places]
-) -> float:
+def _score(change: Change, broken: str, api: str, stage: str | None, start: datetime, linked: Links) -> float:
     minutes = (start - change.at).total_seconds() / 60.0
     # What comes after cannot be the cause; a few minutes may only seem so.
     near = math.exp2(-max(abs(minutes) - FREE_MINUTES, 0.0) / (HALF_TIME_MINUTES if minutes > 0 else FREE_MINUTES))
     return near * _where(change.resource, api, stage, linked) * _WEIGHTS[broken].get(class_of(change.what), _OTHER)
 
 
-def _where(resource: str, api: str, stage: str | None, linked: Mapping[str, Places]) -> float:
+def _where(resource: str, api: str, stage: str | None, linked: Links) -> float:
     parts = resource.split("/")
     if api in parts:
         named = [part for part in parts if part not in {api, "", "restapis", "apis", "stages"}]
         if not named or stage is None:
             return HERE
         return HERE if stage in named else OTHER_STAGE
-    places = linked.get(short(resource), linked.get(resource.lower(), frozenset()))
+    places = linked.places(resource)
     if places:
         mine = {one for name, one in places if name == api}
         if not mine:
             return ELSEWHERE
         return HERE if stage is None or mine & {None, stage} else OTHER_STAGE
-    return 3 * ELSEWHERE if _is_api(resource) else UNUSED if linked else UNKNOWN
+    if _is_api(resource):
+        return 3 * ELSEWHERE
+    namesakes = linked.namesakes(resource)
+    if namesakes:
+        return NAMESAKE if api in namesakes else ELSEWHERE
+    return UNUSED if linked.by_word else UNKNOWN
 
 
 def _is_api(resource: str) -> bool:

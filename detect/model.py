@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from detect.grid import Grid, covered_minutes
-from detect.resources import Places, links
+from detect.resources import Links, links
 from detect.watching import Watch
 from gatewatch.records import JSON, Blind, Change, Finding
 from gatewatch.registry import Registry
@@ -76,7 +76,7 @@ class Context:
     watch: Watch | None = None
 
     @cached_property
-    def linked(self) -> dict[str, Places]:
+    def linked(self) -> Links:
         """Which APIs each resource of the inventory serves."""
         return links(self.inventory)
 

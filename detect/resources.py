@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 _APIS = ("restApis", "httpApis", "webSocketApis")
@@ -18,8 +19,48 @@ Places = frozenset[tuple[str, str | None]]
 """(API, stage) pairs; stage None: all stages of the API."""
 
 
-def links(inventory: Mapping[str, Any] | None) -> dict[str, Places]:
-    """Names in lower case -> the APIs and stages that use what goes by them. Empty without an inventory."""
+@dataclass(frozen=True, slots=True)
+class Links:
+    """by_word: names in lower case -> the APIs and stages that use what goes by them. named: API -> words of its name.
+
+    Both are empty without an inventory.
+    """
+
+    by_word: Mapping[str, Places] = field(default_factory=dict)
+    named: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def places(self, resource: str) -> Places:
+        """Who uses the resource, by its name, id or ARN; empty when the inventory does not say."""
+        return self.by_word.get(short(resource), self.by_word.get(resource.lower(), frozenset()))
+
+    def namesakes(self, resource: str) -> frozenset[str]:
+        """The APIs whose whole name is in the resource's name, those with the longest: `shop-auth` is the shop's."""
+        words = words_of(resource)
+        hits = {api: len(mine) for api, mine in self.named.items() if mine and mine <= words}
+        return frozenset(api for api, size in hits.items() if size == max(hits.values()))
+
+
+def links(inventory: Mapping[str, Any] | None) -> Links:
+    """What an inventory says about who uses what."""
+    named = {
+        ident: words_of(name)
+        for kind in _APIS
+        for api in _list(inventory, kind)
+        if (ident := _ident(api)) is not None and (name := str(api.get("name") or api.get("Name") or ""))
+    }
+    return Links(_by_word(inventory), named)
+
+
+def words_of(text: str) -> frozenset[str]:
+    """Its words of three letters or more, in lower case.
+
+    >>> sorted(words_of("shop/Signing-key_2"))
+    ['key', 'shop', 'signing']
+    """
+    return frozenset(word for word in re.split(r"[^a-z0-9]+", text.lower()) if len(word) >= 3)
+
+
+def _by_word(inventory: Mapping[str, Any] | None) -> dict[str, Places]:
     found: dict[str, set[tuple[str, str | None]]] = {}
     for kind in _APIS:
         for api in _list(inventory, kind):

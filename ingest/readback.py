@@ -17,13 +17,17 @@ from gatewatch.frames import REQUESTS
 from gatewatch.frames.selecting import EVERY_API, selected
 from gatewatch.records import Selection
 from ingest.engine import Engine
+from ingest.files import Piece
 from ingest.work import Config, Task, blocks, heads_of
 
-TASKS_EACH = 3
-"""Units of work (a block of some MiB, or a packed file) that are read for one question."""
+TASKS_EACH = 8
+"""Units of work that are looked into for one question."""
 
-BYTES = 256 << 20
-"""Text that is read back in all, some two seconds."""
+BYTES_EACH = 32 << 20
+"""Text that is read back for one question; and as much for each of eight questions in all, some two seconds."""
+
+BYTES = 8 * BYTES_EACH
+FILES_AT_ONCE = 8
 
 _COLUMNS = [name for name in REQUESTS.names if name not in {"source", "batch"}]
 _ORDER = [("at", "ascending"), ("extended_request_id", "ascending"), ("request_id", "ascending")]
@@ -43,30 +47,29 @@ class Place:
 
 @dataclass(slots=True)
 class ReadBack:
-    """Answers questions for raw requests as long as the files are there (standard input: until the scan is closed)."""
+    """Answers questions for raw requests as long as the files are there (standard input: until the scan is closed).
+
+    spans: first and last minute (since the epoch) by unit of work and file.
+    """
 
     config: Config
     places: list[Place] = field(default_factory=list)
+    spans: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
 
     def requests(self, asked: Sequence[Selection], limit: int) -> list[pa.Table]:
         """For each question the first `limit` requests by time, as far as the bounds reach; columns of REQUESTS."""
-        found = [REQUESTS.empty_table() for _ in asked]
-        wanted: dict[int, list[int]] = {}
-        tasks: dict[int, Task] = {}
-        for number, one in enumerate(asked):
-            for task in self._tasks(one):
-                tasks[task.number] = task
-                wanted.setdefault(task.number, []).append(number)
-        budget = BYTES
+        questions, used = [_Question(one, limit) for one in asked], 0
         engine = Engine(_COLUMNS, self.config.hash_key)
         try:
-            for place in sorted(wanted):
-                budget -= self._read(engine, tasks[place], asked, wanted[place], found, limit, budget)
-                if budget <= 0:
-                    break
+            for question in questions:
+                for task in self._tasks(question.asked):
+                    if not question.done and used < BYTES:
+                        before = question.used
+                        self._read(engine, task, question)
+                        used += question.used - before
         finally:
             engine.close()
-        return found
+        return [question.found for question in questions]
 
     def _tasks(self, asked: Selection) -> list[Task]:
         """The first units of work that may hold some of them."""
@@ -80,35 +83,47 @@ class ReadBack:
                 hits.setdefault(place.task.number, place)
         return [place.task for place in hits.values()][:TASKS_EACH]
 
-    def _read(
-        self,
-        engine: Engine,
-        task: Task,
-        asked: Sequence[Selection],
-        numbers: list[int],
-        found: list[pa.Table],
-        limit: int,
-        budget: int,
-    ) -> int:
-        """Read a unit of work for the questions `numbers`; how many bytes of text that took."""
-        used = 0
-        open_ = list(numbers)
-        heads = heads_of(task.pieces)
-        chosen = replace(self.config.chosen, hint=task.pieces[0].file.hint, heads=heads)
-        try:
-            for block in blocks(task.pieces, {}, lambda _file, _why: None):
-                rows = engine.read(block, chosen).accepted
-                used += block.size
-                for number in list(open_):
-                    more = _whole(selected(rows, asked[number]))
-                    found[number] = _first(pa.concat_tables([found[number], more]), limit)
-                    if len(found[number]) >= limit:
-                        open_.remove(number)
-                if not open_ or used >= budget:
-                    break
-        except SourceError:
-            pass  # it was read a moment ago; a file that is gone only costs its examples
-        return used
+    def _read(self, engine: Engine, task: Task, question: _Question) -> None:
+        """Read the files of a unit of work that may answer the question, in the order of their time."""
+        pieces = self._pieces(task, question.asked)
+        chosen = replace(self.config.chosen, hint=task.pieces[0].file.hint, heads=heads_of(task.pieces))
+        for start in range(0, len(pieces), FILES_AT_ONCE):
+            some = pieces[start : start + FILES_AT_ONCE]
+            try:
+                for block in blocks(some, {}, lambda _file, _why: None):
+                    question.took(block.size, engine.read(block, chosen).accepted)
+                    if question.done:
+                        return
+            except SourceError:
+                continue  # it was read a moment ago; a file that is gone only costs its examples
+
+    def _pieces(self, task: Task, asked: Selection) -> list[Piece]:
+        since, until = (int(at.timestamp() // 60) for at in (asked.since, asked.until))
+        found = []
+        for piece in task.pieces:
+            first, last = self.spans.get((task.number, piece.file.name), (since, until))
+            if first <= until and last >= since:
+                found.append((first, piece.file.name, piece.offset, piece))
+        return [piece for *_, piece in sorted(found, key=lambda one: one[:3])]
+
+
+@dataclass(slots=True)
+class _Question:
+    """One selection, and what was found of it. used: bytes read for it."""
+
+    asked: Selection
+    limit: int
+    found: pa.Table = field(default_factory=REQUESTS.empty_table)
+    used: int = 0
+
+    @property
+    def done(self) -> bool:
+        return len(self.found) >= self.limit or self.used >= BYTES_EACH
+
+    def took(self, size: int, rows: pa.Table) -> None:
+        self.used += size
+        more = _whole(selected(rows, self.asked))
+        self.found = _first(pa.concat_tables([self.found, more]), self.limit)
 
 
 def _whole(rows: pa.Table) -> pa.Table:

@@ -149,7 +149,7 @@ def scanning(
         count = workers_for(found.files, workers)
         for result in run(tasks, config, workers=count, repetitions=Repetitions(), told=told):
             sink.take(result)
-        yield sink.result(), ReadBack(config, sink.places)
+        yield sink.result(), ReadBack(config, sink.places, sink.spans)
 
 
 def _quiet(size: int, lines: int, accepted: int) -> None:
@@ -170,6 +170,7 @@ class _Sink:
         self.guessed: list[str] = []
         self.covered: list[tuple[object, object]] = []
         self.places: list[Place] = []
+        self.spans: dict[tuple[int, str], tuple[int, int]] = {}
 
     def take(self, result: Result) -> None:
         for file, count in result.files.items():
@@ -178,6 +179,7 @@ class _Sink:
         self.no_logs += [f"{file}: {passed.why}" for file, passed in result.passed.items()]
         self.guessed += [text for text in result.guessed if text not in self.guessed]
         self.covered += result.covered
+        self.spans |= {(result.task.number, file): span for file, span in result.spans.items()}
         self.places += [Place(result.task, key[0], key[1], key[2], *span) for key, span in result.places.items()]
         self.minutes += result.minutes
         self.clients += result.clients

@@ -143,8 +143,8 @@ class Passed:
 class Result:
     """What a task came to. minutes, clients: one table a block, packed. segments: as the writer made them.
 
-    places: first and last minute of each (account, API, stage); only where nothing is kept. passed: files that are no
-    logs; they stand in neither `files` nor `letters`.
+    places: first and last minute of each (account, API, stage); spans: those of each file, since the epoch; both only
+    where nothing is kept. passed: files that are no logs; they stand in neither `files` nor `letters`.
     """
 
     task: Task
@@ -157,6 +157,7 @@ class Result:
     guessed: list[str] = field(default_factory=list)
     covered: list[tuple[datetime, datetime]] = field(default_factory=list)
     places: dict[tuple[str | None, ...], tuple[datetime, datetime]] = field(default_factory=dict)
+    spans: dict[str, tuple[int, int]] = field(default_factory=dict)
     passed: dict[str, Passed] = field(default_factory=dict)
 
 
@@ -306,6 +307,7 @@ def _one_block(
         result.covered.append((min_at, max_at))
         if config.writer is None:
             _note_places(rolled.minutes, result.places)
+            _note_spans(reading, accepted, result.spans)
             result.minutes.append(Packed.of(rolled.minutes))
             result.clients.append(Packed.of(rolled.clients))
         else:
@@ -341,6 +343,20 @@ def _note_places(minutes: pa.Table, places: dict[tuple[str | None, ...], tuple[d
         key, first, last = tuple(row[name] for name in keys), row["minute_min"], row["minute_max"]
         old = places.get(key, (first, last))
         places[key] = min(old[0], first), max(old[1], last)
+
+
+def _note_spans(reading: Reading, accepted: pa.Table, spans: dict[str, tuple[int, int]]) -> None:
+    origins = reading.block.origins
+    rows = _home(reading)(np.asarray(accepted.column("rn").to_numpy(), dtype=np.int64))
+    minute = np.asarray(accepted.column("minute").to_numpy(), dtype=np.int64)
+    file = np.searchsorted(np.array([origin.row for origin in origins], dtype=np.int64), rows, side="right") - 1
+    order = np.argsort(file, kind="stable")
+    found, starts = np.unique(file[order], return_index=True)
+    lowest, highest = (ufunc.reduceat(minute[order], starts) for ufunc in (np.minimum, np.maximum))
+    for place, first, last in zip(found.tolist(), lowest.tolist(), highest.tolist(), strict=True):
+        name = origins[place].file
+        old = spans.get(name, (first, last))
+        spans[name] = min(old[0], first), max(old[1], last)
 
 
 def _counts(reading: Reading, duplicates: npt.NDArray[np.int64]) -> dict[str, FileCount]:

@@ -11,7 +11,7 @@ import pytest
 from detect.causes import decided
 from detect.changes import LIKELY, class_of, family, likely, ranked_changes
 from detect.model import Context
-from detect.resources import links, short
+from detect.resources import Links, links, short
 from gatewatch.records import Cause, Change, Kind
 from tests.store.builders import a_finding
 
@@ -133,6 +133,22 @@ def test_time_resource_and_type_each_count() -> None:
     assert score(3) > score(3, "TagResource", API)
 
 
+def test_what_bears_the_name_of_the_api_is_likely_its_own() -> None:
+    inventory = {"restApis": [{"id": API, "name": "shop"}, {"id": OTHER, "name": "shop-admin"}]}
+    linked = links(inventory)
+    assert linked.namesakes("shop/signing-key") == {API}
+    assert linked.namesakes("shop-admin-auth") == {OTHER}
+    assert linked.namesakes("workshop-auth") == frozenset()
+
+    def found(resource: str) -> bool:
+        change = a_change(2, "PutSecretValue", resource)
+        return likely(ranked_changes([change], "auth", API, "prod", START, linked))
+
+    assert found("shop/signing-key")
+    assert not found("shop-admin/signing-key")
+    assert not found("billing/signing-key")
+
+
 def test_attackers_stay_attackers_whatever_was_deployed() -> None:
     change = a_change(2, "CreateDeployment", f"{API}/prod")
     attack = a_finding("x", START, kind=Kind.AUTH_FAILURE_SPIKE, subtype="brute_force", api=API, stage="prod")
@@ -164,11 +180,11 @@ def test_what_stood_still_for_weeks_is_no_change_of_today() -> None:
 
 
 def test_resources_are_linked_by_name_id_and_arn() -> None:
-    assert LINKED["orders-read"] == {(API, None)}
-    assert LINKED["edge"] == {(API, "prod")}
-    assert LINKED["plan01"] == {(API, "prod")}
-    assert "orders" not in LINKED
-    assert links(None) == {}
+    assert LINKED.places("orders-read") == {(API, None)}
+    assert LINKED.places("edge") == {(API, "prod")}
+    assert LINKED.places("plan01") == {(API, "prod")}
+    assert LINKED.places("orders") == frozenset()
+    assert links(None) == Links()
     assert short("arn:aws:lambda:eu-west-1:123456789012:function:Pets:live") == "pets"
     assert short("plain") == "plain"
     assert Context(inventory=INVENTORY).linked == LINKED
