@@ -91,8 +91,9 @@ def expand(paths: Sequence[str], *, exclude: Iterable[str] = ()) -> tuple[list[s
         if not matches:
             errors.append(SourceError(f"{path}: no such file or folder"))
         for match in matches:
+            before = len(errors)
             names = list(_walk(match, errors)) if os.path.isdir(match) else [match]
-            if os.path.isdir(match) and not names:
+            if os.path.isdir(match) and not names and len(errors) == before:
                 errors.append(SourceError(f"{match}: the folder holds no files"))
             for name in names:
                 if os.path.realpath(name) not in passed_over:

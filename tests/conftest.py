@@ -7,11 +7,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import orjson
 import pytest
 
 from gatewatch.simulate.model import Settings
 from gatewatch.simulate.write import Written, write_world
+
+# How long an example takes says more about the machine's other work than about ours.
+hypothesis.settings.register_profile("gatewatch", deadline=None)
+hypothesis.settings.load_profile("gatewatch")
 
 SMALL_END = datetime(2026, 6, 9, 12, 0, tzinfo=UTC)
 

@@ -33,6 +33,8 @@ def check_target(path: Path, *, inputs: Sequence[str] = ()) -> None:
         raise UsageError(f"{path}: is a folder")
     if not path.absolute().parent.is_dir():
         raise UsageError(f"{path}: the folder {path.absolute().parent} does not exist")
+    if not os.access(path if path.exists() and not path.is_file() else path.absolute().parent, os.W_OK):
+        raise UsageError(f"{path}: cannot be written (no permission in {path.absolute().parent})")
 
 
 def write_report(report: Report, name: str, path: Path | None, *, colour: str) -> None:

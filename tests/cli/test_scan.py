@@ -6,6 +6,8 @@ import csv
 import gzip
 import io
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -268,3 +270,33 @@ def test_an_input_is_never_overwritten_and_own_files_in_the_tree_are_no_logs(
     for _ in range(2):
         assert main(["scan", "logs", "--inventory", "logs/inventory.json", "-o", "logs/out.json"]) == 0
     capsys.readouterr()
+
+
+def test_what_may_not_be_read_or_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "logs" / "closed").mkdir(parents=True)
+    (tmp_path / "logs" / "good.log").write_text(some_lines(10))
+    (tmp_path / "logs" / "secret.log").write_text(some_lines(10))
+    (tmp_path / "logs" / "secret.log").chmod(0)
+    (tmp_path / "logs" / "closed").chmod(0)
+    (tmp_path / "fixed").mkdir(mode=0o500)
+    # Root may read everything, unless it gives that right away.
+    without = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"] if os.geteuid() == 0 else []
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+    def run(*arguments: str) -> tuple[int, list[str]]:
+        command = [*without, sys.executable, "-m", "gatewatch", *arguments, "-q"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        return done.returncode, done.stderr.splitlines()
+
+    code, said = run("scan", "logs", "--format", "json")
+    assert code == 3
+    assert said == [
+        "gatewatch: logs/closed: Permission denied",
+        "gatewatch: logs/secret.log: Permission denied",
+        "gatewatch: the data are partial: 2 sources could not be read whole",
+    ]
+    assert run("scan", "logs/closed")[1][:-1] == ["gatewatch: logs/closed: Permission denied"]
+    code, said = run("scan", "logs/good.log", "-o", "fixed/out.json")
+    assert (code, len(said)) == (2, 1)
+    assert "fixed/out.json: cannot be written" in said[0]
+    (tmp_path / "logs" / "closed").chmod(0o700)

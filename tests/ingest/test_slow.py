@@ -127,3 +127,11 @@ def test_duckdb_reads_a_text_format_as_the_line_reader_does(name: str) -> None:
             assert values == read.variables
         else:
             assert not any(row[0].values())
+
+
+def test_how_deep_is_too_deep_depends_on_nothing_but_the_line() -> None:
+    for depth, reason in ((500, None), (513, "too_deep"), (100_000, "too_deep")):
+        for left, right in (("[", "]"), ('{"a":', "}")):
+            line = GOOD.replace('"ua":"%s"', f'"deep":{left * depth}1{right * depth}')
+            assert read_line([FORMAT], line).reason == reason, depth
+    assert read_line([FORMAT], GOOD % ("{" * 2000 + "[")).reason is None
