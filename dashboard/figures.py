@@ -183,22 +183,31 @@ def _shown_labels(labels: Sequence[Label], series: Sequence[Point]) -> list[Labe
 
 
 def _shade(figure: go.Figure, label: Label, series: Sequence[Point], row: int) -> None:
-    """The label's time behind the lines, with its name at the bottom; names of several stand above each other."""
-    start = max(label.start, series[0].at).astimezone(UTC).isoformat()
-    end = min(label.end or series[-1].at, series[-1].at).astimezone(UTC).isoformat()
+    """The label's time behind the lines, with its name at the top; names of several stand below each other."""
+    first, last = series[0].at, series[-1].at
+    start, end = max(label.start, first), min(label.end or last, last)
+    late = start > first + (last - first) / 2  # a name that begins there would leave a narrow chart
     colour = GREEN if label.harmless else VERMILLION
     figure.add_shape(
-        type="rect", x0=start, x1=end, y0=0, y1=1, yref="paper", layer="below", fillcolor=colour, opacity=0.13,
-        line={"width": 0}, name="label",
-    )  # fmt: skip
+        type="rect",
+        x0=start.astimezone(UTC).isoformat(),
+        x1=end.astimezone(UTC).isoformat(),
+        y0=0,
+        y1=1,
+        yref="paper",
+        layer="below",
+        fillcolor=colour,
+        opacity=0.13,
+        line={"width": 0},
+    )
     figure.add_annotation(
-        x=start,
-        y=0.02 + 0.07 * row,
+        x=(end if late else start).astimezone(UTC).isoformat(),
+        y=0.99 - 0.07 * row,
         yref="paper",
         text=f"label: {plotly_text(words.label(label.name, label.level), 60)}",
         showarrow=False,
-        xanchor="left",
-        yanchor="bottom",
+        xanchor="right" if late else "left",
+        yanchor="top",
         font={"color": colour, "size": 11},
     )
 

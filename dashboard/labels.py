@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ MOST = 2000
 class Label:
     """One incident, or something harmless that may look like one. kind None: harmless. end None: it goes on.
 
-    said: what gives it away, or why it is harmless.
+    said: what gives it away, or why it is harmless. of: the API's name.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Label:
     start: datetime
     end: datetime | None
     said: str
+    of: str | None = None
 
     @property
     def harmless(self) -> bool:
@@ -57,13 +58,14 @@ def read_labels(path: Path | None) -> tuple[Label, ...]:
 
 
 def _labels(document: dict[str, Any]) -> Iterator[Label]:
+    names = {str(one["api_id"]): str(one["name"]) for one in document.get("apis", ())}
     for one in document["incidents"]:
-        yield _label(one, str(one["kind"]), str(one["tell"]))
+        yield _label(one, str(one["kind"]), str(one["tell"]), names)
     for one in document["benign"]:
-        yield _label(one, None, str(one["why"]))
+        yield _label(one, None, str(one["why"]), names)
 
 
-def _label(one: dict[str, Any], kind: str | None, said: str) -> Label:
+def _label(one: dict[str, Any], kind: str | None, said: str, names: Mapping[str, str]) -> Label:
     end = one["end"]
     return Label(
         name=str(one["scenario"]),
@@ -75,6 +77,7 @@ def _label(one: dict[str, Any], kind: str | None, said: str) -> Label:
         start=_instant(one["start"]),
         end=None if end is None else _instant(end),
         said=said,
+        of=names.get(str(one["api_id"])),
     )
 
 

@@ -34,7 +34,9 @@ from dashboard.view import RANGES, View
 from gatewatch.records import Kind, Severity
 from gatewatch.store.findings import StoredFinding
 
-LABEL_ROWS = 40
+LABEL_ROWS = 15
+MOST_LABELS = 200
+"""Labels that are shown at once, and those that are folded out at most."""
 
 
 def register(dash: Dash, reader: Reader) -> None:
@@ -228,21 +230,24 @@ def truth(found: Overview, view: View) -> Component:
         kind = words.KINDS.get(Kind(one.kind)) if one.kind in {kind.value for kind in Kind} else None
         return [
             f"{words.at(one.start)} " + (f"for {words.duration(one.end - one.start)}" if one.end else "and goes on"),
-            f"{name}{route}",
+            f"{plain(one.of, 80)} · {name}{route}" if one.of else f"{name}{route}",
             html.Span(plain(words.label(one.name, one.level), 80), className="label-name"),
             html.Span(kind or "harmless", className="chip" if one.harmless else "chip label-incident"),
             plain(one.said, 300),
         ]
 
     newest = sorted(found.labels, key=lambda one: (one.start, one.name), reverse=True)
-    rows = [line(one) for one in newest[:LABEL_ROWS]]
     heads = ("When", "API / stage", "What", "To be found as", "How to tell")
-    caption = "Labels of the simulated world in this range"
-    more = len(newest) - len(rows)
-    rest = (
-        html.P(f"and {words.count(more)} more; choose an API or a shorter range", className="small") if more else None
-    )
-    return html.Div([table(heads, rows, caption=caption, name="stack labels"), rest])
+
+    def listed(labels: Sequence[Label], caption: str) -> Component:
+        return table(heads, [line(one) for one in labels], caption=caption, name="stack one labels")
+
+    first = listed(newest[:LABEL_ROWS], "Labels of the simulated world in this range, newest first")
+    rest = newest[LABEL_ROWS:MOST_LABELS]
+    if not rest:
+        return first
+    more = html.Details([html.Summary(f"{len(rest)} more"), listed(rest, "Earlier labels")], className="twin")
+    return html.Div([first, more])
 
 
 def apis(found: Overview, view: View) -> Component:
