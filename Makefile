@@ -28,7 +28,7 @@ lint: $(STAMP) ## ruff, mypy, import contracts
 	$(BIN)/lint-imports
 
 test: $(STAMP) browser lint ## set up and run every check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 bench-ingest: $(STAMP) ## ingest speed against DuckDB's C10 and GoAccess
 	$(BIN)/python -m bench.ingest
