@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from dashboard.labels import Label
+from dashboard.people import People, people
 from dashboard.traffic import Numbers, Sums, add_up, bucket_starts, covered, covered_share, key_places, time_places
 from dashboard.view import View, Window, window_of
 from gatewatch.privacy import Privacy
 from gatewatch.records import Blind, Severity
+from gatewatch.roles import Who
 from gatewatch.store.behind import requests_behind
 from gatewatch.store.findings import (
     FindingEvent,
@@ -206,6 +208,10 @@ class Reader:
 
     def _masked(self, stored: StoredFinding) -> StoredFinding:
         return replace(stored, finding=self.privacy.finding(stored.finding)) if self.privacy.on else stored
+
+    def people(self, who: Who) -> People:
+        """Who may come in, as far as `who` may see it; by the real clock, which sessions and tokens go by."""
+        return people(self._opened(), who, datetime.now(UTC))
 
     def api_names(self) -> list[str]:
         """Every API that ever had a request, busiest first."""

@@ -44,7 +44,11 @@ log = logging.getLogger(__name__)
 LOCATION = "_pages_location"
 """The dcc.Location that Dash's page container brings along."""
 
-NAVIGATION = (("overview", "/", "Overview"), ("findings", "/findings", "Findings"))
+NAVIGATION = (
+    ("overview", "/", "Overview"),
+    ("findings", "/findings", "Findings"),
+    ("settings", "/settings", "Settings"),
+)
 EVERY_MS = 60_000
 
 _VALIDATION = "called by Dash, once, to learn the ids on the page"
@@ -114,7 +118,7 @@ def shell() -> Component:
 
 
 def _keys() -> Component:
-    keys = (("g o", "Overview"), ("g f", "Findings"), ("/", "filter"), ("d", "theme"))
+    keys = (("g o", "Overview"), ("g f", "Findings"), ("g s", "Settings"), ("/", "filter"), ("d", "theme"))
     return html.Dl(
         [html.Div([html.Dt(dmc.Kbd(key, size="xs")), html.Dd(what)]) for key, what in keys], className="keys"
     )
@@ -177,7 +181,7 @@ def who_menu(who: Who | None) -> tuple[Component | None, Component | None]:
     role = who.role.value if who.role else ""
     name = plain(who.name, 60)
     shown = html.Div([html.Span(name, className="person-name", title=name), html.Span(role, className="chip")])
-    # The click is heard by gatewatch.js: Dash's own forms do not send themselves.
+    # The click is heard by session.js: Dash's own forms do not send themselves.
     return html.Div([shown, html.Button("Log out", className="plain-button log-out")]), None
 
 

@@ -9,29 +9,6 @@
     if (window.dash_clientside.set_props) window.dash_clientside.set_props("scheme", { data: scheme() });
   }).observe(root, { attributes: true, attributeFilter: ["data-mantine-color-scheme"] });
 
-  // The name of the cookie with the CSRF token stands in Dash's own configuration.
-  function csrf() {
-    var config = JSON.parse((document.getElementById("_dash-config") || {}).textContent || "{}");
-    var name = (config.csrf_token_name || "gw-csrf") + "=";
-    var found = document.cookie.split("; ").find(function (pair) { return pair.indexOf(name) === 0; });
-    return found ? found.slice(name.length) : "";
-  }
-  // Whoever's session is over goes to the login, and comes back here.
-  var ask = window.fetch;
-  window.fetch = function () {
-    return ask.apply(window, arguments).then(function (answer) {
-      if (answer.status === 401 && new URL(answer.url).origin === window.location.origin) {
-        window.location.assign("/login?next=" + encodeURIComponent(window.location.pathname + window.location.search));
-      }
-      return answer;
-    });
-  };
-  function logOut() {
-    ask("/logout", { method: "POST", body: new URLSearchParams({ token: csrf() }) }).then(function (answer) {
-      window.location.assign(answer.url);
-    });
-  }
-
   var none = function () { return window.dash_clientside.no_update; };
 
   function go(href) {
@@ -131,7 +108,6 @@
     if (link && !target.closest("a")) go(link.getAttribute("href"));
   }
   document.addEventListener("click", function (event) {
-    if (event.target.closest(".log-out")) { logOut(); return; }
     if (!String(window.getSelection())) openRow(event.target);
   });
 
@@ -143,7 +119,7 @@
     var first = pending;
     pending = null;
     if (first === "g") {
-      var link = { o: "/", f: "/findings" }[event.key];
+      var link = { o: "/", f: "/findings", s: "/settings" }[event.key];
       var nav = link && Array.from(document.querySelectorAll("a.nav")).find(function (a) {
         return new URL(a.href).pathname === link;
       });

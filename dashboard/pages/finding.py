@@ -11,13 +11,16 @@ from dash.development.base_component import Component
 
 from alerts.render.text import plain
 from dashboard import words
+from dashboard.changing import action
 from dashboard.components import card, empty, labels_switch, severity_mark, state_mark, table, twin, where
 from dashboard.data import BEHIND_ROWS, Detail, Reader
 from dashboard.figures import band_figure, band_sentence, label_sentence
 from dashboard.frame import add_page
 from dashboard.pages.findings import GRID_THEME
 from dashboard.view import View
+from gatewatch.access.current import current
 from gatewatch.records import Entities, Finding
+from gatewatch.roles import Role
 
 _REQUEST_COLUMNS: tuple[tuple[str, str, int], ...] = (
     ("at", "Time (UTC)", 200),
@@ -48,11 +51,24 @@ def register(dash: Dash, reader: Reader) -> None:
 
 def render(reader: Reader, rest: str, view: View) -> Component:
     found = reader.finding(rest.split("/")[0][:64], view)
-    back = dcc.Link("← Findings", href=f"/findings{view.search(cursor=None)}", className="back")
+    back: Component = dcc.Link("← Findings", href=f"/findings{view.search(cursor=None)}", className="back")
     if found is None:
         why = "The address may be cut off, or the finding belongs to another data directory."
         return html.Div([back, card(None, empty("There is no such finding", why))])
+    if masked(reader):
+        back = html.Div([back, whole(found.stored.finding.id)], className="page-head")
     return content(found, back, view)
+
+
+def masked(reader: Reader) -> bool:
+    """Whether something of people is hidden here that who asks may have shown."""
+    who = current()
+    return reader.privacy.on and who is not None and who.may(Role.OPERATOR)
+
+
+def whole(finding_id: str) -> Component:
+    path = f"/api/v1/findings/{finding_id}/reveal"
+    return action("Show who", "POST", path, done="", sure="This is written in the audit log")
 
 
 def content(found: Detail, back: Component, view: View) -> Component:

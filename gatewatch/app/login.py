@@ -161,7 +161,7 @@ class Doors:
                 '<p class="door-note">You are still logged in at the identity provider. '
                 f'<a href="{html_text(way_out, 4000)}">Log out there, too</a></p>'
             )
-        foot = "No account yet? Ask an admin: accounts are made with gatewatch users add."
+        foot = "No account yet? Ask an admin: accounts are made on the Settings page, or with gatewatch users add."
         answer = HTMLResponse(document("Log in", f"{notes}{form}", foot), status_code=status)
         self._cookies.form(answer, token)
         return answer

@@ -1,0 +1,145 @@
+// Who is logged in, and changes: the pages only read, so each change is a call of the API, made here.
+(function () {
+  "use strict";
+  // The name of the cookie with the CSRF token stands in Dash's own configuration.
+  function csrf() {
+    var config = JSON.parse((document.getElementById("_dash-config") || {}).textContent || "{}");
+    var name = (config.csrf_token_name || "gw-csrf") + "=";
+    var found = document.cookie.split("; ").find(function (pair) { return pair.indexOf(name) === 0; });
+    return found ? found.slice(name.length) : "";
+  }
+
+  // Whoever's session is over goes to the login, and comes back here.
+  var ask = window.fetch;
+  window.fetch = function () {
+    return ask.apply(window, arguments).then(function (answer) {
+      if (answer.status === 401 && new URL(answer.url).origin === window.location.origin) {
+        window.location.assign("/login?next=" + encodeURIComponent(window.location.pathname + window.location.search));
+      }
+      return answer;
+    });
+  };
+
+  function logOut() {
+    ask("/logout", { method: "POST", body: new URLSearchParams({ token: csrf() }) }).then(function (answer) {
+      window.location.assign(answer.url);
+    });
+  }
+
+  function send(method, path, body) {
+    return window.fetch(path, {
+      method: method,
+      headers: { "Content-Type": "application/json", "X-CSRFToken": csrf() },
+      body: JSON.stringify(body || {}),
+    }).then(function (answer) {
+      return answer.json().catch(function () { return {}; }).then(function (found) {
+        if (!answer.ok) throw new Error(found.detail || "gatewatch answers with status " + answer.status);
+        return found;
+      });
+    });
+  }
+
+  // As on the server: what could hide or turn letters around is made visible.
+  function plain(text) {
+    return String(text).replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}]/gu, "\ufffd").slice(0, 300);
+  }
+
+  // What happened, outside of the page, which is drawn anew. Everything is set as text.
+  function say(text, kind, more) {
+    document.querySelectorAll(".toast").forEach(function (old) { old.remove(); });
+    var toast = document.createElement("div");
+    toast.className = "toast toast-" + kind;
+    toast.setAttribute("role", kind === "wrong" ? "alert" : "status");
+    var line = document.createElement("p");
+    line.textContent = plain(text);
+    toast.appendChild(line);
+    if (more) toast.appendChild(more);
+    var close = document.createElement("button");
+    close.className = "plain-button";
+    close.textContent = "Close";
+    close.addEventListener("click", function () { toast.remove(); });
+    toast.appendChild(close);
+    document.body.appendChild(toast);
+    if (kind === "good") window.setTimeout(function () { toast.remove(); }, 6000);
+  }
+
+  function shown(token) {
+    var code = document.createElement("code");
+    code.className = "command secret";
+    code.textContent = token;
+    return code;
+  }
+
+  // What a masked finding hides: a table of names and values, as text.
+  function whole(found) {
+    var box = document.createElement("div");
+    box.className = "revealed";
+    var groups = { "IP addresses": found.entities.ips, Principals: found.entities.principals };
+    Object.keys(groups).forEach(function (name) {
+      if (!groups[name].length) return;
+      var head = document.createElement("h3");
+      head.textContent = name;
+      var list = document.createElement("ul");
+      groups[name].forEach(function (value) {
+        var item = document.createElement("li");
+        item.textContent = plain(value);
+        list.appendChild(item);
+      });
+      box.appendChild(head);
+      box.appendChild(list);
+    });
+    return box;
+  }
+
+  function fields(form) {
+    var body = {};
+    var lists = (form.dataset.lists || "").split(" ");
+    var numbers = (form.dataset.numbers || "").split(" ");
+    form.querySelectorAll("input[name]").forEach(function (input) {
+      var name = input.name;
+      if (input.value === "") return;
+      var value = numbers.indexOf(name) >= 0 ? Number(input.value) : input.value;
+      body[name] = lists.indexOf(name) >= 0 ? [value] : value;
+    });
+    return body;
+  }
+
+  function sure(button) {
+    if (!button.dataset.sure || button.dataset.armed) return true;
+    var before = button.textContent;
+    button.dataset.armed = "yes";
+    button.textContent = button.dataset.sure;
+    window.setTimeout(function () { delete button.dataset.armed; button.textContent = before; }, 5000);
+    return false;
+  }
+
+  function pressed(button) {
+    if (button.disabled || !sure(button)) return;
+    var form = button.closest(".send-form");
+    var from = button.dataset.path ? button.dataset : form.dataset;
+    var body = button.dataset.body ? JSON.parse(button.dataset.body) : form ? fields(form) : {};
+    button.disabled = true;
+    send(from.method, from.path, body).then(function (found) {
+      if (form) form.querySelectorAll("input[type=password]").forEach(function (input) { input.value = ""; });
+      if (found.token) say("Keep this token now: it is not shown again.", "keep", shown(found.token));
+      else if (found.requests && found.entities) say("This is written in the audit log.", "keep", whole(found));
+      else say(from.done || "Done.", "good");
+      document.getElementById("refresh").click();
+    }).catch(function (error) {
+      say(error.message, "wrong");
+    }).finally(function () {
+      button.disabled = false;
+    });
+  }
+
+  document.addEventListener("click", function (event) {
+    if (event.target.closest(".log-out")) logOut();
+    var button = event.target.closest("button.send");
+    if (button && button.type !== "submit") pressed(button);
+  });
+  document.addEventListener("submit", function (event) {
+    if (!event.target.matches(".send-form")) return;
+    event.preventDefault();
+    pressed(event.target.querySelector("button.send"));
+  });
+})();

@@ -1,0 +1,218 @@
+"""Settings: who may come in, with what, and who did what. The page reads; its buttons call the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import Dash, html
+from dash.development.base_component import Component
+
+from alerts.render.text import plain
+from dashboard import words
+from dashboard.changing import action, choice, form
+from dashboard.components import card, command, empty, table
+from dashboard.data import Reader
+from dashboard.frame import add_page
+from dashboard.people import AUDIT_LINES, People
+from dashboard.view import View
+from gatewatch.access.current import current
+from gatewatch.roles import Role, Scope, Via
+from gatewatch.store.sessions import LoginSession
+from gatewatch.store.tokens import Token
+from gatewatch.store.users import User
+
+HANDLE = 16  # of a session's id, as the API shows it
+
+
+def register(dash: Dash, reader: Reader) -> None:
+    add_page(dash, reader, "settings", title="Settings", render=render, path="/settings", heights=(48, 200, 320))
+
+
+def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
+    who = current()
+    head = html.Div(html.H1("Settings"), className="page-head")
+    if who is None or who.via is Via.NOBODY:
+        return html.Div([head, card(None, no_login())], className="settings")
+    found = reader.people(who)
+    parts: list[Any] = [head, you(found), sessions(found)]
+    if found.admin:
+        parts += [accounts(found), tokens(found), log(found)]
+    return html.Div(parts, className="settings")
+
+
+def no_login() -> Component:
+    return empty(
+        "There is no login",
+        "gatewatch listens on this machine only, and everybody on it may see and change everything.",
+        html.Span(["The first account turns the login on: ", command("gatewatch users add NAME --role admin"), "."]),
+        "Then accounts, tokens and the audit log are here, and other addresses than loopback are possible.",
+    )
+
+
+def you(found: People) -> Component:
+    who, account = found.who, found.account
+    role = who.role.value if who.role else "none"
+    if account is None:
+        return card("You", html.P(f"You came with a token, and have the role {role}."))
+    if account.issuer is not None:
+        said = (
+            f"{plain(who.name, 100)}, {role}. Your password and your groups are kept by {plain(account.issuer, 200)}."
+        )
+        return card("You", html.P(said))
+    return card(
+        "You",
+        html.P(f"{plain(who.name, 100)}, {role}. A new password ends your other sessions."),
+        form(
+            "POST",
+            "/api/v1/me/password",
+            [
+                dmc.PasswordInput(name="old", label="Old password", autoComplete="current-password"),
+                dmc.PasswordInput(
+                    name="new", label="New password (15 or more characters)", autoComplete="new-password"
+                ),
+            ],
+            "Change password",
+            done="You have a new password.",
+        ),
+    )
+
+
+def sessions(found: People) -> Component:
+    def line(one: LoginSession) -> list[Any]:
+        mine = one.id == found.who.session
+        end: Any = (
+            html.Span("this one", className="small")
+            if mine
+            else action("End", "DELETE", f"/api/v1/sessions/{one.id[:HANDLE]}", done="The session has ended.")
+        )
+        return [
+            plain(one.user_name, 80),
+            plain(one.address, 60) or words.NONE,
+            plain(one.agent, 90) or words.NONE,
+            words.at(one.created_at),
+            words.at(one.seen_at),
+            end,
+        ]
+
+    heads = ("Who", "Address", "Program", "Since", "Last seen", "Action")
+    note = "of everybody" if found.admin else "yours"
+    rows = [line(one) for one in found.sessions]
+    return card("Sessions", table(heads, rows, caption="Sessions that go on", name="stack one"), note=note)
+
+
+def accounts(found: People) -> Component:
+    def line(user: User) -> list[Any]:
+        return [
+            named(plain(user.name, 80), "" if user.active else "disabled"),
+            user.role.value,
+            plain(user.issuer, 80) or "local",
+            words.at(user.last_login_at) if user.last_login_at else "never",
+            change(user, mine=user.id == found.who.id),
+        ]
+
+    heads = ("Name", "Role", "From", "Last login", "Action")
+    return card(
+        "Accounts",
+        table(heads, [line(user) for user in found.users], caption="Accounts", name="stack one"),
+        form(
+            "POST",
+            "/api/v1/users",
+            [
+                dmc.TextInput(name="name", label="Name", autoComplete="off"),
+                choice("role", "Role", [role.value for role in Role], Role.VIEWER.value),
+                dmc.PasswordInput(
+                    name="password", label="Password (15 or more characters)", autoComplete="new-password"
+                ),
+            ],
+            "Add account",
+            done="The account is made.",
+        ),
+        note=words.plural(len(found.users), "account"),
+    )
+
+
+def change(user: User, *, mine: bool) -> Component | str:
+    """What an admin may do with an account; nobody changes their own, and a provider keeps the roles of its people."""
+    if mine:
+        return html.Span("you", className="small")
+    path = f"/api/v1/users/{user.id}"
+    buttons: list[Any] = []
+    if user.issuer is None:
+        buttons += [
+            action(f"Make {role.value}", "PATCH", path, {"role": role.value}, done="The role is changed.", sure="Sure?")
+            for role in Role
+            if role is not user.role
+        ]
+    word = "Disable" if user.active else "Enable"
+    buttons.append(action(word, "PATCH", path, {"disabled": user.active}, done=f"{word}d.", sure="Sure?"))
+    inside: list[Any] = [html.Summary(f"Change {plain(user.name, 40)}"), html.Div(buttons, className="actions")]
+    if user.issuer is None:
+        new = dmc.PasswordInput(name="password", label="New password", autoComplete="new-password")
+        inside.append(form("PATCH", path, [new], "Set password", done="The password is set."))
+    return html.Details(inside, className="change")
+
+
+def tokens(found: People) -> Component:
+    def line(token: Token) -> list[Any]:
+        state = "revoked" if token.revoked_at else "expired" if found.now >= token.expires_at else "active"
+        revoke = (
+            action("Revoke", "DELETE", f"/api/v1/tokens/{token.id}", done="The token is refused now.", sure="Sure?")
+            if state == "active"
+            else ""
+        )
+        return [
+            named(plain(token.name, 80), "" if state == "active" else state),
+            token.id,
+            " ".join(sorted(token.scopes)),
+            plain(token.created_by, 80),
+            words.at(token.expires_at),
+            words.at(token.last_used_at) if token.last_used_at else "never",
+            revoke,
+        ]
+
+    heads = ("For", "Id", "May", "Made by", "Expires", "Last used", "Action")
+    inside: Component = (
+        table(heads, [line(token) for token in found.tokens], caption="API tokens", name="stack one")
+        if found.tokens
+        else html.P("None yet. A program sends its token as Authorization: Bearer gw_…")
+    )
+    return card(
+        "API tokens",
+        inside,
+        form(
+            "POST",
+            "/api/v1/tokens",
+            [
+                dmc.TextInput(name="name", label="What it is for", autoComplete="off"),
+                choice("scopes", "It may", [scope.value for scope in Scope], Scope.READ.value),
+                choice("days", "Days", ["30", "90", "365"], "90"),
+            ],
+            "Make token",
+            lists="scopes",
+            numbers="days",
+        ),
+        note="shown once, when they are made",
+    )
+
+
+def log(found: People) -> Component:
+    rows: list[list[Any]] = [
+        [
+            words.second(event.at),
+            plain(event.actor, 80),
+            named(event.action, "" if event.outcome == "done" else event.outcome),
+            plain(event.target, 80) or words.NONE,
+            plain(event.address, 60) or words.NONE,
+            plain(", ".join(f"{name} {value}" for name, value in event.detail.items()), 160),
+        ]
+        for event in found.audit
+    ]
+    heads = ("When", "Who", "What", "Target", "Address", "Detail")
+    note = html.Span([f"the last {AUDIT_LINES}; all with ", command("gatewatch audit list")])
+    return card("Audit log", table(heads, rows, caption="Who did what, newest first", name="stack one log"), note=note)
+
+
+def named(name: str, mark: str) -> Component:
+    """A name, and a word that marks it when it is not as usual."""
+    return html.Span([html.Span(name, className="api-name"), html.Span(mark, className="chip")])

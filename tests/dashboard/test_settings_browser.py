@@ -1,0 +1,136 @@
+"""The Settings page and what its buttons do, in a real Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from gatewatch.records import Kind
+from gatewatch.settings import Settings
+from gatewatch.store.state import open_state
+from tests.dashboard.conftest import Running
+from tests.dashboard.test_login_browser import complaints, enter
+from tests.dashboard.world import fill
+from tests.people import add_people
+
+WAIT = 30_000
+
+
+class Place:
+    def __init__(self, address: str, attacked: str) -> None:
+        self.address = address
+        self.attacked = attacked
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    settings = Settings(data_dir=tmp_path_factory.mktemp("settings") / "data", privacy="truncate")
+    state = open_state(settings)
+    found = fill(state)
+    add_people(state)
+    state.close()
+    attacked = next(one.id for one in found if one.kind is Kind.AUTH_FAILURE_SPIKE)
+    with Running(settings) as running:
+        yield Place(running, attacked)
+
+
+@contextmanager
+def as_(browser: Browser, place: Place, name: str, path: str, width: int = 1440) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme="dark")
+    page = context.new_page()
+    said = complaints(page)
+    page.on("dialog", lambda dialog: said.append(dialog.message))
+    page.goto(place.address + path)
+    enter(page, name)
+    page.wait_for_selector("#main h1", timeout=WAIT)
+    page.wait_for_load_state("networkidle")
+    yield page
+    assert [line for line in said if "409" not in line and "403" not in line] == []
+    assert page.evaluate("window.hacked") is None
+    context.close()
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_an_admin_sees_all_of_it_and_it_fits(browser: Browser, place: Place, width: int) -> None:
+    with as_(browser, place, "alice", "/settings", width) as page:
+        for title in ("You", "Sessions", "Accounts", "API tokens", "Audit log"):
+            expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        expect(page.get_by_text("Change vera")).to_be_visible()
+
+
+def test_a_token_is_made_shown_once_works_and_is_revoked(browser: Browser, place: Place) -> None:
+    with as_(browser, place, "alice", "/settings") as page:
+        page.get_by_label("What it is for").fill("<img src=x onerror=window.hacked=1>")
+        page.get_by_role("button", name="Make token").click()
+        token = page.locator(".toast code").inner_text(timeout=WAIT)
+        row = page.get_by_role("table", name="API tokens").get_by_role("row", name="<img src=x")
+        expect(row).to_be_visible(timeout=WAIT)
+        headers = {"Authorization": f"Bearer {token}"}
+        assert httpx.get(f"{place.address}/api/v1/findings", headers=headers).status_code == 200
+        page.reload()
+        expect(row).to_be_visible(timeout=WAIT)
+        assert token not in page.content()
+        row.get_by_role("button", name="Revoke").click()
+        row.get_by_role("button", name="Sure?").click()
+        expect(row).to_contain_text("revoked", timeout=WAIT)
+        assert httpx.get(f"{place.address}/api/v1/findings", headers=headers).status_code == 401
+
+
+def test_an_account_is_made_changed_and_disabled(browser: Browser, place: Place) -> None:
+    with as_(browser, place, "alice", "/settings") as page:
+        form = page.locator("form.send-form", has=page.get_by_role("button", name="Add account"))
+        form.get_by_label("Name").fill("carl")
+        form.get_by_label("Password").fill("short")
+        form.get_by_role("button", name="Add account").click()
+        expect(page.get_by_role("alert")).to_contain_text("at least 15 characters", timeout=WAIT)
+        form.get_by_label("Password").fill("a long enough password xq")
+        form.get_by_label("Password").press("Enter")
+        row = page.get_by_role("table", name="Accounts").get_by_role("row", name="carl")
+        expect(row).to_contain_text("viewer", timeout=WAIT)
+        row.get_by_text("Change carl").click()
+        row.get_by_role("button", name="Make operator").click()
+        row.get_by_role("button", name="Sure?").click()
+        expect(row).to_contain_text("operator", timeout=WAIT)
+        row.get_by_text("Change carl").click()
+        row.get_by_role("button", name="Disable").click()
+        row.get_by_role("button", name="Sure?").click()
+        expect(row).to_contain_text("disabled", timeout=WAIT)
+        expect(page.get_by_role("table", name="Who did what")).to_contain_text("user.disable", timeout=WAIT)
+        assert "password xq" not in page.content()
+
+
+def test_a_viewer_sees_only_their_own(browser: Browser, place: Place) -> None:
+    with as_(browser, place, "vera", "/settings") as page:
+        expect(page.get_by_role("heading", name="Sessions")).to_be_visible()
+        for title in ("Accounts", "API tokens", "Audit log"):
+            expect(page.get_by_role("heading", name=title, exact=True)).to_have_count(0)
+        page.get_by_label("Old password").fill("wrong wrong wrong")
+        page.get_by_label("New password").fill("a long enough password xq")
+        page.get_by_role("button", name="Change password").click()
+        expect(page.get_by_role("alert")).to_contain_text("old password is wrong", timeout=WAIT)
+
+
+def test_who_is_behind_a_finding_is_shown_to_operators_after_a_second_thought(browser: Browser, place: Place) -> None:
+    with as_(browser, place, "otto", f"/findings/{place.attacked}") as page:
+        assert "203.0.113.1" not in page.locator("#main").inner_text().replace("203.0.113.0/24", "")
+        page.get_by_role("button", name="Show who").click()
+        page.get_by_role("button", name="This is written in the audit log").click()
+        toast = page.locator(".toast")
+        expect(toast).to_contain_text("203.0.113.1", timeout=WAIT)
+        assert "<img src=x onerror" in toast.inner_text()
+        assert toast.locator("img, script, a").count() == 0
+        assert "\u202e" not in toast.inner_text()
+    with as_(browser, place, "vera", f"/findings/{place.attacked}") as page:
+        expect(page.get_by_role("button", name="Show who")).to_have_count(0)
+
+
+def test_keys_lead_to_the_settings(browser: Browser, place: Place) -> None:
+    with as_(browser, place, "vera", "/") as page:
+        page.keyboard.press("g")
+        page.keyboard.press("s")
+        expect(page.locator("#main h1")).to_have_text("Settings", timeout=WAIT)
