@@ -13,12 +13,14 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, ConsoleMessage, Page, Response, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect, sync_playwright
 
 from gatewatch.app import build_app
 from gatewatch.settings import Settings
 from gatewatch.store.state import open_state
 from tests.dashboard.world import fill
+
+expect.set_options(timeout=30_000)  # a busy machine is no failure
 
 ARGUMENTS = [
     "--no-sandbox",
