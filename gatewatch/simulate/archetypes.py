@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewatch.simulate.demand import holidays_of, rounded_minutes
+from gatewatch.simulate.demand import chunk_minutes, holidays_of
 from gatewatch.simulate.model import DAY_MS, MINUTE_MS, Api, Latency, Plan, Route, Settings, World
 from gatewatch.simulate.people import mixed
 
@@ -331,7 +331,7 @@ def _api(settings: Settings, place: int, kind: Archetype, rate: float, round_: i
         routes=tuple(routes),
         template=kind.templates[round_ % len(kind.templates)],
         delivery=kind.deliveries[round_ % len(kind.deliveries)],
-        chunk_minutes=rounded_minutes(rate),
+        chunk_minutes=chunk_minutes(rate),
         keys=keys,
         key_plan=key_plan,
         plans=plans,

@@ -5,7 +5,6 @@ A closed function of time: nothing is drawn, so that any part of it can be asked
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -113,13 +112,6 @@ def _normal(seed: int, index: int, salt: int, place: Ints) -> Floats:
     return found
 
 
-def expected(world: World, api: Api, start_ms: int, end_ms: int) -> float:
-    """Ordinary calls expected in [start_ms, end_ms); for sizes of incidents."""
-    begin, end = start_ms // MINUTE_MS * MINUTE_MS, -(-end_ms // MINUTE_MS) * MINUTE_MS
-    whole = float(per_minute(world, api, begin, end).sum())
-    return whole * (end_ms - start_ms) / max(end - begin, 1)
-
-
 _FIXED: Mapping[str, tuple[tuple[int, int], ...]] = {
     "DE": ((1, 1), (5, 1), (10, 3), (12, 25), (12, 26)),
     "ES": ((1, 1), (1, 6), (5, 1), (8, 15), (10, 12), (11, 1), (12, 6), (12, 8), (12, 25)),
@@ -158,8 +150,7 @@ def _easter(year: int) -> date:
     return date(year, f // 31, f % 31 + 1)
 
 
-def rounded_minutes(value: float) -> int:
+def chunk_minutes(rate_rps: float) -> int:
     """Chunk length in minutes for about 60,000 calls at this many a second: 5 to 1440, a divisor of a day."""
-    wish = 60_000 / max(value, 1e-9) / 60
-    steps = (5, 10, 15, 20, 30, 60, 120, 180, 360, 720, 1440)
-    return max((step for step in steps if step <= wish), default=5) if math.isfinite(wish) else 1440
+    wish = 60_000 / max(rate_rps, 1e-9) / 60
+    return max((step for step in (5, 10, 15, 20, 30, 60, 120, 180, 360, 720, 1440) if step <= wish), default=5)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gatewatch.simulate.calls import Calls
-from gatewatch.simulate.model import Api, Ints, Mask, World
+from gatewatch.simulate.model import Api, Mask, World
 from gatewatch.simulate.outcomes import LOOKS, Outcome
 from gatewatch.simulate.people import AGENTS, METHODS, PROBES, ip_texts, principal_texts
 from gatewatch.simulate.templates import pieces
@@ -285,8 +285,3 @@ _COLUMNS: dict[str, Callable[[Lines], pa.Array]] = {
 
 def host(world: World, api: Api) -> str:
     return f"{api.id}.execute-api.{world.region}.amazonaws.com"
-
-
-def chosen(lines: Lines, rows: Ints) -> Lines:
-    """The same lines in another order or number, with the columns that were made so far forgotten."""
-    return Lines(lines.world, lines.api, lines.calls.take(rows), lines.bits[rows])
