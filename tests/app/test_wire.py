@@ -208,7 +208,7 @@ def test_many_slow_clients_shut_nobody_out() -> None:
             for _ in range(20):
                 begun = time.monotonic()
                 assert answered(address).startswith(b"HTTP/1.1 200")
-                assert time.monotonic() - begun < 1
+                assert time.monotonic() - begun < 5
             assert len(connections) <= 60
         finally:
             for one in slow:
