@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,11 @@ from gatewatch.simulate.write import Written, write_world
 # How long an example takes says more about the machine's other work than about ours.
 hypothesis.settings.register_profile("gatewatch", deadline=None)
 hypothesis.settings.load_profile("gatewatch")
+
+# Nor may the window, the account or the settings of the person who runs them: a test sets what it needs itself.
+for _name in list(os.environ):
+    if _name in {"COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"} or _name.startswith(("GATEWATCH_", "AWS_")):
+        del os.environ[_name]
 
 SMALL_END = datetime(2026, 6, 9, 12, 0, tzinfo=UTC)
 
