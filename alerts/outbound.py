@@ -18,7 +18,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from alerts.channels import Attempt
 from alerts.destinations import DestinationRefused, transport_to
+from alerts.render.redact import MARK
 from gatewatch.errors import ChannelError
 from gatewatch.records import JSON
 from gatewatch.settings import LOOPBACK, Settings
@@ -80,8 +82,15 @@ def deadline(seconds: float) -> Iterator[Deadline]:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
+    """after_s: seconds that the receiver asks us to wait (Retry-After); None when it does not, or gives a date."""
+
     status: int
     body: bytes
+    after_s: float | None = None
+
+    @property
+    def text(self) -> str:
+        return self.body.decode(errors="replace")
 
 
 def direct() -> httpx.BaseTransport:
@@ -100,13 +109,36 @@ def post_json(
     *,
     headers: Mapping[str, str],
     name: str,
+    attempt: Attempt | None = None,
+    what: str = "POST",
     transport: Callable[[], httpx.BaseTransport] = direct,
     total_s: float = TOTAL_S,
 ) -> Reply:
-    """Post `body`; the reply, whatever its status. See `call` for the errors."""
-    content = json.dumps(body, ensure_ascii=False, allow_nan=False).encode(errors="replace")
+    """Post `body`; the reply, whatever its status. See `call` for the errors. attempt, what: for the delivery log."""
+    content = as_json(body)
     head = {"content-type": "application/json", **headers}
-    return call("POST", url, content=content, headers=head, name=name, transport=transport, total_s=total_s)
+    try:
+        reply = call("POST", url, content=content, headers=head, name=name, transport=transport, total_s=total_s)
+    except ChannelError as error:
+        if attempt is not None:
+            attempt.note(what, dict(body), str(error))
+        raise
+    if attempt is not None:
+        # Some receivers answer with the address that was asked, and here the address is a secret.
+        attempt.note(what, dict(body), reply.text.replace(url, MARK), reply.status)
+    return reply
+
+
+def as_json(body: Mapping[str, JSON]) -> bytes:
+    """The bytes of a JSON body."""
+    return json.dumps(body, ensure_ascii=False, allow_nan=False).encode(errors="replace")
+
+
+def refuse_unless_taken(reply: Reply, name: str, reason: str = "") -> None:
+    """ChannelError unless the status says that the receiver took it; 429 and 5xx are worth another try."""
+    if not 200 <= reply.status < 300:
+        retry = reply.status in (408, 425, 429) or reply.status >= 500
+        raise ChannelError(f"{name}: status {reply.status}{reason}", retry=retry, after_s=reply.after_s)
 
 
 def call(
@@ -174,7 +206,8 @@ def _exchange(transport: httpx.BaseTransport, request: httpx.Request, until: flo
         pass  # the status has come, and it says all
     finally:
         response.close()
-    return Reply(response.status_code, body)
+    asked = httpx.Headers(response.headers).get("retry-after", "")
+    return Reply(response.status_code, body, float(asked) if asked.isascii() and asked.isdigit() else None)
 
 
 def _tracer(until: Deadline) -> object:

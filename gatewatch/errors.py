@@ -39,8 +39,12 @@ class LeaseLost(StoreError):
 
 
 class ChannelError(GatewatchError):
-    """`retry`: False when the receiver will refuse the same message again (wrong key, gone, malformed)."""
+    """`retry`: False when the receiver will refuse the same message again (wrong key, gone, malformed).
 
-    def __init__(self, message: str, *, retry: bool) -> None:
+    after_s: seconds that the receiver asked us to wait; None when it said nothing.
+    """
+
+    def __init__(self, message: str, *, retry: bool, after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry = retry
+        self.after_s = after_s

@@ -8,9 +8,6 @@ row of the outbox is leased to the one who sends it.
 from __future__ import annotations
 
 import logging
-import os
-import secrets
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +17,8 @@ from typing import Any
 
 from alerts.channels import configured_channels
 from alerts.decide import decide
-from gatewatch.errors import ChannelError, GatewatchError, LeaseLost
+from gatewatch.delivering import Senders, holder_name
+from gatewatch.errors import GatewatchError, LeaseLost
 from gatewatch.evaluating import evaluate
 from gatewatch.evidencing import with_cards
 from gatewatch.housekeeping import keep_house
@@ -36,6 +34,9 @@ log = logging.getLogger(__name__)
 CLOSE_DELAY = timedelta(minutes=2)
 """A minute is looked at when it has been over so long; later lines make the next tick look again."""
 
+
+SEND_SECONDS = 5.0
+"""How long a stopping worker waits for each channel that is just sending."""
 
 HOUSE_SECONDS = 3600
 """Seconds between two looks at what can be joined or removed in the store."""
@@ -105,28 +106,10 @@ def tick(state: State, settings: Settings, now: datetime, *, lease: tuple[str, i
 
 def deliver(state: State, settings: Settings, now: datetime) -> int:
     """Send what waits in the outbox; how many got through. A channel that fails once is left alone this time."""
-    channels = configured_channels(settings)
-    holder = _holder()
-    sent = 0
-    failing: set[str] = set()
-    while items := outbox.claim(state, holder, exclude_channels=sorted(failing)):
-        for item in items:
-            channel = channels.get(item.channel)
-            if channel is None:
-                outbox.mark_failed(
-                    state, item.id, f"channel {item.channel} is not configured", retry=True, attempt=item.attempts
-                )
-                continue
-            try:
-                channel.send(item.payload, idempotency_key=item.idempotency_key, now=now)
-            except ChannelError as error:
-                failing.add(item.channel)
-                outbox.mark_failed(state, item.id, str(error), retry=error.retry, attempt=item.attempts)
-                log.warning("an alert was not delivered", extra={"channel": item.channel, "reason": str(error)})
-            else:
-                outbox.mark_sent(state, item.id)
-                sent += 1
-    return sent
+    senders = Senders(state, configured_channels(settings), holder=holder_name(), clock=lambda: now)
+    senders.kick()
+    senders.join()
+    return senders.sent
 
 
 def follow(state: State, settings: Settings) -> int:  # noqa: ARG001  the store has them
@@ -156,13 +139,14 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     begin = datetime.now(UTC)
     for job, seconds in ((worker.follow, settings.follow_seconds), (worker.tick, settings.tick_seconds)):
         scheduler.add_job(job, "interval", seconds=seconds, next_run_time=begin, id=job.__name__)
-    scheduler.add_job(worker.deliver, "interval", seconds=5, next_run_time=begin, id="deliver")
+    scheduler.add_job(worker.deliver, "interval", seconds=2, next_run_time=begin, id="deliver")
     scheduler.add_job(worker.house, "interval", seconds=HOUSE_SECONDS, next_run_time=begin, id="house")
     scheduler.start()
     try:
         stop.wait()
     finally:
         scheduler.shutdown(wait=True)
+        worker.end()
         state.close()
 
 
@@ -173,7 +157,10 @@ class _Worker:
         self._state = state
         self._settings = settings
         self._stop = stop
-        self._holder = _holder()
+        self._holder = holder_name()
+        self._senders = Senders(
+            state, configured_channels(settings), holder=self._holder, clock=lambda: datetime.now(UTC), stop=stop
+        )
 
     def tick(self) -> None:
         def run() -> None:
@@ -194,7 +181,11 @@ class _Worker:
         self._claimed("house", HOUSE_SECONDS, keep)
 
     def deliver(self) -> None:
-        self._noted("deliver", lambda: deliver(self._state, self._settings, datetime.now(UTC)))
+        self._noted("deliver", self._senders.kick)
+
+    def end(self) -> None:
+        """Let alerts that are on their way arrive. What is not sent by then another worker repeats, with its key."""
+        self._senders.join(SEND_SECONDS)
 
     def _claimed(self, job: str, every_s: int, run: Callable[[], object]) -> None:
         """Run the job unless another worker has this time of it."""
@@ -269,7 +260,3 @@ def _open_patiently(settings: Settings, stop: threading.Event) -> State | None:
         if stop.wait(wait):
             return None
         wait = min(wait * 2, 30.0)
-
-
-def _holder() -> str:
-    return f"{socket.gethostname()[:64]}:{os.getpid()}:{secrets.token_hex(4)}"

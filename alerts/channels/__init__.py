@@ -7,20 +7,56 @@ It takes a payload (alerts/payload.py) and says only whether trying again can he
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from alerts.model import ALARMS
+from alerts.render.redact import redacted_json
 from gatewatch.records import JSON
 from gatewatch.registry import Registry
 from gatewatch.settings import Settings
 
+MOST_REPLY = 2000
+MOST_REQUEST = 64_000
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One attempt to send. memory: what earlier messages of the group left; what it holds after success is kept.
+
+    wire: what went out and came back, for the delivery log. repeat: an earlier attempt may have got through.
+    """
+
+    memory: dict[str, JSON] = field(default_factory=dict)
+    wire: list[JSON] = field(default_factory=list)
+    repeat: bool = False
+
+    def note(self, what: str, request: JSON, reply: str, status: int | None = None) -> None:
+        """Keep an exchange. what: such as `POST chat.postMessage`, never an address that is a secret."""
+        self.wire.append(
+            {
+                "what": what,
+                "request": redacted_json(request, MOST_REQUEST),
+                "status": status,
+                "reply": redacted_json(reply, MOST_REPLY),
+            }
+        )
+
 
 class Channel(Protocol):
-    def send(self, payload: Mapping[str, JSON], *, idempotency_key: str, now: datetime | None = None) -> None:
+    def send(
+        self,
+        payload: Mapping[str, JSON],
+        *,
+        idempotency_key: str,
+        now: datetime | None = None,
+        attempt: Attempt | None = None,
+    ) -> None:
         """Deliver or raise ChannelError. The same key again is a repeat of the same message, and looks like it.
 
-        now: the instant of sending, for the message's date; without it, the instant of detection.
+        now: the instant of sending, for the message's date; without it, the instant of detection. attempt: what is
+        known of earlier messages, and where to note what went over the wire.
         """
         ...
 

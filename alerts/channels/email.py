@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
-from alerts.channels import channel
+from alerts.channels import Attempt, channel
 from alerts.letter import letter
 from alerts.message import parsed_instant, read
 from alerts.outbound import CONNECT_S, Deadline, deadline, is_loopback
@@ -69,10 +69,19 @@ class Email:
     def __repr__(self) -> str:
         return f"Email({self._server.host}:{self._server.port})"
 
-    def send(self, payload: Mapping[str, JSON], *, idempotency_key: str, now: datetime | None = None) -> None:
+    def send(
+        self,
+        payload: Mapping[str, JSON],
+        *,
+        idempotency_key: str,
+        now: datetime | None = None,
+        attempt: Attempt | None = None,
+    ) -> None:
         date = now or parsed_instant(payload.get("detected_at")) or datetime(1970, 1, 1, tzinfo=UTC)
         mail = letter(read(payload), key=idempotency_key, sender=self._sender, to=self._to, date=date)
         problem = self._deliver(mail.as_bytes())
+        if attempt is not None:
+            attempt.note("SMTP", mail.as_string(), "taken" if problem is None else problem.text)
         # Raised out here: inside, the library's error would hang on it as its context.
         if problem is not None:
             raise ChannelError(f"email: {problem.text}", retry=problem.retry)

@@ -11,10 +11,10 @@ import httpx
 from pydantic import SecretStr
 
 from alerts.blocks import slack_message
-from alerts.channels import channel
+from alerts.channels import Attempt, channel
 from alerts.message import read
-from alerts.outbound import TOTAL_S, Reply, direct, is_loopback, post_json, way_to
-from gatewatch.errors import ChannelError, UsageError
+from alerts.outbound import TOTAL_S, Reply, direct, is_loopback, post_json, refuse_unless_taken, way_to
+from gatewatch.errors import UsageError
 from gatewatch.records import JSON
 from gatewatch.settings import Settings
 
@@ -37,18 +37,25 @@ class Slack:
     def __repr__(self) -> str:
         return "Slack(**********)"
 
-    def send(self, payload: Mapping[str, JSON], *, idempotency_key: str, now: datetime | None = None) -> None:  # noqa: ARG002  Slack dates the message
+    def send(
+        self,
+        payload: Mapping[str, JSON],
+        *,
+        idempotency_key: str,
+        now: datetime | None = None,  # noqa: ARG002  Slack dates the message
+        attempt: Attempt | None = None,
+    ) -> None:
+        body = slack_message(read(payload))
         reply = post_json(
             self._url.get_secret_value(),
-            slack_message(read(payload)),
+            body,
+            attempt=attempt,
             headers={"idempotency-key": quote(idempotency_key)},
             name="slack",
             transport=self._transport,
             total_s=self._total_s,
         )
-        if not 200 <= reply.status < 300:
-            retry = reply.status == 429 or reply.status >= 500
-            raise ChannelError(f"slack: status {reply.status}{self._reason(reply)}", retry=retry)
+        refuse_unless_taken(reply, "slack", self._reason(reply))
 
     def _reason(self, reply: Reply) -> str:
         if 300 <= reply.status < 400:

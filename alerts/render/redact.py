@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from gatewatch.records import JSON
+
 MARK = "[redacted]"
 
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -37,3 +39,14 @@ def redacted(text: str) -> str:
     for pattern, by in _RULES:
         text = pattern.sub(by, text)
     return text
+
+
+def redacted_json(value: JSON, limit: int) -> JSON:
+    """`value` with every text in it redacted; as at most `limit` characters of text when it is longer than that."""
+    if isinstance(value, str):
+        return redacted(value[: limit + 1000])[:limit]
+    if isinstance(value, list):
+        return [redacted_json(one, limit) for one in value]
+    if isinstance(value, dict):
+        return {key: redacted_json(one, limit) for key, one in value.items()}
+    return value

@@ -8,16 +8,16 @@ from __future__ import annotations
 from datetime import datetime
 from hashlib import blake2b
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gatewatch.records import JSON
-from gatewatch.store import access_models  # noqa: F401  the metadata holds every table
+from gatewatch.store import access_models, alert_models  # noqa: F401  the metadata holds every table
 from gatewatch.store.base import Base as Base
 from gatewatch.store.base import BigId
 from gatewatch.store.columns import Json
 
-SCHEMA = "0003"
+SCHEMA = "0004"
 """The newest migration: what this program writes."""
 
 
@@ -232,44 +232,6 @@ class DetectorStateRow(Base):
     at: Mapped[datetime] = mapped_column(primary_key=True)
     version: Mapped[int]
     body: Mapped[bytes]
-
-
-class OutboxRow(Base):
-    """An alert to send. state: pending, sending (leased), sent or dead."""
-
-    __tablename__ = "outbox"
-    seq: Mapped[int] = mapped_column(BigId, primary_key=True)
-    id: Mapped[str] = mapped_column(unique=True)
-    finding_id: Mapped[str]
-    transition: Mapped[str]
-    channel: Mapped[str]
-    payload: Mapped[JSON] = mapped_column(Json())
-    state: Mapped[str]
-    attempts: Mapped[int]
-    next_at: Mapped[datetime]
-    holder: Mapped[str | None]
-    lease_until: Mapped[datetime | None]
-    created_at: Mapped[datetime]
-    sent_at: Mapped[datetime | None]
-    error: Mapped[str | None]
-    __table_args__ = (
-        UniqueConstraint("finding_id", "transition", "channel"),
-        Index(None, "state", "next_at"),
-    )
-
-
-class DeliveryRow(Base):
-    """One attempt to send. outcome: sent, retry or dead."""
-
-    __tablename__ = "delivery"
-    id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    outbox_id: Mapped[str] = mapped_column(ForeignKey("outbox.id"))
-    at: Mapped[datetime]
-    attempt: Mapped[int]
-    holder: Mapped[str | None]
-    outcome: Mapped[str]
-    error: Mapped[str | None]
-    __table_args__ = (Index(None, "outbox_id"),)
 
 
 class LeaseRow(Base):
