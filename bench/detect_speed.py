@@ -27,7 +27,7 @@ def replay(folder: Path) -> dict[str, float]:
     )
     context = Context(
         inventory=read_inventory(str(folder / "inventory.json")),
-        changes=sorted(read_changes(str(changes)), key=lambda change: change.at) if changes.exists() else (),
+        changes=[event.change for event in read_changes([str(changes)])] if changes.exists() else (),
         settings=Settings(),
     )
     began = time.process_time()

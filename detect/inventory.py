@@ -29,13 +29,15 @@ def declared(inventory: Mapping[str, Any] | None) -> list[Declared]:
 
 
 def _stages(inventory: Mapping[str, Any]) -> Iterator[Declared]:
-    account, region = _text(inventory, "accountId"), _text(inventory, "region")
     for kind in _KINDS:
         for api in _list(inventory, kind):
             ident = _text(api, "id", "ApiId", "apiId")
             if ident is None:
                 continue
             name = _text(api, "name", "Name") or ident
+            # Documents of several accounts and regions are joined: then each API says where it is.
+            account = _text(api, "accountId") or _text(inventory, "accountId")
+            region = _text(api, "region") or _text(inventory, "region")
             stages = _list(api, "stages", "Stages", "item", "items")
             made = _when(api, "createdDate", "CreatedDate")
             old = _deprecated(api)

@@ -135,14 +135,24 @@ def _ids_by_name(inventory: Mapping[str, Any] | None) -> dict[str, set[str | Non
     return found
 
 
+def unknown_names(metrics: pa.Table, inventory: Mapping[str, Any] | None) -> list[str]:
+    """Names of REST APIs in METRICS that the inventory does not have, sorted."""
+    ids = _ids_by_name(inventory)
+    return sorted(name for name in _api_names(metrics) if name not in ids)
+
+
+def _api_names(metrics: pa.Table) -> set[str]:
+    return set(metrics.column("api_name").unique().cast(pa.string()).to_pylist()) - {None}
+
+
 def name_left(metrics: pa.Table, inventory: Mapping[str, Any] | None, apis: Iterable[str]) -> pa.Table:
     """METRICS in which the only name that is no API's is given to the only API of the logs that has no series.
 
     REST APIs are counted by name: without an inventory nobody else says whose name it is.
     """
     left, ids = set(apis), _ids_by_name(inventory)
-    names = set(metrics.column("api_name").unique().cast(pa.string()).to_pylist()) - {None}
-    unknown = sorted(name for name in names if name not in left and name not in ids)
+    names = _api_names(metrics)
+    unknown = [name for name in unknown_names(metrics, inventory) if name not in left]
     left -= set(metrics.column("api").unique().cast(pa.string()).to_pylist()) | names
     left -= {ident for group in ids.values() for ident in group}
     if len(unknown) != 1 or len(left) != 1:

@@ -18,6 +18,7 @@ from gatewatch.records import JSON, Blind, Finding, Kind
 from gatewatch.store.manifest import segments
 from gatewatch.store.reading import coverage, read_clients, read_minutes
 from gatewatch.store.state import State
+from gatewatch.surroundings import surrounded, with_spans
 
 SLICE_ROWS = 2_000_000
 SLICE_HOURS = 24
@@ -84,12 +85,16 @@ def backtest(
 ) -> Backtest:
     """Run the detectors (only: these) over [since, until) with each context. Nothing is written.
 
+    What a context does not say of inventory, changes, metrics and spans, the store says.
+
     Of the findings those are given that a live service would have raised, or had open, in the range.
     """
     out = Backtest(since, until, [Replayed() for _ in contexts])
     said: list[dict[str, Finding]] = [{} for _ in contexts]
     apis: set[tuple[str | None, ...]] = set()
-    for block in stored_blocks(state, since - _history(contexts), until):
+    begin = since - _history(contexts)
+    contexts = [surrounded(state, context, begin, until, history=begin) for context in contexts]
+    for block in stored_blocks(state, begin, until):
         for place, (run, context) in enumerate(zip(out.runs, contexts, strict=True)):
             found, run.blind, run.states = fold(cut(block), context, run.states, only)
             said[place] |= {finding.id: finding for finding in found}
@@ -102,6 +107,7 @@ def backtest(
             told(block.minutes, requests)
     out.apis = len(apis)
     for run, context, mine in zip(out.runs, contexts, said, strict=True):
+        context = with_spans(state, context, mine.values(), until)
         whole = conclude(list(mine.values()), run.states, until, context)
         run.findings = [one for one in whole if one.detected_at >= since or one.end is None or one.end > since]
     return out

@@ -1,9 +1,9 @@
 """Runs the detectors over what is new in the store, going on from checkpoints; late data replay from the one before.
 
 A checkpoint stands at a full hour: the detectors' states after all minutes before it, and what they had said till then.
-Beside it stands what the last evaluation had seen: a digest of the segments of each hour, and the coverage. From the
-first hour that differs the minutes are read again, and only those; whatever way the data came, the findings are those
-of one run over all of them.
+Beside it stands what the last evaluation had seen: a digest of the segments and changes of each hour, and the coverage.
+From the first hour that differs the minutes are read again, and only those; whatever way the data came, the findings
+are those of one run over all of them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import copy
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
@@ -20,7 +20,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from detect.changes import AFTER
 from detect.conclude import conclude
+from detect.inventory import declared
+from detect.meter import unknown_names, window_minutes
 from detect.model import Context, epoch_minute
 from detect.run import cut, fold, frames_of
 from detect.version import code_version
@@ -37,11 +40,14 @@ from gatewatch.records import (
     Severity,
 )
 from gatewatch.settings import Settings
+from gatewatch.store.changes import change_keys
 from gatewatch.store.detector_state import forget_states, load_state, save_state, states_before
+from gatewatch.store.inventories import current_digests, current_inventory
 from gatewatch.store.lake import added
-from gatewatch.store.manifest import covered, segments
+from gatewatch.store.manifest import covered, has_segments, segments
 from gatewatch.store.reading import coverage, read_clients, read_minutes
-from gatewatch.store.state import State
+from gatewatch.store.state import Session, State
+from gatewatch.surroundings import surrounded, with_spans
 
 CHECKPOINTS = "detect"
 SEEN = "detect.seen"
@@ -55,15 +61,22 @@ _HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the store held: digest of each hour's segments, coverage, and the end of the last closed minute."""
+    """What the store held: digest of each hour's segments, coverage, and the end of the last closed minute.
+
+    key: of all that a state depends on as a whole. beside: of what only explains findings. meter: how the counts of
+    metrics were taken (windows, the API that was given the one name left).
+    """
 
     key: str
     until: datetime
     hours: dict[str, str]
     intervals: dict[str, str]
+    beside: str = ""
+    meter: str = ""
 
     def dump(self) -> bytes:
-        return json.dumps([self.key, self.until.isoformat(), self.hours, self.intervals]).encode()
+        listed = [self.key, self.until.isoformat(), self.hours, self.intervals, self.beside, self.meter]
+        return json.dumps(listed).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +121,21 @@ def evaluate(state: State, settings: Settings, horizon: datetime) -> Evaluation 
     with state.read() as session:
         stored = load_state(session, SEEN)
         before = None if stored is None else _read_seen(stored[1])
-        if before == now_seen:
+        if before is not None and before == replace(now_seen, meter=before.meter):
             return None
         until = now_seen.until
         since = until - history(settings)
         changed = _changed_from(before, now_seen, since)
         rows = [] if changed is None else states_before(session, CHECKPOINTS, changed)
     base = _read_checkpoint(*rows[0]) if rows else Checkpoint(since)
+    context = surrounded(state, Context(settings=settings), base.at, until, history=since)
+    now_seen = replace(now_seen, meter=_meter(context))
+    if rows and before is not None and before.meter != now_seen.meter:
+        rows, base = [], Checkpoint(since)
+        context = surrounded(state, Context(settings=settings), base.at, until, history=since)
     minutes = _before(read_minutes(state, base.at, until), until)
     clients = _before(read_clients(state, base.at, until), until)
     intervals = coverage(state, base.at, until)
-    context = Context(settings=settings)
     begin = base.at
     if not rows and minutes.num_rows:
         begin = pc.min(minutes.column("minute")).as_py()
@@ -134,6 +151,7 @@ def evaluate(state: State, settings: Settings, horizon: datetime) -> Evaluation 
         begin = end
         if end < until:
             checkpoints.append(Checkpoint(end, copy.deepcopy(states), _remembered(said, end)))
+    context = with_spans(state, context, said.values(), until)
     found = conclude(list(said.values()), states, until, context)
     return Evaluation(found, blind, since, until, now_seen, base, checkpoints)
 
@@ -141,23 +159,36 @@ def evaluate(state: State, settings: Settings, horizon: datetime) -> Evaluation 
 def checkpoint_before(state: State, context: Context, at: datetime) -> Checkpoint | None:
     """The last checkpoint at or before `at` that these detectors and settings made; None when there is none.
 
-    Ticks know nothing of what people bring beside the logs: with such documents none fits.
+    Ticks know what is in the store: with documents that somebody brought beside it none fits.
     """
     if context.inventory or context.changes or context.metrics is not None or context.spans is not None:
         return None
     with state.read() as session:
         stored = load_state(session, SEEN)
-        if stored is None or _read_seen(stored[1]).key != _key(context.settings):
+        if stored is None or _read_seen(stored[1]).key != _key(context.settings, session):
             return None
         rows = states_before(session, CHECKPOINTS, at)
     return _read_checkpoint(*rows[0]) if rows else None
 
 
-def _key(settings: Settings) -> str:
-    """Which detectors and settings a state comes from."""
+def _key(settings: Settings, session: Session) -> str:
+    """Which detectors, settings and declared stages a state comes from, and whether requests were counted."""
     budgets = sorted(settings.detector_budgets.items())
     budget = f"{settings.false_alarms_per_week} {budgets} {settings.dead_after_days} {settings.late_hours}"
-    return _digest(f"{code_version()} {budget}")
+    known = declared(current_inventory(session))
+    return _digest(f"{code_version()} {budget} {known} {has_segments(session, 'metrics')}")
+
+
+def _meter(context: Context) -> str:
+    """How counts are taken, as far as it depends on which series there are; empty without metrics."""
+    if context.metrics is None:
+        return ""
+    unknown = unknown_names(context.metrics, context.inventory)
+    named = context.metrics.select(["api", "api_name"]).filter(
+        pc.is_in(context.metrics.column("api_name").cast(pa.string()), pa.array(unknown, pa.string()))
+    )
+    given = sorted({str(one) for one in named.column("api").cast(pa.string()).to_pylist()})
+    return f"{window_minutes(context.metrics)} {given}"
 
 
 def history(settings: Settings) -> timedelta:
@@ -177,19 +208,30 @@ def _remembered(said: Mapping[str, Finding], at: datetime) -> dict[str, Finding]
 
 
 def _look(state: State, settings: Settings, horizon: datetime) -> Seen:
+    oldest = horizon - history(settings) - _REMEMBERED
     with state.read() as session:
-        listed = [segment for kind in ("minutes", "clients") for segment in segments(session, kind, until=horizon)]
-        spans = covered(session, until=horizon)
+        kinds = ("minutes", "clients", "metrics")
+        listed = [segment for kind in kinds for segment in segments(session, kind, until=horizon)]
+        intervals = covered(session, until=horizon)
+        changes = change_keys(session, oldest, horizon)
+        traces = added(segment.token for segment in segments(session, "spans", oldest, horizon))
+        beside = _digest(f"{current_digests(session)} {traces}")
+        key = _key(settings, session)
     newest = [segment.max_at + timedelta(minutes=1) for segment in listed if segment.kind == "minutes"]
-    ends = [end for _, _, end in spans]
+    ends = [end for _, _, end in intervals]
     until = min(horizon, max([*newest, *ends], default=horizon)).replace(second=0, microsecond=0)
     parts: dict[str, list[str]] = {}
     for segment in listed:
-        hour = segment.min_at.replace(minute=0, second=0, microsecond=0).isoformat()
-        parts.setdefault(hour, []).append(segment.token)
+        parts.setdefault(_hour(segment.min_at), []).append(segment.token)
+    for at, change in changes:  # it may explain what seems to have begun a little before it
+        parts.setdefault(_hour(at - AFTER), []).append(change)
     hours = {hour: added(tokens) for hour, tokens in parts.items()}  # compaction changes none of them
-    intervals = {f"{_digest(source)} {start.isoformat()}": end.isoformat() for source, start, end in spans}
-    return Seen(_key(settings), until, hours, intervals)
+    spans = {f"{_digest(source)} {start.isoformat()}": end.isoformat() for source, start, end in intervals}
+    return Seen(key, until, hours, spans, beside)
+
+
+def _hour(at: datetime) -> str:
+    return at.replace(minute=0, second=0, microsecond=0).isoformat()
 
 
 def _changed_from(before: Seen | None, now: Seen, since: datetime) -> datetime | None:
@@ -216,8 +258,8 @@ def _digest(text: str) -> str:
 
 
 def _read_seen(body: bytes) -> Seen:
-    key, until, hours, intervals = json.loads(body)
-    return Seen(key, datetime.fromisoformat(until), hours, intervals)
+    key, until, *rest = json.loads(body)
+    return Seen(key, datetime.fromisoformat(until), *rest)
 
 
 def _read_checkpoint(at: datetime, body: bytes) -> Checkpoint:

@@ -9,6 +9,7 @@ from detect.model import Context
 from gatewatch.backtesting import stored_blocks
 from gatewatch.evaluating import checkpoint_before, history
 from gatewatch.store.state import State
+from gatewatch.surroundings import surrounded, with_spans
 
 
 def explain_stored(
@@ -17,7 +18,11 @@ def explain_stored(
     """Why the detectors said what they said about the minute of `at`."""
     kept = checkpoint_before(state, context, at)
     since = at - history(context.settings) if kept is None else kept.at
-    blocks = stored_blocks(state, since, closing(at))
+    said = {} if kept is None else kept.said
+    end = closing(at)
+    context = surrounded(state, context, since, end, history=at - history(context.settings))
+    context = with_spans(state, context, said.values(), end, since=since)
+    blocks = stored_blocks(state, since, end)
     if kept is None:
         return explain(blocks, context, at, api, stage=stage, route=route)
-    return explain(blocks, context, at, api, stage=stage, route=route, states=kept.states, said=kept.said)
+    return explain(blocks, context, at, api, stage=stage, route=route, states=kept.states, said=said)

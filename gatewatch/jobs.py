@@ -28,6 +28,7 @@ from gatewatch.store import leases, outbox
 from gatewatch.store.findings import get_finding, save_blind, save_findings
 from gatewatch.store.sources import sources
 from gatewatch.store.state import State, open_state
+from gatewatch.surroundings import known_inventory
 
 log = logging.getLogger(__name__)
 
@@ -117,8 +118,9 @@ def follow(state: State, settings: Settings) -> int:  # noqa: ARG001  the store 
     with state.read() as session:
         followed = [source for source in sources(session) if source.follow]
     accepted = 0
+    inventory = known_inventory(state) if followed else None
     for source in followed:
-        result = ingest_paths(state, [source.location], source=source.name)
+        result = ingest_paths(state, [source.location], source=source.name, inventory=inventory)
         accepted += result.accounting.accepted
         for error in result.errors:
             log.warning("a source failed", extra={"source": source.name, "reason": error})

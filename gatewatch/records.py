@@ -241,6 +241,23 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeEvent:
+    """A change as the timeline keeps it. id: CloudTrail's eventID, else a digest of the record.
+
+    service: `apigateway`; name: the call, `UpdateStage`. user_agent: what made the call. detail: what was asked for.
+    """
+
+    id: str
+    change: Change
+    service: str
+    name: str
+    account: str | None = None
+    region: str | None = None
+    user_agent: str | None = None
+    detail: JSON = None
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One incident: scope, time, who, why, and what to do. `end` None: still going on.
 

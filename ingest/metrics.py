@@ -1,7 +1,7 @@
-"""CloudWatch metrics as people bring them -> METRICS: GetMetricData-like series and Metric-Stream records, JSON lines.
+"""CloudWatch metrics as people bring them -> POINTS: GetMetricData-like series and Metric-Stream records, JSON lines.
 
 Of all metrics only those in KEPT reach detection; the others are counted and passed over. A datapoint that comes again
-replaces the earlier one (metric streams re-send with late samples); then minutes are summed to PERIOD_S.
+replaces the earlier one (metric streams re-send with late samples).
 """
 
 from __future__ import annotations
@@ -10,45 +10,42 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from gatewatch.errors import UsageError
-from gatewatch.frames import METRICS
+from gatewatch.frames.points import KEPT, NAMESPACE, STATS, dimensions_text, metrics_of
+from gatewatch.frames.schema import POINTS
 from gatewatch.records import JSON
 from ingest.jsonstream import Rejects, records
 
-NAMESPACE = "AWS/ApiGateway"
-KEPT: frozenset[str] = frozenset({"Count"})
-"""`Count` is one a request for REST and HTTP APIs. WebSocket counts messages of both directions: not our lines."""
-
-PERIOD_S = 300
 LONGEST_NAME = 256
 _LATEST_S = 4_102_444_800  # 2100; a time beyond it is milliseconds
-_STATS = ("Sum", "SampleCount")
 
 
 class _Series(NamedTuple):
     account: str | None
     region: str | None
-    api: str | None
-    api_name: str | None
-    stage: str | None
     metric: str
     stat: str
+    dimensions: str
 
 
 @dataclass(slots=True)
 class Metrics:
-    """table: METRICS, by series and time. records: all that were read; kept: those of series that detection uses."""
+    """points: POINTS, by series and time. records: all that were read; kept: those of series that detection uses."""
 
-    table: pa.Table
+    points: pa.Table
     records: int = 0
     kept: int = 0
     rejects: Rejects = field(default_factory=Rejects)
+
+    @property
+    def table(self) -> pa.Table:
+        """METRICS, by series and time."""
+        return metrics_of(self.points)
 
 
 @dataclass(slots=True)
@@ -62,7 +59,7 @@ class _Points:
 
 def read_metrics(paths: Iterable[str]) -> Metrics:
     """All files together. UsageError: one cannot be read, is empty, or holds not one metric."""
-    found = Metrics(METRICS.empty_table())
+    found = Metrics(POINTS.empty_table())
     series: dict[_Series, _Points] = {}
     for path in paths:
         before, bad = found.records, found.rejects.count
@@ -73,7 +70,7 @@ def read_metrics(paths: Iterable[str]) -> Metrics:
         if found.records == before:
             named = [text for text in found.rejects.named if text.startswith(f"{path}: ")]
             raise UsageError(named[0] if named else f"{path}: none of {found.rejects.count - bad} records is a metric")
-    found.table = _table(series)
+    found.points = _table(series)
     return found
 
 
@@ -116,7 +113,7 @@ def _listed(record: dict[str, JSON], series: dict[_Series, _Points], found: Metr
     if len(times) != len(values):
         return "Timestamps and Values differ in length"
     stat = record.get("Stat", "Sum")
-    wanted = record.get("Namespace", NAMESPACE) == NAMESPACE and name in KEPT and stat in _STATS
+    wanted = record.get("Namespace", NAMESPACE) == NAMESPACE and name in KEPT and stat in STATS
     key = _series(record, record.get("Dimensions"), name, str(stat)) if wanted else None
     if key is None:
         found.records += 1
@@ -144,12 +141,12 @@ def _series(record: dict[str, JSON], dimensions: JSON, name: str, stat: str) -> 
         named = dimensions
     elif isinstance(dimensions, list):
         named = {str(one.get("Name")): one.get("Value") for one in dimensions if isinstance(one, dict)}
-    api, api_name, stage = (_text(named.get(key)) for key in ("ApiId", "ApiName", "Stage"))
-    if (api is None and api_name is None) or not set(named) <= {"ApiId", "ApiName", "Stage"}:
+    told = {key: text for key in ("ApiId", "ApiName", "Stage") if (text := _text(named.get(key))) is not None}
+    if not told.keys() & {"ApiId", "ApiName"} or not set(named) <= {"ApiId", "ApiName", "Stage"}:
         return None
     account = _text(record.get("AccountId")) or _text(record.get("account_id")) or _text(record.get("accountId"))
     region = _text(record.get("Region")) or _text(record.get("region"))
-    return _Series(account, region, api, api_name, stage, name, stat)
+    return _Series(account, region, name, stat, dimensions_text(told))
 
 
 def _text(value: JSON) -> str | None:
@@ -183,38 +180,27 @@ def _number(value: JSON) -> float:
 
 
 def _table(series: dict[_Series, _Points]) -> pa.Table:
-    chosen = {
-        key: points for key, points in series.items() if key.stat == "Sum" or key._replace(stat="Sum") not in series
-    }
-    columns: dict[str, list[npt.NDArray[np.generic]]] = {"at": [], "value": [], "period_s": [], "row": []}
-    keys = sorted(chosen, key=lambda key: tuple(part or "" for part in key))
-    for row, key in enumerate(keys):
-        at, value, period = _summed(chosen[key])
-        columns["at"].append(at * 1_000_000)
-        columns["value"].append(value)
-        columns["period_s"].append(np.full(len(at), period, dtype=np.int32))
-        columns["row"].append(np.full(len(at), row, dtype=np.int32))
+    keys = sorted(series, key=lambda key: tuple(part or "" for part in key))
     if not keys:
-        return METRICS.empty_table()
-    joined = {name: np.concatenate(parts) for name, parts in columns.items()}
+        return POINTS.empty_table()
+    points = [_last(series[key]) for key in keys]
+    sizes = [len(at) for at, _ in points]
     arrays: dict[str, pa.Array] = {
-        "at": pa.array(joined["at"].astype(np.int64)).cast(METRICS.field("at").type),
-        "value": pa.array(joined["value"]),
-        "period_s": pa.array(joined["period_s"]),
+        "at": pa.array(np.concatenate([at for at, _ in points]) * 1_000_000).cast(POINTS.field("at").type),
+        "value": pa.array(np.concatenate([value for _, value in points])),
+        "period_s": pa.array(np.repeat([series[key].period_s for key in keys], sizes).astype(np.int32)),
+        "namespace": pa.repeat(pa.scalar(NAMESPACE), sum(sizes)),
     }
-    for name in ("account", "region", "api", "api_name", "stage", "metric"):
-        texts = pa.array([getattr(key, name) for key in keys], pa.string()).dictionary_encode()
-        arrays[name] = texts.take(pa.array(joined["row"]))
-    return pa.table({name: arrays[name] for name in METRICS.names}, schema=METRICS)
+    row = pa.array(np.repeat(np.arange(len(keys)), sizes))
+    for name in ("account", "region", "metric", "stat", "dimensions"):
+        arrays[name] = pa.array([getattr(key, name) for key in keys], pa.string()).take(row)
+    return pa.table({name: arrays[name] for name in POINTS.names}, schema=POINTS)
 
 
-def _summed(points: _Points) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], int]:
-    """Starts and sums of whole periods; the last value of a time counts."""
+def _last(points: _Points) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.float64]]]:
+    """Times and values in the order of time; of one time the last value counts."""
     at, value = np.array(points.at, dtype=np.int64), np.array(points.value)
-    period = max(points.period_s, PERIOD_S)
     order = np.argsort(at, kind="stable")
     at, value = at[order], value[order]
     last = np.append(at[1:] != at[:-1], True) if len(at) else np.zeros(0, dtype=bool)
-    begin = at[last] // period * period
-    starts, place = np.unique(begin, return_inverse=True)
-    return starts, np.bincount(place, weights=value[last], minlength=len(starts)).astype(np.float64), period
+    return at[last], value[last]

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from gatewatch.cli.choose import MAX_REJECTED_SHARE
-from gatewatch.records import JSON, Change
+from gatewatch.records import JSON, Change, ChangeEvent
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from gatewatch.cli.root import Ui
+    from gatewatch.store.state import State
+    from gatewatch.surroundings import Kept
     from ingest.documents import Network
     from ingest.jsonstream import Rejects
 
@@ -32,18 +35,29 @@ class Beside:
     """
 
     inventory: Mapping[str, JSON] | None = None
-    changes: Sequence[Change] = ()
+    events: Sequence[ChangeEvent] = ()
     networks: Sequence[Network] = ()
     counts: dict[str, JSON] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
-    metrics: pa.Table | None = None
+    points: pa.Table | None = None
     spans: pa.Table | None = None
 
+    @property
+    def changes(self) -> list[Change]:
+        return [event.change for event in self.events]
 
-def document_options(function: F) -> F:
-    """--inventory, --changes, --metrics, --traces, --asn."""
+    @property
+    def metrics(self) -> pa.Table | None:
+        """METRICS of the points."""
+        from gatewatch.frames.points import metrics_of
+
+        return None if self.points is None else metrics_of(self.points)
+
+
+def kept_options(function: F) -> F:
+    """--inventory, --changes, --metrics, --traces: what the store has a place for."""
     options = (
         click.option("--inventory", metavar="FILE", help="APIs and stages as one JSON document."),
         click.option(
@@ -51,11 +65,16 @@ def document_options(function: F) -> F:
         ),
         click.option("--metrics", metavar="FILE", multiple=True, help="CloudWatch metrics, JSON lines."),
         click.option("--traces", metavar="FILE", multiple=True, help="X-Ray traces or spans, JSON lines."),
-        click.option("--asn", metavar="FILE", help="Networks as CSV: network,asn[,name]."),
     )
     for option in reversed(options):
         function = option(function)
     return function
+
+
+def document_options(function: F) -> F:
+    """--inventory, --changes, --metrics, --traces, --asn."""
+    asn = click.option("--asn", metavar="FILE", help="Networks as CSV: network,asn[,name].")
+    return kept_options(asn(function))
 
 
 def read_beside(options: Mapping[str, Any]) -> Beside:
@@ -65,17 +84,15 @@ def read_beside(options: Mapping[str, Any]) -> Beside:
 
     counts: dict[str, JSON] = {}
     inventory = read_inventory(options["inventory"]) if options["inventory"] else None
-    changes = sorted(
-        (change for path in options["changes"] for change in read_changes(path)), key=lambda change: change.at
-    )
-    networks = read_networks(options["asn"]) if options["asn"] else []
+    events = read_changes(options["changes"])
+    networks = read_networks(options["asn"]) if options.get("asn") else []
     if options["changes"]:
-        counts["changes"] = len(changes)
-    if options["asn"]:
+        counts["changes"] = len(events)
+    if options.get("asn"):
         counts["networks"] = len(networks)
-    single = [options[name] for name in ("inventory", "asn") if options[name]]
+    single = [options[name] for name in ("inventory", "asn") if options.get(name)]
     files = (*single, *options["changes"], *options["metrics"], *options["traces"])
-    beside = Beside(inventory, changes, networks, counts, (), files)
+    beside = Beside(inventory, events, networks, counts, (), files)
     if options["metrics"]:
         beside = _with_metrics(beside, options["metrics"])
     if options["traces"]:
@@ -83,12 +100,27 @@ def read_beside(options: Mapping[str, Any]) -> Beside:
     return beside
 
 
+def keep_beside(state: State, beside: Beside, *, source: str, now: datetime) -> Kept:
+    """Put what the documents say into the store."""
+    from gatewatch.surroundings import keep
+
+    return keep(
+        state,
+        now=now,
+        source=source,
+        inventory=beside.inventory,
+        events=beside.events,
+        points=beside.points,
+        spans=beside.spans,
+    )
+
+
 def _with_metrics(beside: Beside, paths: Sequence[str]) -> Beside:
     from ingest.metrics import read_metrics
 
     found = read_metrics(paths)
     note = f"metrics: {found.records:,} records, {found.kept:,} of them Count of an API or stage"
-    return replace(_with(beside, "metrics", found.records, found.rejects, note), metrics=found.table)
+    return replace(_with(beside, "metrics", found.records, found.rejects, note), points=found.points)
 
 
 def _with_traces(beside: Beside, paths: Sequence[str]) -> Beside:

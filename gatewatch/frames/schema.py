@@ -161,6 +161,23 @@ HTTP APIs are named by `api` (their id), REST APIs by `api_name`, which several 
 the series that sums all stages. Without a row between its first and its last a series was 0 (no traffic, no point).
 """
 
+POINTS = pa.schema(
+    [
+        ("at", TIME),
+        ("period_s", pa.int32()),
+        ("account", pa.string()),
+        ("region", pa.string()),
+        ("namespace", pa.string()),
+        ("metric", pa.string()),
+        ("stat", pa.string()),
+        ("dimensions", pa.string()),
+        ("value", pa.float64()),
+    ]
+)
+"""Datapoints of CloudWatch as they come: the statistic of [at, at + period_s). Of a point that comes again the latest
+counts. dimensions: a JSON object, sorted and without spaces (frames.points.dimensions_text). `metrics_of` sums them.
+"""
+
 PARTS: tuple[str, ...] = ("gateway", "authorizer", "integration", "init", "handler", "downstream")
 
 SPANS = pa.schema(

@@ -23,8 +23,10 @@ from gatewatch.store.lake import Segment, added, publish_segment
 from gatewatch.store.manifest import hour_of, sourced_segments
 from gatewatch.store.models import BatchRow, SegmentRow
 from gatewatch.store.packed import pack
+from gatewatch.store.points import STORED as POINTS_STORED
 from gatewatch.store.reading import conform
 from gatewatch.store.retired import retire, sweep_retired
+from gatewatch.store.spans import STORED as SPANS_STORED
 from gatewatch.store.state import State, db_now
 
 SMALL = 16 << 20
@@ -36,7 +38,13 @@ JOINED = 64 << 20
 AGE = timedelta(hours=1)
 """An hour is over so long before it is touched."""
 
-_KINDS = ("requests", "minutes", "clients")
+_SCHEMAS = {
+    "requests": REQUESTS,
+    "minutes": MINUTES,
+    "clients": CLIENTS,
+    "metrics": POINTS_STORED,
+    "spans": SPANS_STORED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +71,7 @@ def _groups(state: State, age: timedelta) -> Iterator[tuple[str, list[Segment]]]
     with state.read() as session:
         until = (db_now(session) - age).replace(minute=0, second=0, microsecond=0)
         rows = sourced_segments(
-            session, SegmentRow.min_at < until, SegmentRow.size_bytes < SMALL, SegmentRow.kind.in_(_KINDS)
+            session, SegmentRow.min_at < until, SegmentRow.size_bytes < SMALL, SegmentRow.kind.in_(_SCHEMAS)
         )
     hours: dict[tuple[str, str, datetime], list[Segment]] = {}
     for source, segment in rows:
@@ -115,7 +123,7 @@ def _swap(session: Session, batch_id: str, joined: Segment, listed: Sequence[Seg
 
 
 def _together(state: State, listed: Sequence[Segment]) -> pa.Table:
-    schema = {"requests": REQUESTS, "minutes": MINUTES, "clients": CLIENTS}[listed[0].kind]
+    schema = _SCHEMAS[listed[0].kind]
     tables = []
     for one in listed:
         path = state.lake.path(one.path)
@@ -128,4 +136,6 @@ def _together(state: State, listed: Sequence[Segment]) -> pa.Table:
         return merge_minutes(whole)
     if listed[0].kind == "clients":
         return merge_clients(whole)
+    if listed[0].kind in {"metrics", "spans"}:
+        return whole.sort_by("at")
     return pack(whole.sort_by("at").combine_chunks())

@@ -35,6 +35,11 @@ def segments(
     return [_segment(row) for row in session.execute(question.order_by(SegmentRow.min_at, SegmentRow.path))]
 
 
+def has_segments(session: Session, kind: str) -> bool:
+    """Is there anything of this kind?"""
+    return session.execute(select(SegmentRow.id).where(SegmentRow.kind == kind).limit(1)).first() is not None
+
+
 def sourced_segments(session: Session, *conditions: ColumnElement[bool]) -> list[tuple[str, Segment]]:
     """(source, segment) of all segments that fulfil these conditions on SegmentRow, oldest first."""
     question = select(BatchRow.source, *_COLUMNS).join(BatchRow, BatchRow.id == SegmentRow.batch_id).where(*conditions)

@@ -156,6 +156,46 @@ class DeadLetterRow(Base):
     __table_args__ = (Index(None, "source", "id"),)
 
 
+class InventoryRow(Base):
+    """A version of what an account and region (NULL: the document does not say) have. scope: key_of both.
+
+    body: the document of design.md 4 as JSON, zlib. digest: of the JSON.
+    seen_at: when it was last found to be so; a version that nothing followed is what is there now.
+    """
+
+    __tablename__ = "inventory_snapshot"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    scope: Mapped[str]
+    account: Mapped[str | None]
+    region: Mapped[str | None]
+    source: Mapped[str]
+    taken_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    digest: Mapped[str]
+    body: Mapped[bytes]
+    __table_args__ = (Index(None, "scope", "id"),)
+
+
+class ChangeRow(Base):
+    """A configuration change, once by its event's id (key: key_of it)."""
+
+    __tablename__ = "change"
+    key: Mapped[str] = mapped_column(primary_key=True)
+    event_id: Mapped[str]
+    at: Mapped[datetime] = mapped_column(index=True)
+    what: Mapped[str]
+    actor: Mapped[str]
+    resource: Mapped[str]
+    service: Mapped[str]
+    name: Mapped[str]
+    account: Mapped[str | None]
+    region: Mapped[str | None]
+    user_agent: Mapped[str | None]
+    detail: Mapped[JSON] = mapped_column(Json())
+    source: Mapped[str]
+    stored_at: Mapped[datetime]
+
+
 class FindingRow(Base):
     """One episode of a problem. peak_rank: the highest severity so far. digest: of all that detectors said."""
 

@@ -226,6 +226,36 @@ def coverage(state: State, since: datetime | None = None, until: datetime | None
     return pa.table([[row[place] for row in rows] for place in range(3)], schema=COVERAGE)
 
 
+def asked(
+    state: State,
+    kind: str,
+    schema: pa.Schema,
+    query: str,
+    values: Mapping[str, object],
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> pa.Table:
+    """The answer to `query`, in which {rows} are the rows of a kind's segments that may reach into [since, until)."""
+    with state.read() as session:
+        listed = segments(session, kind, since, until)
+    with _lake(state) as connection:
+        return _ask(connection, state, listed, schema, query, values)
+
+
+def among(query: str, **tables: pa.Table) -> pa.Table:
+    """The answer to `query` about tables, by their names."""
+    with duckdb.connect(config={"threads": str(THREADS)}) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        for name, table in tables.items():
+            connection.register(name, table)
+        return connection.sql(query).to_arrow_table()
+
+
+def between(time: str, since: datetime | None, until: datetime | None) -> tuple[str, dict[str, object]]:
+    """A condition on a column of times, and the values that it names; without bounds it is always true."""
+    return _condition(time, since, until, {})
+
+
 def bounds(state: State) -> tuple[datetime, datetime] | None:
     """Times of the first and the last request; None when there is none."""
     with state.read() as session:
@@ -307,10 +337,8 @@ def _ask(
     names = ", ".join(column_sql(name) if packed else f'"{name}"' for name in schema.names)
     # The empty table gives the columns that older segments lack; hive columns of the path are not ours.
     connection.register("no_rows", pa.schema([*schema, *packed]).empty_table())
-    rows = (
-        f"SELECT {names} FROM (SELECT * FROM no_rows UNION ALL BY NAME "
-        f"SELECT * FROM read_parquet([{paths}], union_by_name = true, hive_partitioning = false))"
-    )
+    files = f"SELECT * FROM read_parquet([{paths}], union_by_name = true, hive_partitioning = false)"
+    rows = f"SELECT {names} FROM (SELECT * FROM no_rows{f' UNION ALL BY NAME {files}' if listed else ''})"
     try:
         return connection.sql(query.format(rows=rows), params=dict(values)).to_arrow_table()
     except (duckdb.IOException, duckdb.InvalidInputException) as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gatewatch.errors import UsageError
-from gatewatch.records import JSON, iso
+from gatewatch.records import JSON, Change, iso
 from ingest.changes import read_changes
 
 
@@ -33,11 +33,15 @@ def a_file(folder: Path, *events: JSON) -> str:
 def test_a_patch_is_described_with_actor_and_stage(tmp_path: Path) -> None:
     operations: list[JSON] = [{"op": "replace", "path": "/throttling/rateLimit", "value": "10"}]
     parameters: JSON = {"restApiId": "a1b2c3", "stageName": "prod", "updateStageInput": {"patchOperations": operations}}
-    (change,) = read_changes(a_file(tmp_path, an_event(requestParameters=parameters)))
+    (change,) = read(a_file(tmp_path, an_event(requestParameters=parameters)))
     assert change.what == "UpdateStage replace /throttling/rateLimit 10"
     assert change.actor.endswith("assumed-role/deploy/ci")
     assert change.resource == "a1b2c3/prod"
     assert iso(change.at) == "2026-06-09T12:00:00Z"
+
+
+def read(path: str) -> list[Change]:
+    return [event.change for event in read_changes([path])]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +80,7 @@ def test_a_patch_is_described_with_actor_and_stage(tmp_path: Path) -> None:
     ],
 )
 def test_each_service_names_what_it_changed(tmp_path: Path, fields: dict[str, JSON], resource: str) -> None:
-    (change,) = read_changes(a_file(tmp_path, an_event(**fields)))
+    (change,) = read(a_file(tmp_path, an_event(**fields)))
     assert change.resource == resource
     assert "2015" not in change.what
 
@@ -91,7 +95,7 @@ def test_each_service_names_what_it_changed(tmp_path: Path, fields: dict[str, JS
     ],
 )
 def test_what_changed_nothing_is_passed_over(tmp_path: Path, fields: dict[str, JSON]) -> None:
-    assert read_changes(a_file(tmp_path, an_event(**fields))) == []
+    assert read(a_file(tmp_path, an_event(**fields))) == []
 
 
 def test_all_wrappings_of_a_record_are_read_and_sorted_by_time(tmp_path: Path) -> None:
@@ -102,10 +106,10 @@ def test_all_wrappings_of_a_record_are_read_and_sorted_by_time(tmp_path: Path) -
         {"Events": [{"CloudTrailEvent": json.dumps(an_event())}, {"CloudTrailEvent": json.dumps(early)}]},
     )
     for wrapped in wrappings:
-        changes = read_changes(a_file(tmp_path, wrapped))
+        changes = read(a_file(tmp_path, wrapped))
         assert [change.at.hour for change in changes] == [11, 12]
     bus: JSON = {"source": "aws.apigateway", "detail": an_event()}
-    assert len(read_changes(a_file(tmp_path, bus))) == 1
+    assert len(read(a_file(tmp_path, bus))) == 1
 
 
 @pytest.mark.parametrize(
@@ -118,4 +122,24 @@ def test_all_wrappings_of_a_record_are_read_and_sorted_by_time(tmp_path: Path) -
 )
 def test_a_bad_record_is_named_with_its_line(tmp_path: Path, event: JSON, complaint: str) -> None:
     with pytest.raises(UsageError, match=rf"changes\.jsonl: line 2: {complaint}|eventTime.*{complaint}"):
-        read_changes(a_file(tmp_path, an_event(), event))
+        read(a_file(tmp_path, an_event(), event))
+
+
+def test_an_event_counts_once_however_often_and_wherever_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "again").mkdir()
+    known, nameless = an_event(eventID="e-1"), an_event(eventTime="2026-06-09T13:00:00Z")
+    paths = [a_file(tmp_path, known, nameless, known), a_file(tmp_path / "again", nameless, known)]
+    found = read_changes(paths)
+    assert [event.change.at.hour for event in found] == [12, 13]
+    assert found[0].id == "e-1"
+
+
+def test_an_event_keeps_what_was_asked_for_but_no_secrets(tmp_path: Path) -> None:
+    asked: JSON = {"restApiId": "a1", "nested": [{"password": "hunter2", "secretArn": "arn:x"}]}
+    fields: dict[str, JSON] = {"awsRegion": "eu-west-1", "recipientAccountId": "1", "userAgent": "Terraform"}
+    (event,) = read_changes([a_file(tmp_path, an_event(requestParameters=asked, **fields))])
+    assert event.detail == {"restApiId": "a1", "nested": [{"password": "(hidden)", "secretArn": "arn:x"}]}
+    assert (event.account, event.region, event.user_agent) == ("1", "eu-west-1", "Terraform")
+    long: JSON = {"restApiId": "a1", "body": "x" * 20_000}
+    (event,) = read_changes([a_file(tmp_path, an_event(requestParameters=long))])
+    assert len(str(event.detail)) < 100

@@ -85,7 +85,7 @@ def test_traces_take_as_long_in_each_layer_as_their_calls(world: Written, plot: 
 
 def test_changes_are_read_and_those_that_only_look_are_passed_over(world: Written, plot: Plot) -> None:
     records = _lines(world.out / "changes.jsonl")
-    read = read_changes(str(world.out / "changes.jsonl"))
+    read = [event.change for event in read_changes([str(world.out / "changes.jsonl")])]
     assert 0 < len(read) <= len(records)
     assert {change.resource.split("/")[0] for change in read}.intersection(api.id for api in plot.world.apis)
     assert [record["eventTime"] for record in records] == sorted(str(record["eventTime"]) for record in records)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gatewatch.cli.choose import instant
+from gatewatch.cli.inputs import keep_beside, read_beside
 from gatewatch.cli.root import Command, Ui, pass_ui
 from gatewatch.errors import UsageError
 
@@ -109,15 +110,21 @@ def _ingest(ui: Ui, settings: Settings, folder: Path, now: datetime) -> None:
     from gatewatch.cli.opened import opened
     from gatewatch.ingesting import ingest_paths
     from gatewatch.jobs import tick
-    from ingest.documents import read_inventory
 
+    beside = read_beside(
+        {
+            "inventory": str(folder / "inventory.json"),
+            **{name: [str(folder / f"{name}.jsonl")] for name in ("changes", "metrics", "traces")},
+        }
+    )
     with opened(settings, create=True) as state:
+        keep_beside(state, beside, source="demo", now=now)
         with ui.reporter("ingest") as progress:
             result = ingest_paths(
                 state,
                 [str(folder / "logs")],
                 source="demo",
-                inventory=read_inventory(str(folder / "inventory.json")),
+                inventory=beside.inventory,
                 progress=progress,
             )
         for text in result.errors:

@@ -1,0 +1,105 @@
+"""What the store knows beside the traffic (inventory, changes, metrics, spans), put in and given to detectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import pyarrow as pa
+
+from detect import layers
+from detect.changes import AFTER, BEFORE
+from detect.meter import name_left, unknown_names
+from detect.model import Context
+from gatewatch.records import JSON, ChangeEvent, Finding, Kind
+from gatewatch.store.changes import changes, save_changes
+from gatewatch.store.inventories import current_inventory, save_inventory
+from gatewatch.store.manifest import has_segments
+from gatewatch.store.points import read_metrics, save_points
+from gatewatch.store.reading import api_list
+from gatewatch.store.spans import read_spans, save_spans
+from gatewatch.store.state import State
+
+_UNJUDGED = timedelta(days=1)
+"""Counts of so long before the first minute may wait to be judged: the longest period of CloudWatch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What was new: a version of the inventory, changes, datapoints, rows of spans."""
+
+    inventory: bool = False
+    changes: int = 0
+    points: int = 0
+    spans: int = 0
+
+    def __str__(self) -> str:
+        said = ["a new inventory"] if self.inventory else []
+        counts = (("changes", self.changes), ("datapoints", self.points), ("rows of traces", self.spans))
+        said += [f"{n:,} {name}" for name, n in counts if n]
+        return ", ".join(said) or "nothing new"
+
+
+def keep(
+    state: State,
+    *,
+    now: datetime,
+    source: str,
+    inventory: Mapping[str, JSON] | None = None,
+    events: Sequence[ChangeEvent] = (),
+    points: pa.Table | None = None,
+    spans: pa.Table | None = None,
+) -> Kept:
+    """Put documents into the store. The same again changes nothing."""
+    version = None
+    if inventory is not None:
+        version = state.run(lambda session: save_inventory(session, inventory, source=source, now=now))
+    added = state.run(lambda session: save_changes(session, events, source=source, now=now)) if events else 0
+    return Kept(
+        version is not None,
+        added,
+        0 if points is None else save_points(state, points, source=source, now=now),
+        0 if spans is None else save_spans(state, spans, source=source, now=now),
+    )
+
+
+def known_inventory(state: State) -> dict[str, JSON] | None:
+    """What is there now, by the newest inventories; None when there was never one."""
+    with state.read() as session:
+        return current_inventory(session)
+
+
+def surrounded(state: State, context: Context, since: datetime, until: datetime, *, history: datetime) -> Context:
+    """The context with what the store knows where it says nothing itself; of spans see `with_spans`.
+
+    since: the first minute that is folded. history: the begin of all that findings may be about.
+    """
+    with state.read() as session:
+        if context.inventory is None:
+            context = replace(context, inventory=current_inventory(session))
+        if not context.changes:
+            events = changes(session, history - BEFORE, until + AFTER)
+            context = replace(context, changes=[event.change for event in events])
+        counted = has_segments(session, "metrics")
+    if context.metrics is None and counted:
+        context = replace(context, metrics=read_metrics(state, since - _UNJUDGED, until, known_since=history))
+    metrics = context.metrics
+    if metrics is not None and unknown_names(metrics, context.inventory):
+        apis = {one.api for one in api_list(state) if one.api is not None}
+        context = replace(context, metrics=name_left(metrics, context.inventory, apis))
+    return context
+
+
+def with_spans(
+    state: State, context: Context, findings: Iterable[Finding], until: datetime, *, since: datetime | None = None
+) -> Context:
+    """The context with the stored spans that these findings, and all from `since` on, are explained with.
+
+    One that has spans of its own stays as it is.
+    """
+    starts = [one.start for one in findings if one.kind is Kind.LATENCY_OUTLIER]
+    starts += [] if since is None else [since]
+    if context.spans is not None or not starts:
+        return context
+    return replace(context, spans=read_spans(state, min(starts) - layers.BEFORE, until))
