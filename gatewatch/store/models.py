@@ -17,7 +17,7 @@ from gatewatch.store.base import Base as Base
 from gatewatch.store.base import BigId
 from gatewatch.store.columns import Json
 
-SCHEMA = "0004"
+SCHEMA = "0005"
 """The newest migration: what this program writes."""
 
 
