@@ -19,6 +19,7 @@ from ingest.formats.infer import TIMES, infer
 from ingest.jsonline import Tree, decode
 
 _RECORDS = 20
+_SHOWN = 4096
 _KEY = re.compile(r'"((?:[^"\\]|\\.){1,64})"\s*:')
 _INVENTORY = "an inventory; --inventory takes it"
 _CHANGES = "CloudTrail records; `scan --changes` takes them"
@@ -38,6 +39,7 @@ _KINDS: tuple[tuple[tuple[frozenset[str], ...], str], ...] = tuple(
         (("at source batch",), _OWN[2]),
     )
 )
+_SIGNS = tuple(tuple(f'"{key}"' for key in sorted(keys)) for several, _ in _KINDS for keys in several)
 _WRAPPED = ("Records", "Events")
 
 _NO_LOG_NAMES = frozenset(
@@ -76,11 +78,17 @@ def _json_document(text: str, *, whole: bool) -> str | None:
     lines = [line for line in text.splitlines() if line.strip()]
     if len(lines) > 1 and not whole:
         lines.pop()  # cut off
+        whole = True
+    # A tree may hold 100,000 logs: what has no such key in its first record is not worth decoding.
+    one = whole and "}{" not in lines[0]
+    first = text[: max(_SHOWN, len(lines[0]) if one else 0)]
+    if not any(all(sign in first for sign in signs) for signs in _SIGNS):
+        return None
     trees = [_tree(line) for line in lines[:_RECORDS]]
     if isinstance(trees[0], dict | list) and all(isinstance(tree, dict | list) for tree in trees):
         found = {_kind(_keys_of(tree)) for tree in trees}
     else:
-        found = {_kind(_KEY.findall(text[:4096]))}  # one document over many lines, or a line longer than the head
+        found = {_kind(_KEY.findall(text[:_SHOWN]))}  # one document over many lines, or a line longer than the head
     if len(found) != 1 or (kind := found.pop()) is None:
         return None
     return None if kind not in _OWN and _access_logs(lines[:_RECORDS]) else kind
