@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import cast
@@ -53,10 +54,8 @@ def detect(
     span = _span(minutes, coverage, states, since)
     if span is None:
         return Detection([], [], states)
-    blocks = (
-        block for part in _slices(minutes, clients, *span) for block in cut(frames_of(*part[:2], coverage, *part[2:]))
-    )
-    found, blind, states = fold(blocks, context, states, only)
+    blocks = _ahead(_slices(minutes, clients, *span), coverage)
+    found, blind, states = fold((part for block in blocks for part in cut(block)), context, states, only)
     return Detection(conclude(found, states, minute_at(span[1]), context), blind, states)
 
 
@@ -86,6 +85,19 @@ def _slices(
         end = min(max(end, begin + 60), stop)
         yield _within(minutes, begin, end), _within(clients, begin, end), begin, end
         begin = end
+
+
+def _ahead(slices: Iterable[tuple[pa.Table, pa.Table, int, int]], coverage: pa.Table) -> Iterator[Block]:
+    """The frames of each slice, made while the detectors still look at the one before."""
+    with ThreadPoolExecutor(1) as pool:
+        before: Future[Block] | None = None
+        for minutes, clients, start, stop in slices:
+            after = pool.submit(frames_of, minutes, clients, coverage, start, stop)
+            if before is not None:
+                yield before.result()
+            before = after
+        if before is not None:
+            yield before.result()
 
 
 def _within(table: pa.Table, start: int, stop: int) -> pa.Table:

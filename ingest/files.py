@@ -80,7 +80,7 @@ def expand(paths: Sequence[str], *, exclude: Iterable[str] = ()) -> tuple[list[s
 
     Hidden files and folders inside a named folder are passed over, and so are the files in `exclude`.
     """
-    passed_over = {os.path.realpath(path) for path in exclude}
+    passed_over = {_identity(path) for path in exclude} - {None}
     found: dict[str, None] = {}
     errors: list[SourceError] = []
     for path in paths:
@@ -96,9 +96,18 @@ def expand(paths: Sequence[str], *, exclude: Iterable[str] = ()) -> tuple[list[s
             if os.path.isdir(match) and not names and len(errors) == before:
                 errors.append(SourceError(f"{match}: the folder holds no files"))
             for name in names:
-                if os.path.realpath(name) not in passed_over:
+                if not passed_over or _identity(name) not in passed_over:
                     found[name] = None
     return list(found), errors
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """What a file is however it is reached; None when there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _walk(top: str, errors: list[SourceError]) -> Iterator[str]:

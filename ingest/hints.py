@@ -43,7 +43,7 @@ def hint_of(path: str, apis: Mapping[str, Known]) -> Hint:
     folders = [part for part in reversed(Path(path).absolute().parent.parts) if part not in ("/", "")]
     stage = next((folder for folder in folders[:6] if _STAGE.fullmatch(folder)), None)
     for name in sorted(apis, key=len, reverse=True):
-        if re.search(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", path):
+        if name in path and re.search(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", path):
             return Hint(apis[name].api, stage, True, apis[name].api_type)
     named = [folder for folder in folders if not _DATED.fullmatch(folder) and not _STAGE.fullmatch(folder)]
     looks = (folder for folder in named if _API_ID.fullmatch(folder) and not folder.isalpha())
