@@ -33,35 +33,35 @@ def payload_of(alert: Alert, settings: Settings) -> dict[str, JSON]:
         "fingerprint": finding.fingerprint,
         "transition": alert.transition,
         "transition_key": transition_key(alert.transition, finding),
-        "title": _clean(finding.title, 200),
+        "title": clean(finding.title, 200),
         "severity": alert.severity.value,
         "kind": finding.kind.value,
-        "subtype": _clean(finding.subtype, 80),
-        "account": _clean(finding.account, 40),
-        "region": _clean(finding.region, 40),
-        "api": _clean(finding.api, 120),
-        "stage": _clean(finding.stage, 120),
-        "route": _clean(finding.route, 200),
+        "subtype": clean(finding.subtype, 80),
+        "account": clean(finding.account, 40),
+        "region": clean(finding.region, 40),
+        "api": clean(finding.api, 120),
+        "stage": clean(finding.stage, 120),
+        "route": clean(finding.route, 200),
         "start": iso(finding.start),
         "end": iso(finding.end) if finding.end else None,
         "detected_at": iso(finding.detected_at),
-        "sentence": _clean(finding.evidence.sentence, 600),
-        "observed": _finite(finding.evidence.observed),
-        "expected": _finite(finding.evidence.expected),
-        "unit": _clean(finding.evidence.unit, 40),
-        "confidence": _finite(finding.confidence),
+        "sentence": clean(finding.evidence.sentence, 600),
+        "observed": finite(finding.evidence.observed),
+        "expected": finite(finding.evidence.expected),
+        "unit": clean(finding.evidence.unit, 40),
+        "confidence": finite(finding.confidence),
         "entities": entities,
         "more": more,
         "cause": finding.cause.value,
-        "layer": _clean(finding.layer, 80),
-        "caveat": _clean(finding.caveat, 400),
-        "remedy": _clean(finding.remedy, 1000),
+        "layer": clean(finding.layer, 80),
+        "caveat": clean(finding.caveat, 400),
+        "remedy": clean(finding.remedy, 1000),
         "changes": [
             {
                 "at": iso(change.at),
-                "what": _clean(change.what, 200),
-                "actor": _clean(change.actor, 120),
-                "resource": _clean(change.resource, 200),
+                "what": clean(change.what, 200),
+                "actor": clean(change.actor, 120),
+                "resource": clean(change.resource, 200),
             }
             for change in finding.changes[:MOST_CHANGES]
         ],
@@ -100,18 +100,20 @@ def _entities(finding: Finding) -> tuple[dict[str, JSON], dict[str, JSON]]:
         "asns": who.asns,
     }
     shown: dict[str, JSON] = {
-        name: [_clean(item, 120) for item in items[:MOST_ENTITIES]] for name, items in groups.items()
+        name: [clean(item, 120) for item in items[:MOST_ENTITIES]] for name, items in groups.items()
     }
     more: dict[str, JSON] = {name: max(0, len(items) - MOST_ENTITIES) for name, items in groups.items()}
     return shown, more
 
 
-def _clean(value: str | None, limit: int) -> str | None:
+def clean(value: str | None, limit: int) -> str | None:
+    """`value` as it may leave the house: one line, bounded, without what looks like a credential."""
     if value is None:
         return None
     # Redacted before it is cut, so that the first half of a token does not stay.
     return plain(redacted(plain(value, 4 * limit)), limit)
 
 
-def _finite(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """A number that JSON knows."""
     return float(value) if math.isfinite(value) else None

@@ -16,18 +16,24 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from alerts.channels import configured_channels
-from alerts.decide import decide
+from alerts.config import load_alert_config
+from alerts.outbound import call, way_to
+from gatewatch.alerting import dispatch, stand_in, watch
 from gatewatch.delivering import Senders, holder_name
 from gatewatch.errors import GatewatchError, LeaseLost
 from gatewatch.evaluating import evaluate
 from gatewatch.evidencing import with_cards
 from gatewatch.housekeeping import keep_house
 from gatewatch.ingesting import ingest_paths
+from gatewatch.records import iso
+from gatewatch.secretrefs import dereferenced
 from gatewatch.settings import Settings
-from gatewatch.store import leases, outbox
-from gatewatch.store.findings import get_finding, save_blind, save_findings
+from gatewatch.store import leases
+from gatewatch.store.findings import NEW_EVIDENCE, Transition, get_finding, save_blind, save_findings
+from gatewatch.store.leases import last_run
+from gatewatch.store.notices import add_notice, waiting
 from gatewatch.store.sources import sources
-from gatewatch.store.state import State, open_state
+from gatewatch.store.state import Session, State, open_state
 from gatewatch.surroundings import known_inventory
 
 log = logging.getLogger(__name__)
@@ -38,6 +44,9 @@ CLOSE_DELAY = timedelta(minutes=2)
 
 SEND_SECONDS = 5.0
 """How long a stopping worker waits for each channel that is just sending."""
+
+LOOK_SECONDS = 20
+"""Seconds between two looks at channels that fail and at what is silent."""
 
 HOUSE_SECONDS = 3600
 """Seconds between two looks at what can be joined or removed in the store."""
@@ -70,7 +79,6 @@ def tick(state: State, settings: Settings, now: datetime, *, lease: tuple[str, i
     found = evaluate(state, settings, (now - CLOSE_DELAY).replace(second=0, microsecond=0))
     if found is None:
         return TickResult(looked=False)
-    channels = configured_channels(settings)
     findings = with_cards(state, found.findings)
 
     def save(session: Any) -> TickResult:
@@ -79,18 +87,11 @@ def tick(state: State, settings: Settings, now: datetime, *, lease: tuple[str, i
         transitions = save_findings(session, findings, now=now, reevaluated=(found.since, found.until))
         save_blind(session, found.blind)
         found.save(session, settings)
-        alerts = 0
         for one in transitions:
-            if one.kind not in {"new", "worse"}:
-                continue
-            stored = get_finding(session, one.finding_id)
-            assert stored is not None
-            key = one.kind if one.kind == "new" else f"worse:{stored.finding.severity.value}"
-            for channel, payload in decide(one.kind, stored.finding, settings, sorted(channels)):
-                item = outbox.enqueue(
-                    session, finding_id=one.finding_id, transition=key, channel=channel, payload=payload
-                )
-                alerts += item is not None
+            key = notice_key(session, one)
+            if key is not None:
+                add_notice(session, one.finding_id, key, now=now)
+        alerts = dispatch(session, settings, now)
         kinds = [one.kind for one in transitions]
         return TickResult(
             True,
@@ -103,6 +104,46 @@ def tick(state: State, settings: Settings, now: datetime, *, lease: tuple[str, i
         )
 
     return state.run(save)  # done again as a whole when the database went away: saving twice is saving once
+
+
+def notice_key(session: Session, transition: Transition) -> str | None:
+    """The name under which alerts tell of what became of a finding, once each; None: of no interest to anybody."""
+    if transition.kind == "new":
+        return "new"
+    if transition.kind not in ("worse", "resolved", "changed") or transition.reason == NEW_EVIDENCE:
+        return None
+    stored = get_finding(session, transition.finding_id)
+    assert stored is not None
+    finding = stored.finding
+    detail = finding.severity.value if transition.kind == "worse" else iso(finding.end) if finding.end else ""
+    return f"{transition.kind}:{detail}"
+
+
+def route(state: State, settings: Settings, now: datetime) -> int:
+    """Write the messages that are due; how many. Nothing is locked while nothing is due."""
+    with state.read() as session:
+        if not waiting(session, now):
+            return 0
+    return state.run(lambda session: dispatch(session, settings, now))
+
+
+def look_after(state: State, settings: Settings, now: datetime) -> int:
+    """Fallbacks for channels that fail, and messages about silence; how many were written."""
+    return state.run(lambda session: stand_in(session, settings, now) + watch(session, settings, now))
+
+
+def heartbeat(state: State, settings: Settings, now: datetime) -> bool:
+    """Tell the dead-man's switch outside that evaluations go on; False when there is none, or they do not."""
+    config = load_alert_config(settings)
+    if config.heartbeat is None:
+        return False
+    with state.read() as session:
+        last = last_run(session, "tick")
+    if last is None or last[1] is not None or now - last[0] > config.stalled_after:
+        return False
+    url = dereferenced("heartbeat.url", config.heartbeat.url)
+    reply = call("POST", url, content=b"", headers={}, name="heartbeat", transport=way_to(settings))
+    return 200 <= reply.status < 300
 
 
 def deliver(state: State, settings: Settings, now: datetime) -> int:
@@ -142,6 +183,8 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     for job, seconds in ((worker.follow, settings.follow_seconds), (worker.tick, settings.tick_seconds)):
         scheduler.add_job(job, "interval", seconds=seconds, next_run_time=begin, id=job.__name__)
     scheduler.add_job(worker.deliver, "interval", seconds=2, next_run_time=begin, id="deliver")
+    scheduler.add_job(worker.look_after, "interval", seconds=LOOK_SECONDS, id="look-after")
+    scheduler.add_job(worker.beat, "interval", seconds=worker.beat_seconds, next_run_time=begin, id="beat")
     scheduler.add_job(worker.house, "interval", seconds=HOUSE_SECONDS, next_run_time=begin, id="house")
     scheduler.start()
     try:
@@ -164,6 +207,12 @@ class _Worker:
             state, configured_channels(settings), holder=self._holder, clock=lambda: datetime.now(UTC), stop=stop
         )
 
+    @property
+    def beat_seconds(self) -> float:
+        """Seconds between two heartbeats."""
+        beat = load_alert_config(self._settings).heartbeat
+        return HOUSE_SECONDS if beat is None else beat.every.total_seconds()
+
     def tick(self) -> None:
         def run() -> None:
             with held(self._state, "tick", self._holder, self._settings.lease_seconds) as epoch:
@@ -183,7 +232,17 @@ class _Worker:
         self._claimed("house", HOUSE_SECONDS, keep)
 
     def deliver(self) -> None:
-        self._noted("deliver", self._senders.kick)
+        def send() -> None:
+            route(self._state, self._settings, datetime.now(UTC))
+            self._senders.kick()
+
+        self._noted("deliver", send)
+
+    def look_after(self) -> None:
+        self._noted("look-after", lambda: look_after(self._state, self._settings, datetime.now(UTC)))
+
+    def beat(self) -> None:
+        self._noted("beat", lambda: heartbeat(self._state, self._settings, datetime.now(UTC)))
 
     def end(self) -> None:
         """Let alerts that are on their way arrive. What is not sent by then another worker repeats, with its key."""

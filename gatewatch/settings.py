@@ -105,6 +105,9 @@ class Settings(BaseSettings):
     alert_min_severity: str = Field(
         default="medium", pattern="^(info|low|medium|high|critical)$", description="least severity that is alerted"
     )
+    alerts_file: Path | None = Field(
+        default=None, description="TOML or YAML file with channels, routes, windows and owners; default: all to all"
+    )
     hash_key: SecretStr | None = Field(
         default=None, description="key of the hash that replaces secrets in logs; default: made in the data directory"
     )

@@ -7,14 +7,21 @@ It takes a payload (alerts/payload.py) and says only whether trying again can he
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol, TypeVar
 
+from pydantic import Field, SecretStr, ValidationError
+
+from alerts.config import load_alert_config, named_channels
 from alerts.model import ALARMS
+from alerts.plan import Wants
 from alerts.render.redact import redacted_json
+from alerts.times import Length, Strict
+from gatewatch.errors import UsageError
 from gatewatch.records import JSON
 from gatewatch.registry import Registry
+from gatewatch.secretrefs import dereferenced
 from gatewatch.settings import Settings
 
 MOST_REPLY = 2000
@@ -83,7 +90,100 @@ def transitions_of(name: str) -> frozenset[str]:
     return _TRANSITIONS[name] if name in CHANNELS else ALARMS
 
 
+class ChannelOptions(Strict):
+    """What every channel of the alerts file may say; each kind adds its own."""
+
+    type: str
+    fallback: str | None = Field(default=None, description="channel that stands in when this one does not take alerts")
+    fallback_after: Length = Field(default=timedelta(minutes=5), description="how long an alert waits for this one")
+    resolved: bool | None = Field(default=None, description="whether it hears that findings are over")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of channel that the alerts file can make. make: UsageError when the options are not usable."""
+
+    options: type[ChannelOptions]
+    make: Callable[[Any, Settings], Channel]
+    wants: Wants
+
+
+KINDS: Registry[Kind] = Registry("alerts.channels")
+
+Maker = TypeVar("Maker", bound=Callable[..., Channel])
+
+
+def channel_kind(
+    name: str, options: type[ChannelOptions], *, resolved: bool = False, in_place: bool = False
+) -> Callable[[Maker], Maker]:
+    """Register what makes channels of a kind. resolved, in_place: see Wants; the file may overrule `resolved`."""
+
+    def add(make: Maker) -> Maker:
+        KINDS.register(name)(Kind(options, make, Wants(resolved=resolved, in_place=in_place)))
+        return make
+
+    return add
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """A channel under its name. fallback: the one that stands in for it after so many seconds."""
+
+    channel: Channel
+    wants: Wants
+    kind: str
+    fallback: str | None = None
+    fallback_after_s: float = 300.0
+
+
+def configured(settings: Settings) -> dict[str, Configured]:
+    """All channels that settings and alerts file ask for, by name. UsageError when one is asked for wrongly."""
+    found: dict[str, Configured] = {}
+    for name, factory in CHANNELS.items():
+        one = factory(settings)
+        if one is not None:
+            found[name] = Configured(one, Wants(resolved="resolved" in transitions_of(name)), name)
+    config = load_alert_config(settings)
+    for name, given in config.channels.items():
+        found[name] = _made(name, given, settings)
+    for place, name in named_channels(config):
+        if name not in found:
+            there = ", ".join(sorted(found)) or "none"
+            raise UsageError(f"{settings.alerts_file}: {place}: no channel is called {name!r}; there are: {there}")
+    return found
+
+
+def _made(name: str, given: Mapping[str, Any], settings: Settings) -> Configured:
+    where = f"{settings.alerts_file}: channels.{name}"
+    kind = KINDS.get(str(given.get("type")))
+    if kind is None:
+        raise UsageError(f"{where}.type: {given.get('type')!r} is not one of {', '.join(sorted(KINDS))}")
+    try:
+        options = kind.options.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{where}.{place}: {first['msg'].removeprefix('Value error, ')}") from None
+    secret = {
+        field: SecretStr(dereferenced(f"channels.{name}.{field}", value.get_secret_value()))
+        for field in kind.options.model_fields
+        if isinstance(value := getattr(options, field), SecretStr)
+    }
+    options = options.model_copy(update=secret)
+    try:
+        made = kind.make(options, settings)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
+    resolved = kind.wants.resolved if options.resolved is None else options.resolved
+    return Configured(
+        made,
+        replace(kind.wants, resolved=resolved),
+        options.type,
+        options.fallback,
+        options.fallback_after.total_seconds(),
+    )
+
+
 def configured_channels(settings: Settings) -> dict[str, Channel]:
-    """The channels that the settings ask for, by name. UsageError when one is asked for wrongly."""
-    made = {name: factory(settings) for name, factory in CHANNELS.items()}
-    return {name: one for name, one in made.items() if one is not None}
+    """The channels alone, by name."""
+    return {name: one.channel for name, one in configured(settings).items()}

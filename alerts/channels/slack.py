@@ -8,10 +8,10 @@ from datetime import datetime
 from urllib.parse import quote, urlsplit
 
 import httpx
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
 from alerts.blocks import slack_message
-from alerts.channels import Attempt, channel
+from alerts.channels import Attempt, ChannelOptions, channel, channel_kind
 from alerts.message import read
 from alerts.outbound import TOTAL_S, Reply, direct, is_loopback, post_json, refuse_unless_taken, way_to
 from gatewatch.errors import UsageError
@@ -77,6 +77,15 @@ def _usable(url: str) -> bool:
         return known and bool(parts.hostname) and parts.port != 0
     except (httpx.InvalidURL, ValueError):
         return False
+
+
+class SlackOptions(ChannelOptions):
+    url: SecretStr = Field(description="address of the incoming webhook")
+
+
+@channel_kind("slack", SlackOptions)
+def slack_webhook(options: SlackOptions, settings: Settings) -> Slack:
+    return Slack(options.url, transport=way_to(settings))
 
 
 @channel("slack")

@@ -16,6 +16,9 @@ from gatewatch.store.models import BlindRow, FindingEventRow, FindingRow
 
 OPEN = (State.NEW.value, State.ONGOING.value, State.ESCALATING.value)
 
+NEW_EVIDENCE = "new evidence"
+"""The reason of the transition that every tick of an open finding makes."""
+
 MAX_PAGE = 1000
 
 _LOCK = 0x6669_6E64
@@ -165,7 +168,7 @@ def _update(session: Session, row: FindingRow, finding: Finding, now: datetime) 
     if old_end != finding.end:
         return _note(session, row.id, now, "changed", "it ended at another time")
     # New evidence comes with every tick of an open finding; a timeline made of it would bury the rest.
-    return Transition(row.id, "changed", "new evidence")
+    return Transition(row.id, "changed", NEW_EVIDENCE)
 
 
 def _retract(

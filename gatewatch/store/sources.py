@@ -82,12 +82,7 @@ def accounting(session: Session) -> list[SourceAccount]:
             .group_by(BatchRow.source)
         )
     }
-    last_commits = session.execute(
-        select(BatchRow.source, func.max(BatchRow.committed_at))
-        .where(BatchRow.state == "committed")
-        .group_by(BatchRow.source)
-    )
-    commits = {row[0]: row[1] for row in last_commits}
+    commits = last_commits(session)
     totals = {
         source: tuple(int(number) for number in numbers)
         for source, *numbers in session.execute(
@@ -122,3 +117,13 @@ def accounting(session: Session) -> list[SourceAccount]:
             )
         )
     return accounts
+
+
+def last_commits(session: Session) -> dict[str, datetime]:
+    """Source -> when its last batch was committed."""
+    rows = session.execute(
+        select(BatchRow.source, func.max(BatchRow.committed_at))
+        .where(BatchRow.state == "committed")
+        .group_by(BatchRow.source)
+    )
+    return {source: at for source, at in rows if at is not None}

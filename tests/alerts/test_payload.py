@@ -2,63 +2,20 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import timedelta
 
 import pytest
 from pydantic import SecretStr
 
-from alerts.channels import CHANNELS, configured_channels, transitions_of
-from alerts.decide import decide, decide_all
+from alerts.channels import CHANNELS, configured_channels
 from alerts.model import alert_of
 from alerts.payload import code_of, link_to, payload_of
 from gatewatch.errors import UsageError
-from gatewatch.records import Change, Entities, Evidence, Severity
+from gatewatch.records import Change, Entities, Evidence
 from gatewatch.settings import Settings
-from tests.alerts.builders import NOW, ONSET, a_finding, settings
+from tests.alerts.builders import ONSET, a_finding, settings
 from tests.alerts.hostile import HOSTILE
 
 BOTH = ["email", "slack"]
-
-
-def test_a_new_finding_goes_to_every_channel() -> None:
-    decided = decide("new", a_finding(), settings(), BOTH)
-
-    assert [channel for channel, _ in decided] == BOTH
-    assert {payload["transition"] for _, payload in decided} == {"new"}
-
-
-@pytest.mark.parametrize("transition", ["changed", "resolved", "same"])
-def test_nobody_is_disturbed_by_what_did_not_get_worse(transition: str) -> None:
-    assert decide(transition, a_finding(), settings(), BOTH) == []
-
-
-def test_a_finding_below_the_floor_is_alerted_once_it_is_worse() -> None:
-    chosen = settings(alert_min_severity="high")
-
-    assert decide("new", a_finding(severity=Severity.MEDIUM), chosen, BOTH) == []
-    [(_, payload)] = decide("worse", a_finding(severity=Severity.HIGH), chosen, ["slack"])
-    assert payload["transition"] == "worse"
-    assert payload["transition_key"] == "worse:high"
-
-
-def test_no_channel_no_message() -> None:
-    assert decide("new", a_finding(), settings(), []) == []
-
-
-def test_a_channel_without_a_plug_in_hears_of_alarms() -> None:
-    assert transitions_of("carrier-pigeon") == {"new", "worse"}
-    assert len(decide("new", a_finding(), settings(), ["carrier-pigeon"])) == 1
-
-
-def test_episodes_of_one_problem_are_one_message_and_said_once() -> None:
-    later = a_finding(id="later", start=ONSET + timedelta(hours=2))
-    alerts = [alert_of("new", a_finding()), alert_of("new", later)]
-
-    [(_, payload)] = decide_all(alerts, settings(), ["slack"], now=NOW)
-    assert payload["episodes"] == 2
-    assert payload["finding_id"] == "later"
-    said = {key for alert in alerts for key in alert.keys}
-    assert decide_all(alerts, settings(), ["slack"], now=NOW, said=said) == []
 
 
 def test_the_payload_has_all_that_a_message_needs() -> None:

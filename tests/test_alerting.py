@@ -1,0 +1,186 @@
+"""Routing on a real store: SQLite, and PostgreSQL where two of us work."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import select, update
+
+from gatewatch.alerting import dispatch, stand_in, watch
+from gatewatch.records import Finding, Severity
+from gatewatch.settings import Settings
+from gatewatch.store.alert_models import OutboxRow, SaidRow
+from gatewatch.store.findings import save_findings
+from gatewatch.store.notices import add_notice
+from gatewatch.store.outbox import claim, item_id, mark_failed, outbox_counts
+from gatewatch.store.silences import add_silence
+from gatewatch.store.state import State, db_now, open_state
+from tests.alerts.builders import ONSET, a_finding
+from tests.store.postgres import Server, server
+
+NOW = datetime(2026, 6, 9, 12, 41, tzinfo=UTC)
+FILE = """
+channels:
+  hook: {type: slack, url: "http://127.0.0.1:9/hook", fallback: spare, fallback_after: 5m}
+  spare: {type: slack, url: "http://127.0.0.1:9/spare"}
+route: {channels: [hook]}
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    (tmp_path / "alerts.yaml").write_text(FILE)
+    return Settings(data_dir=tmp_path / "data", alerts_file=tmp_path / "alerts.yaml")
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Server]:
+    with server() as running:
+        yield running
+
+
+@pytest.fixture
+def state(settings: Settings) -> Iterator[State]:
+    opened = open_state(settings)
+    yield opened
+    opened.close()
+
+
+def named(name: str, **changed: object) -> Finding:
+    return a_finding(id=name, fingerprint=f"print{name}", **changed)
+
+
+def find(state: State, *findings: Finding) -> None:
+    with state.begin() as session:
+        for transition in save_findings(session, findings, now=NOW):
+            add_notice(session, transition.finding_id, transition.kind, now=NOW)
+
+
+def route(state: State, settings: Settings, now: datetime = NOW) -> int:
+    return state.run(lambda session: dispatch(session, settings, now))
+
+
+def messages(state: State) -> list[tuple[str, str, str]]:
+    with state.read() as session:
+        rows = session.scalars(select(OutboxRow).order_by(OutboxRow.seq))
+        return [(row.channel, row.finding_id, row.transition) for row in rows]
+
+
+def test_a_notice_becomes_one_message_for_each_channel_of_its_way(state: State, settings: Settings) -> None:
+    find(state, named("a"), named("b"))
+    assert route(state, settings) == 2
+    assert route(state, settings) == 0
+    assert messages(state) == [("hook", "a", "new"), ("hook", "b", "new")]
+
+
+def test_what_stands_in_the_rolled_back_transaction_is_never_told(state: State, settings: Settings) -> None:
+    def half() -> None:
+        with state.begin() as session:
+            save_findings(session, [named("a")], now=NOW)
+            add_notice(session, "a", "new", now=NOW)
+            dispatch(session, settings, NOW)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        half()
+    assert route(state, settings) == 0
+
+
+def test_a_finding_below_the_floor_is_told_once_it_is_worse(state: State, settings: Settings) -> None:
+    find(state, named("a", severity=Severity.LOW))
+    assert route(state, settings) == 0
+    find(state, named("a", severity=Severity.HIGH))
+    assert route(state, settings) == 1
+    assert messages(state) == [("hook", "a", "worse")]
+
+
+def test_a_silence_holds_back_until_it_ends(state: State, settings: Settings) -> None:
+    with state.begin() as session:
+        add_silence(
+            session,
+            {"api": ["orders"]},
+            reason="move",
+            author="me",
+            starts_at=NOW,
+            ends_at=NOW + timedelta(minutes=30),
+            now=NOW,
+        )
+    find(state, named("a"), named("b", api="payments"))
+    assert route(state, settings) == 1
+    assert route(state, settings, NOW + timedelta(minutes=29)) == 0
+    assert route(state, settings, NOW + timedelta(minutes=31)) == 1
+    assert [one for _, one, _ in messages(state)] == ["b", "a"]
+
+
+def test_the_end_of_a_silence_is_announced_once(state: State, settings: Settings) -> None:
+    with state.begin() as session:
+        long = timedelta(hours=5)
+        add_silence(
+            session, {"api": ["orders"]}, reason="move", author="me", starts_at=NOW, ends_at=NOW + long, now=NOW
+        )
+    looks = [timedelta(hours=1), timedelta(hours=4, minutes=40), timedelta(hours=4, minutes=50)]
+    made = []
+    for later in looks:
+        with state.begin() as session:
+            made.append(watch(session, settings, NOW + later))
+    assert made == [0, 2, 0]
+
+
+def test_600_findings_are_a_handful_of_messages_that_tell_of_all(state: State, settings: Settings) -> None:
+    crowd = [named(f"f{number:03}", severity=Severity.MEDIUM) for number in range(600)]
+    with state.begin() as session:
+        save_findings(session, [*crowd, named("worst", severity=Severity.CRITICAL)], now=NOW)
+        for one in [*crowd, named("worst")]:
+            add_notice(session, one.id, "new", now=NOW)
+    assert route(state, settings) <= 20
+    assert ("hook", "worst", "new") in messages(state)
+    with state.read() as session:
+        told = set(session.scalars(select(SaidRow.finding_id).where(SaidRow.transition == "new")))
+    assert told >= {one.id for one in crowd} | {"worst"}
+
+
+def test_another_channel_stands_in_and_all_hear_that_one_is_down(state: State, settings: Settings) -> None:
+    find(state, named("a"))
+    route(state, settings)
+    [item] = claim(state, "w")
+    mark_failed(state, item.id, "hook: status 503", retry=True, attempt=item.attempts)
+    assert state.run(lambda session: stand_in(session, settings, NOW)) == 0, "five minutes are not over"
+    with state.begin() as session:
+        earlier = db_now(session) - timedelta(minutes=6)
+        session.execute(update(OutboxRow).values(created_at=earlier))
+    assert state.run(lambda session: stand_in(session, settings, NOW)) == 2
+    assert state.run(lambda session: stand_in(session, settings, NOW)) == 0
+    assert messages(state)[1:] == [
+        ("spare", "a", "new"),
+        ("spare", "gatewatch:channel-hook", f"new:{NOW:%Y-%m-%d}"),
+    ]
+
+
+def test_two_workers_never_make_two_messages_of_one_transition(settings: Settings, postgres: Server) -> None:
+    postgres.create("alerting")
+    settings = settings.model_copy(update={"database_url": SecretStr(postgres.url("alerting"))})
+    state = open_state(settings)
+    find(state, *(named(f"f{number}", start=ONSET + timedelta(minutes=number)) for number in range(8)))
+    start = threading.Barrier(4)
+    made: list[int] = []
+
+    def work() -> None:
+        start.wait()
+        made.append(route(state, settings))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(made) == 8
+    with state.read() as session:
+        keys = set(session.scalars(select(OutboxRow.id)))
+        assert outbox_counts(session)["pending"] == 8
+    state.close()
+    assert keys == {item_id(f"f{number}", "new", "hook") for number in range(8)}
