@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
 from alerts.matching import NAMES, Match, Owner
 from alerts.times import Length, Strict, Window
@@ -111,24 +111,28 @@ DEFAULT_INHIBIT = (
 )
 
 
+def _one_or_many(value: Any) -> Any:
+    return [value] if isinstance(value, dict) else value
+
+
+Windows = Annotated[
+    tuple[Window, ...], BeforeValidator(_one_or_many, json_schema_input_type=Window | tuple[Window, ...])
+]
+
+
 class AlertConfig(Strict):
     """The whole file."""
 
     channels: dict[str, dict[str, Any]] = Field(default_factory=dict, description="name -> type and its options")
     route: Route = Route()
     inhibit: tuple[Inhibit, ...] = DEFAULT_INHIBIT
-    times: dict[str, tuple[Window, ...]] = Field(default_factory=dict, description="name -> windows")
+    times: dict[str, Windows] = Field(default_factory=dict, description="name -> windows")
     maintenance: tuple[Maintenance, ...] = ()
     storm: Storm = Storm()
     owners: tuple[Owner, ...] = ()
     heartbeat: Heartbeat | None = None
     silent_after: Length = Field(default=timedelta(hours=1), description="a followed source without new data is told")
     stalled_after: Length = Field(default=timedelta(minutes=15), description="without an evaluation, it is told")
-
-    @field_validator("times", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: Any) -> Any:
-        return {k: [v] if isinstance(v, dict) else v for k, v in value.items()} if isinstance(value, dict) else value
 
 
 def load_alert_config(settings: Settings) -> AlertConfig:

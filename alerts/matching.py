@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
-from typing import Protocol
+from typing import Annotated, Protocol
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from alerts.times import Strict
 from gatewatch.records import Severity
@@ -31,7 +31,13 @@ NAMES = (
     "finding",
 )
 
-Patterns = tuple[str, ...]
+
+def _one_or_many(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+Patterns = Annotated[tuple[str, ...], BeforeValidator(_one_or_many, json_schema_input_type=str | tuple[str, ...])]
+"""One pattern, or a list of them."""
 
 
 class Match(Strict):
@@ -55,21 +61,16 @@ class Match(Strict):
     fingerprint: Patterns = ()
     finding: Patterns = ()
 
-    @field_validator("*", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: object) -> object:
-        return (value,) if isinstance(value, str) else value
-
     @field_validator("severity")
     @classmethod
-    def _known(cls, patterns: Patterns) -> Patterns:
+    def _known(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
         for pattern in patterns:
             if not any(fnmatchcase(one.value, pattern.removeprefix("!")) for one in Severity):
                 raise ValueError(f"no severity is called {pattern!r}; there are {', '.join(Severity)}")
         return patterns
 
     @property
-    def conditions(self) -> dict[str, Patterns]:
+    def conditions(self) -> dict[str, tuple[str, ...]]:
         """Only what is set."""
         return {name: patterns for name in NAMES if (patterns := getattr(self, name))}
 
@@ -82,7 +83,7 @@ class Match(Strict):
         return ", ".join(said) or "everything"
 
 
-def _fit(patterns: Patterns, values: tuple[str, ...]) -> bool:
+def _fit(patterns: tuple[str, ...], values: tuple[str, ...]) -> bool:
     wanted = [one for one in patterns if not one.startswith("!")]
     barred = [one[1:] for one in patterns if one.startswith("!")]
     if any(fnmatchcase(value, pattern) for value in values for pattern in barred):

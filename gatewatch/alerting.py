@@ -78,6 +78,18 @@ def _save(session: Session, groups: Iterable[Group], now: datetime) -> None:
     notices.save_groups(session, kept, now)
 
 
+def subject_of(finding: Finding, state: str, config: AlertConfig) -> Subject:
+    """A finding as steps see it."""
+    still_open = finding.end is None and state != State.RESOLVED
+    return Subject(finding.id, labels_of(finding, config.owners), state, still_open)
+
+
+def open_subjects(session: Session, config: AlertConfig) -> list[Subject]:
+    """All findings that are not over."""
+    rows = notices.open_labelled(session)
+    return [Subject(row.id, labels_of(row, config.owners), row.state, True) for row in rows]
+
+
 def silence_of(stored: StoredSilence) -> Silence:
     """A stored silence as steps see it."""
     match = Match.model_validate(stored.matchers)
@@ -166,14 +178,7 @@ def _world(
     listed = list(groups)
     waiting = {item.finding for group in listed for item in group.pending}
     used = sorted({group.channel for group in listed})
-    still_open = notices.open_labelled(session) if waiting else []
-    subjects = {
-        finding.id: Subject(
-            finding.id, labels_of(finding, config.owners), state, finding.end is None and state != State.RESOLVED
-        )
-        for finding, state in findings.values()
-    }
-    others = [Subject(row.id, labels_of(row, config.owners), row.state, True) for row in still_open]
+    subjects = {name: subject_of(finding, state, config) for name, (finding, state) in findings.items()}
     recent = {}
     for name in used:
         plain, critical, summary_at = notices.recent_alarms(session, name, config.storm.window, CRITICAL)
@@ -184,7 +189,7 @@ def _world(
         ways=lambda name: known_ways.get(name, _NOWHERE),
         wants={name: one.wants for name, one in channels.items()},
         subjects=subjects,
-        inhibitions=Inhibitions(config, others),
+        inhibitions=Inhibitions(config, open_subjects(session, config) if waiting else []),
         silences=[silence_of(one) for one in silences(session, now)] if waiting else [],
         said={name: frozenset(outbox.said(session, name, waiting)) for name in used},
         recent=recent,

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
 
-from alerts.config import load_alert_config, named_channels
+from alerts.config import AlertConfig, load_alert_config, named_channels
 from alerts.model import ALARMS
 from alerts.plan import Wants
 from alerts.render.redact import redacted_json
@@ -187,3 +187,18 @@ def _made(name: str, given: Mapping[str, Any], settings: Settings) -> Configured
 def configured_channels(settings: Settings) -> dict[str, Channel]:
     """The channels alone, by name."""
     return {name: one.channel for name, one in configured(settings).items()}
+
+
+def schema() -> dict[str, JSON]:
+    """JSON Schema of the alerts file, with the options of each kind of channel."""
+    document: dict[str, Any] = AlertConfig.model_json_schema()
+    options = []
+    for name, kind in KINDS.items():
+        one = kind.options.model_json_schema()
+        document["$defs"] |= one.pop("$defs", {})
+        one["properties"]["type"] = {"const": name}
+        one["title"] = name
+        options.append(one)
+    document["properties"]["channels"]["additionalProperties"] = {"oneOf": options}
+    document["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    return document

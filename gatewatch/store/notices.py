@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, or_, select, text
+from sqlalchemy import delete, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -72,6 +72,11 @@ def due_groups(session: Session, now: datetime, limit: int = 5000) -> list[Store
     """Groups that are to be looked at."""
     rows = session.scalars(select(GroupRow).where(GroupRow.due_at <= now).order_by(GroupRow.due_at).limit(limit))
     return [_group(row) for row in rows]
+
+
+def look_now(session: Session, now: datetime) -> None:
+    """Look at every group that waits at the next routing: a reason to hold back is gone."""
+    session.execute(update(GroupRow).where(GroupRow.due_at > now).values(due_at=now))
 
 
 def all_groups(session: Session, limit: int = 1000) -> list[StoredGroup]:

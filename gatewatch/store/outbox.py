@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, and_, exists, func, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 
-from gatewatch.records import JSON
+from gatewatch.records import JSON, iso
 from gatewatch.store import breakers
 from gatewatch.store.alert_models import ChannelMemoryRow, DeliveryRow, OutboxRow, SaidRow
 from gatewatch.store.state import State, db_now
@@ -315,6 +315,11 @@ def requeue(session: Session, item_id: str) -> bool:
     return True
 
 
+def dead_items(session: Session) -> list[str]:
+    """Ids of alerts that were given up, oldest first."""
+    return list(session.scalars(select(OutboxRow.id).where(OutboxRow.state == "dead").order_by(OutboxRow.seq)))
+
+
 def outbox_counts(session: Session) -> dict[str, int]:
     """Items by state (pending, sending, sent, dead), all four always there."""
     counts = {"pending": 0, "sending": 0, "sent": 0, "dead": 0}
@@ -354,6 +359,21 @@ def deliveries(
         )
         for log, item in session.execute(question.order_by(DeliveryRow.id.desc()).limit(limit))
     ]
+
+
+def delivery_json(one: Delivery) -> dict[str, JSON]:
+    return {
+        "id": one.id,
+        "at": iso(one.at),
+        "alert": one.item_id,
+        "finding_id": one.finding_id,
+        "transition": one.transition,
+        "channel": one.channel,
+        "attempt": one.attempt,
+        "outcome": one.outcome,
+        "error": one.error,
+        "wire": one.wire,
+    }
 
 
 def _locked(session: Session, item_id: str) -> OutboxRow | None:

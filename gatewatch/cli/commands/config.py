@@ -10,7 +10,9 @@ from pydantic import SecretStr
 from gatewatch.cli.root import Command, Group, Ui, pass_ui
 
 
-@click.group(cls=Group, examples=("gatewatch config check", "gatewatch config show --origin"))
+@click.group(
+    cls=Group, examples=("gatewatch config check", "gatewatch config show --origin", "gatewatch config schema")
+)
 def command() -> None:
     """Check or show the settings. Order: flags, environment (GATEWATCH_…), configuration file, defaults."""
 
@@ -18,11 +20,25 @@ def command() -> None:
 @command.command("check", cls=Command, examples=("gatewatch config check && gatewatch serve",))
 @pass_ui
 def check(ui: Ui) -> None:
-    """Exit 0 when the settings are right, else 2 with what is wrong. Touches neither network nor data."""
+    """Exit 0 when settings and alerts file are right, else 2 with what is wrong. Touches neither network nor data."""
+    from alerts.channels import configured
     from gatewatch.settings import config_file
 
-    ui.settings()
-    click.echo(f"the settings are right ({config_file(ui.config) or 'no configuration file'})")
+    settings = ui.settings()
+    channels = ", ".join(sorted(configured(settings))) or "none"
+    files = [str(one) for one in (config_file(ui.config), settings.alerts_file) if one is not None]
+    click.echo(f"the settings are right ({', '.join(files) or 'no configuration file'}); channels: {channels}")
+
+
+@command.command("schema", cls=Command, examples=("gatewatch config schema > alerts.schema.json",))
+@pass_ui
+def schema(ui: Ui) -> None:
+    """Print the JSON Schema of the alerts file, for editors and other checks."""
+    del ui
+    from alerts.channels import schema as made
+    from gatewatch.cli.documents import json_text
+
+    sys.stdout.write(json_text(made(), pretty=True) + "\n")
 
 
 @command.command("show", cls=Command, examples=("gatewatch config show --origin",))
