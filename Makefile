@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test lint clean lock venv browser slow-clients bench-ingest bench-detect bench-simulate kill-test
+.PHONY: help demo test lint clean lock venv browser slow-clients bench-ingest bench-detect bench-simulate bench-push kill-test
 
 help:
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -39,8 +39,12 @@ bench-detect: $(STAMP) ## detection against labels, beside CloudWatch-like alarm
 bench-simulate: $(STAMP) ## speed and memory of simulate, and of scan over a world of 5 M calls
 	$(BIN)/python -m bench.simulate
 
-kill-test: $(STAMP) ## SIGKILL during ingest, judged against a ledger
+bench-push: $(STAMP) ## events a second through the Firehose endpoint, durable before the answer
+	$(BIN)/python -m bench.push
+
+kill-test: $(STAMP) ## SIGKILL during ingest and during pushes, judged against a ledger
 	$(BIN)/python -m bench.kill
+	$(BIN)/python -m bench.push --kills 20 --lines 250000
 
 slow-clients: $(STAMP) ## 1,000 slow connections of each kind: still alive, and each dropped in time
 	$(BIN)/python -m bench.slow

@@ -9,6 +9,7 @@ from gatewatch.errors import UsageError
 from gatewatch.evaluating import history
 from gatewatch.settings import Settings
 from gatewatch.store.compact import compact
+from gatewatch.store.pushes import forget_pushes
 from gatewatch.store.retention import cutoffs, expired, remove
 from gatewatch.store.state import State
 
@@ -29,5 +30,6 @@ def keep_house(state: State, settings: Settings, now: datetime) -> None:
     remove(state, gone)
     for one in gone:
         log.info("removed", extra={"kind": one.kind, "segments": len(one.paths), "until": one.until.isoformat()})
+    state.run(lambda session: forget_pushes(session, now))
     done = compact(state)
     log.info("compacted", extra={"before": done.before, "after": done.after, "swept": done.swept})

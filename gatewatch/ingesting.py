@@ -13,37 +13,23 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
-
-import duckdb
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from gatewatch.errors import SourceError
-from gatewatch.frames import REQUESTS
 from gatewatch.hashkey import hash_key
+from gatewatch.keeping import Kept, LakeWriter, commit_result
 from gatewatch.store.batches import (
-    DeadLetter,
-    Outcomes,
     Position,
-    Segment,
     abandon_batch,
     checkpoints,
-    commit_batch,
     lease_batch,
     note_checkpoints,
     renew_batch,
     sweep_expired,
 )
-from gatewatch.store.lake import publish_segment
-from gatewatch.store.packed import column_sql, pack
 from gatewatch.store.state import State
 from ingest.files import LogFile, Piece, group, split
-from ingest.identity import Identities
 from ingest.inputs import STDIN, inputs
 from ingest.pool import Repetitions, run
-from ingest.queries import IDENTITY_SQL, RECORD
 from ingest.reading import beginning, unpacked
 from ingest.scan import Accounting, Progress, chosen_formats, workers_for
 from ingest.work import Config, FileCount, Result, Task
@@ -61,29 +47,6 @@ class IngestResult:
     no_logs: list[str] = field(default_factory=list)
     passed_over: int = 0
     batches: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class LakeWriter:
-    """Writes a block's tables as segments of its batch; runs in the worker processes."""
-
-    root: Path
-
-    def write(self, kind: str, table: pa.Table, task: Task, number: int, min_at: datetime, max_at: datetime) -> Segment:
-        kept = _stored(table, task) if kind == "requests" else table
-        return publish_segment(self.root, kind, task.batch, number, kept, min_at, max_at)
-
-
-def _stored(accepted: pa.Table, task: Task) -> pa.Table:
-    """Accepted rows as rows of REQUESTS. An envelope's event id stands in for an extended request id."""
-    columns: dict[str, pa.Array | pa.ChunkedArray] = {name: accepted.column(name) for name in accepted.column_names}
-    events = columns["event_id"]
-    if events.null_count < len(events):
-        named = pc.binary_join_element_wise(pa.scalar("event:"), events, "")
-        columns["extended_request_id"] = pc.coalesce(columns["extended_request_id"], named)
-    columns["source"] = pa.repeat(pa.scalar(task.source), len(accepted))
-    columns["batch"] = pa.repeat(pa.scalar(task.batch), len(accepted))
-    return pack(pa.table({name: columns[name] for name in REQUESTS.names}))
 
 
 def ingest_paths(
@@ -123,7 +86,7 @@ def ingest_paths(
                 run_.tasks(group(pieces)),
                 config,
                 workers=count,
-                repetitions=Repetitions(_Kept(state)),
+                repetitions=Repetitions(Kept(state)),
                 told=run_.told,
             ):
                 run_.commit(done)
@@ -324,36 +287,13 @@ class _Run:
                 for piece in done.task.pieces
                 if piece.file.name in lines
             }
-            commit_batch(
+            commit_result(
                 self.state,
                 batch,
-                segments=[segment for segment in done.segments if isinstance(segment, Segment)],
-                checkpoints={_stream(file): position for file, position in positions.items()},
-                outcomes={
-                    path: Outcomes(
-                        count.lines, count.accepted, count.rejected, count.blank, count.duplicate, count.bytes
-                    )
-                    for path, count in done.files.items()
-                },
-                reject_counts={
-                    (path, reason): lines
-                    for path, count in done.files.items()
-                    for reason, lines in count.reasons.items()
-                },
-                dead_letters=[
-                    DeadLetter(
-                        letter.file,
-                        letter.line + before[letter.file],
-                        letter.offset,
-                        letter.length,
-                        letter.reason,
-                        letter.sha256,
-                        letter.body,
-                    )
-                    for letter in done.letters
-                ],
-                coverage=done.covered,
+                done,
+                {_stream(file): position for file, position in positions.items()},
                 now=datetime.now(UTC),
+                before=before,
             )
             self.lines.update({file.name: position.lines for file, position in positions.items()})
             for path, count in done.files.items():
@@ -366,45 +306,3 @@ class _Run:
         for batch in self.open.values():
             abandon_batch(self.state, batch)
         self.open.clear()
-
-
-class _Kept:
-    """Identities of requests that the lake holds already, loaded by segment when a batch reaches into its time."""
-
-    def __init__(self, state: State) -> None:
-        self._state = state
-        self._segments = list(state.request_segments())
-
-    def __call__(self, first_s: float, last_s: float) -> Iterator[Identities]:
-        reached = [segment for segment in self._segments if _within(segment, first_s, last_s)]
-        self._segments = [segment for segment in self._segments if segment not in reached]
-        record = ", ".join(f'"{name}"' for name in RECORD)
-        names = ", ".join(map(column_sql, RECORD))
-        expression = IDENTITY_SQL.format(otherwise=f"ELSE hash({record})")
-        while reached:
-            segment = reached.pop(0)
-            path = self._state.lake.root / segment.path
-            if not path.exists():  # joined with others since the manifest was read, long ago
-                reached = [one for one in self._state.request_segments() if _within(one, first_s, last_s)]
-                if segment in reached:
-                    raise SourceError(f"{path}: a segment of the lake is missing; `gatewatch db verify` tells more")
-                continue
-            try:
-                with duckdb.connect(config={"threads": "1"}) as connection:
-                    connection.execute("SET TimeZone = 'UTC'")
-                    columns = connection.execute(
-                        f"SELECT {expression} AS identity FROM "
-                        f"(SELECT {names}, NULL::VARCHAR AS event_id FROM read_parquet(?))",
-                        [str(path)],
-                    ).fetchnumpy()
-            except duckdb.IOException as error:
-                raise SourceError(f"{path}: a segment of the lake cannot be read: {error}") from None
-            yield np.asarray(columns["identity"], dtype=np.uint64)
-
-
-def _within(segment: Segment, first_s: float, last_s: float) -> bool:
-    return segment.min_at.timestamp() <= last_s and segment.max_at.timestamp() >= first_s
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

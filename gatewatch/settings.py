@@ -38,7 +38,13 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="address to listen on; only loopback while no login exists")
     ingest_listen: str | None = Field(
         default=None,
-        description="HOST:PORT of a second listener that takes data, for tokens with the scope ingest only",
+        description="HOST:PORT of a second listener that takes data, for keys only",
+    )
+    ingest_key: SecretStr | None = Field(
+        default=None, description="access key of Firehose and EventBridge at /ingest/, beside tokens that may ingest"
+    )
+    ingest_key_next: SecretStr | None = Field(
+        default=None, description="a second such key: set it, change the sender, then make it the first"
     )
     login: str = Field(
         default="auto",

@@ -86,6 +86,14 @@ def change_events(record: dict[str, JSON]) -> Iterator[ChangeEvent]:
             yield change
 
 
+def event_changes(event: dict[str, JSON]) -> list[ChangeEvent]:
+    """The changes in an EventBridge event; none in events of other kinds. ValueError: it is no event."""
+    if not isinstance(event.get("detail-type"), str) or not isinstance(event.get("detail"), dict):
+        raise ValueError("no EventBridge event (detail-type and detail are missing)")
+    detail = event["detail"]
+    return list(change_events(event)) if isinstance(detail, dict) and "eventName" in detail else []
+
+
 def _records(record: dict[str, JSON]) -> Iterator[dict[str, JSON]]:
     """The CloudTrail records inside: itself, an EventBridge event's detail, or what LookupEvents wraps."""
     detail, events, text = record.get("detail"), record.get("Events"), record.get("CloudTrailEvent")

@@ -259,7 +259,7 @@ def work(engine: Engine, config: Config, task: Task, ask: Ask, told: Callable[[i
             for piece in task.pieces if number == 0 else ():
                 result.files.setdefault(piece.file.name, FileCount())
             chosen = replace(config.chosen, hint=task.pieces[0].file.hint, heads=heads)
-            _one_block(engine, config, chosen, task, block, number, result, ask, told)
+            take_block(engine, config, chosen, task, block, number, result, ask, told)
             number += 1
     except SourceError as error:
         return Result(task, errors=[str(error)])
@@ -269,7 +269,7 @@ def work(engine: Engine, config: Config, task: Task, ask: Ask, told: Callable[[i
     return result
 
 
-def _one_block(
+def take_block(
     engine: Engine,
     config: Config,
     chosen: Chosen,
@@ -280,6 +280,7 @@ def _one_block(
     ask: Ask,
     told: Callable[[int, int, int], None],
 ) -> None:
+    """Read the `number`-th block of a task, roll it up, write it where something is kept, and count its lines."""
     reading = engine.read(block, chosen)
     for found in reading.formats:
         text = describe(found)

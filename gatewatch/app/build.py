@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
@@ -23,6 +24,7 @@ from gatewatch.api.problems import problem
 from gatewatch.app.cookies import Cookies
 from gatewatch.app.gate import Gate
 from gatewatch.app.guard import Guard
+from gatewatch.app.ingestion import IngestDoor, build_ingest_app
 from gatewatch.app.login import Doors
 from gatewatch.app.oidc import Vouching
 from gatewatch.app.opened import Opened
@@ -36,11 +38,13 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 def build_app(settings: Settings) -> FastAPI:
     """The ASGI application. The store is opened by the first request that needs it."""
     opened = Opened(settings)
+    taking = build_ingest_app(settings, opened=opened)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001
         await pages.warm()
         yield
+        await run_in_threadpool(taking.counter.close)
         opened.close()
 
     app = FastAPI(
@@ -74,7 +78,8 @@ def build_app(settings: Settings) -> FastAPI:
     pages = Pages(dash)
     app.mount("/", pages)
     app.add_middleware(Gate, settings=settings, opened=opened)
-    app.add_middleware(Guard, script_hashes=dash.csp_hashes, encrypted=settings.encrypted)  # the outermost
+    app.add_middleware(Guard, script_hashes=dash.csp_hashes, encrypted=settings.encrypted)
+    app.add_middleware(IngestDoor, taking=taking)  # the outermost
     return app
 
 

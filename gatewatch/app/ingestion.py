@@ -1,16 +1,19 @@
-"""The listener that takes data: its own address, its own process, keys only.
+"""What takes data: keys only, at `ingest_listen` in a process of its own, and below `/ingest/` of the pages' address.
 
-Nothing of the pages and the API is here, no cookie is read, and who shows no token with the scope `ingest` gets nothing
-but 401. Endpoints are mounted on `endpoints`; what is not there is 404.
+Nothing of the pages and the API is here, no cookie is read, and who shows no key gets nothing but 401. A key is a token
+with the scope `ingest`, or one of the settings `ingest_key` and `ingest_key_next`: two, so that they can be changed
+while data come in.
 """
 
 from __future__ import annotations
 
+import hmac
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from hashlib import sha256
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -24,9 +27,12 @@ from gatewatch.access.current import set_current
 from gatewatch.access.limits import Backoff
 from gatewatch.access.login import token_holder
 from gatewatch.api.problems import problem
+from gatewatch.app import eventbridge, firehose
 from gatewatch.app.client import address_of
+from gatewatch.app.counter import TakenIn
 from gatewatch.app.opened import Opened
 from gatewatch.errors import GatewatchError
+from gatewatch.roles import Via, Who
 from gatewatch.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -34,22 +40,50 @@ log = logging.getLogger(__name__)
 FIREHOSE_KEY = "x-amz-firehose-access-key"
 """Where Firehose sends its key: it cannot set Authorization."""
 
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="gatewatch ingest"'}
 
-def build_ingest_app(settings: Settings, *, endpoints: tuple[BaseRoute, ...] = ()) -> ASGIApp:
-    """The ASGI application of `ingest_listen`. endpoints: what takes data, all behind the key."""
-    opened = Opened(settings)
+
+ENDPOINTS: tuple[BaseRoute, ...] = (
+    Route(firehose.PATH, firehose.take, methods=["POST"]),
+    Route(eventbridge.PATH, eventbridge.take, methods=["POST"]),
+)
+
+
+def build_ingest_app(
+    settings: Settings, *, opened: Opened | None = None, endpoints: tuple[BaseRoute, ...] = ENDPOINTS
+) -> KeyGate:
+    """The ASGI application that takes data. endpoints: all behind the key.
+
+    opened: somebody else's store; who brings it closes `counter` before it.
+    """
+    store = opened or Opened(settings)
+    counter = TakenIn(store)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001
         yield
-        opened.close()
+        await run_in_threadpool(counter.close)
+        store.close()
 
     app = Starlette(routes=[Route("/healthz", _alive), *endpoints], lifespan=lifespan)
-    app.state.opened = opened
+    app.state.opened = store
+    app.state.counter = counter
     app.state.settings = settings
     app.add_exception_handler(404, _nothing)
     app.add_exception_handler(405, _nothing)
-    return KeyGate(app, settings=settings, opened=opened)
+    return KeyGate(app, settings=settings, opened=store, counter=counter)
+
+
+class IngestDoor:
+    """ASGI middleware before everything else: what is for `/ingest/` goes there and meets no other gate than keys."""
+
+    def __init__(self, app: ASGIApp, *, taking: ASGIApp) -> None:
+        self._app = app
+        self._taking = taking
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        ours = scope["type"] == "http" and scope["path"].startswith("/ingest/")
+        await (self._taking if ours else self._app)(scope, receive, send)
 
 
 class KeyGate:
@@ -61,11 +95,18 @@ class KeyGate:
         *,
         settings: Settings,
         opened: Opened,
+        counter: TakenIn,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self.counter = counter
         self._app = app
         self._settings = settings
         self._opened = opened
+        self._keys = [
+            sha256(key.get_secret_value().encode()).digest()
+            for key in (settings.ingest_key, settings.ingest_key_next)
+            if key is not None
+        ]
         self._clock = clock
         self._guesses = Backoff(free=20, first=1.0, longest=60.0)
 
@@ -89,7 +130,8 @@ class KeyGate:
             await send(message)
 
         set_current(None)
-        refusal = None if scope["path"] == "/healthz" else await self._refusal(scope)
+        refused = None if scope["path"] == "/healthz" else await self._refusal(scope)
+        refusal = None if refused is None else _told(scope, *refused)
         try:
             await (refusal or self._app)(scope, receive, plainly)
         except ClientDisconnect:
@@ -98,31 +140,44 @@ class KeyGate:
             log.exception("a delivery failed", extra={"path": scope["path"][:200]})
             if started:
                 raise
-            await problem(500, "gatewatch failed to answer; its log has the reason")(scope, receive, plainly)
+            failed = _told(scope, 500, "gatewatch failed to answer; its log has the reason", {})
+            await failed(scope, receive, plainly)
 
-    async def _refusal(self, scope: Scope) -> Response | None:
+    async def _refusal(self, scope: Scope) -> tuple[int, str, dict[str, str]] | None:
+        """Status, reason and headers of the answer to who may not ingest."""
         headers = Headers(scope=scope)
         address = address_of(scope, headers, self._settings)
         wait = self._guesses.wait(address, time.monotonic())
         if wait:
-            return problem(429, "too many wrong keys; try again later", headers={"Retry-After": str(int(wait) + 1)})
+            return 429, "too many wrong keys; try again later", {"Retry-After": str(int(wait) + 1)}
         key = self._key(headers)
         if key is None:
-            return _refused("send a key that may ingest")
+            return 401, "send a key that may ingest", _CHALLENGE
+        if self._ours(key):
+            who: Who | None = Who("ingest key", None, Via.TOKEN, ingest=True, address=address)
+            scope.setdefault("state", {})["who"] = who
+            set_current(who)
+            return None
         try:
             state = await run_in_threadpool(self._opened)
             who = await run_in_threadpool(token_holder, state, key, now=self._clock(), address=address)
         except GatewatchError as error:
             log.warning("no key can be checked", extra={"reason": str(error)})
-            return problem(503, "the store does not answer", headers={"Retry-After": "5"})
+            return 503, "the store does not answer", {"Retry-After": "5"}
         if who is None:
             self._guesses.failed(address, time.monotonic())
-            return _refused("this key is wrong, expired or revoked")
+            return 401, "this key is wrong, expired or revoked", _CHALLENGE
         if not who.ingest:
-            return problem(403, "this key may not ingest: it needs the scope ingest")
+            return 403, "this key may not ingest: it needs the scope ingest", {}
         scope.setdefault("state", {})["who"] = who
         set_current(who)
         return None
+
+    def _ours(self, key: str) -> bool:
+        """Whether it is one of the settings' keys: digests are compared, all of them, in constant time."""
+        shown = sha256(key.encode()).digest()
+        right = [hmac.compare_digest(shown, one) for one in self._keys]
+        return any(right)
 
     @staticmethod
     def _key(headers: Headers) -> str | None:
@@ -137,14 +192,17 @@ class KeyGate:
         return text.strip() if kind.lower() == "bearer" else None
 
 
-def _refused(detail: str) -> Response:
-    return problem(401, detail, headers={"WWW-Authenticate": 'Bearer realm="gatewatch ingest"'})
+def _told(scope: Scope, status: int, detail: str, headers: Mapping[str, str]) -> Response:
+    """A refusal in the words of who asks: Firehose reads nothing but its own."""
+    if scope["path"] != firehose.PATH:
+        return problem(status, detail, headers=headers)
+    return firehose.answer(status, Headers(scope=scope).get(firehose.REQUEST_ID, ""), detail, headers)
 
 
 async def _alive(request: Request) -> Response:  # noqa: ARG001
     return Response('{"status":"alive"}', media_type="application/json")
 
 
-async def _nothing(request: Request, error: Exception) -> Response:  # noqa: ARG001
+async def _nothing(request: Request, error: Exception) -> Response:
     status = getattr(error, "status_code", 404)
-    return problem(status, "nothing takes this request here")
+    return _told(request.scope, status, "nothing takes this request here", {})

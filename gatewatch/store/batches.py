@@ -38,6 +38,7 @@ from gatewatch.store.models import (
     SegmentRow,
     key_of,
 )
+from gatewatch.store.pushes import note_pushes
 from gatewatch.store.sources import Source, SourceAccount, accounting, register_source, sources
 from gatewatch.store.state import State, db_now
 
@@ -159,9 +160,11 @@ def commit_batch(
     dead_letters: Sequence[DeadLetter],
     coverage: Sequence[tuple[datetime, datetime]],
     now: datetime,
+    pushes: Sequence[str] = (),
 ) -> bool:
     """Make the batch count: one transaction for its segments, checkpoints (by stream) and outcomes (by file).
 
+    pushes: keys of the deliveries in it (store.pushes). LeaseLost, too, when another process was faster with one.
     True: committed by this call. False: it was committed before, nothing changed. LeaseLost: somebody swept it.
     An error while committing is resolved by looking at the batch again, never by assuming.
     """
@@ -180,6 +183,8 @@ def commit_batch(
             raise LeaseLost(f"lease of batch {batch_id} was lost")
         if segments:
             session.execute(insert(SegmentRow), [segment_values(segment, batch_id) for segment in segments])
+        if pushes and not note_pushes(session, pushes, batch_id=batch_id, now=now):
+            raise LeaseLost(f"batch {batch_id}: another process took one of its deliveries meanwhile")
         _move_checkpoints(session, batch.source, batch_id, checkpoints, now)
         _add_outcomes(session, batch.source, batch_id, outcomes)
         _add_reject_counts(session, batch.source, batch_id, reject_counts)

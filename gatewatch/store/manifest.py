@@ -35,6 +35,13 @@ def segments(
     return [_segment(row) for row in session.execute(question.order_by(SegmentRow.min_at, SegmentRow.path))]
 
 
+def newer_segments(session: Session, kind: str, after: int) -> tuple[int, list[Segment]]:
+    """Segments of a kind with numbers above `after`, and the highest number that there is."""
+    question = select(SegmentRow.id, *_COLUMNS).where(SegmentRow.kind == kind, SegmentRow.id > after)
+    rows = session.execute(question.order_by(SegmentRow.id)).all()
+    return max([after, *(row.id for row in rows)]), [_segment(row) for row in rows]
+
+
 def has_segments(session: Session, kind: str) -> bool:
     """Is there anything of this kind?"""
     return session.execute(select(SegmentRow.id).where(SegmentRow.kind == kind).limit(1)).first() is not None

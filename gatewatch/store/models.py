@@ -17,7 +17,7 @@ from gatewatch.store.base import Base as Base
 from gatewatch.store.base import BigId
 from gatewatch.store.columns import Json
 
-SCHEMA = "0005"
+SCHEMA = "0006"
 """The newest migration: what this program writes."""
 
 
@@ -70,6 +70,15 @@ class CheckpointRow(Base):
     fingerprint: Mapped[str]
     batch_id: Mapped[str]
     updated_at: Mapped[datetime]
+
+
+class PushRow(Base):
+    """A delivery that was pushed to us and is in the store: told again it is answered, and not taken again."""
+
+    __tablename__ = "push"
+    key: Mapped[str] = mapped_column(primary_key=True)
+    batch_id: Mapped[str]
+    at: Mapped[datetime] = mapped_column(index=True)
 
 
 class SegmentRow(Base):

@@ -171,7 +171,7 @@ def test_serve_opens_it_beside_the_pages(tmp_path: Path) -> None:
         assert said.startswith("gatewatch takes data at http://127.0.0.1:"), said
         taking, pages = said.split()[-1], process.stdout.readline().split()[-1]
         with httpx.Client(transport=httpx.HTTPTransport(retries=20)) as patient:
-            assert patient.post(f"{taking}/ingest/firehose", headers=bearer(key)).status_code == 404
+            assert patient.post(f"{taking}/ingest/other", headers=bearer(key)).status_code == 404
             assert patient.post(f"{taking}/ingest/firehose").status_code == 401
             assert patient.get(f"{taking}/api/v1/findings", headers=bearer(key)).status_code == 404
             assert patient.get(f"{pages}/api/v1/findings", headers=bearer(key)).status_code == 403

@@ -87,9 +87,10 @@ def _settings(ui: Ui, folder: Path, port: int | None) -> Settings:
         **({} if port is None else {"port": port}),
     }
     closed = {"database_url": None, "smtp_url": None, "slack_webhook_url": None, "email_to": ()}
+    keyless = {"ingest_key": None, "ingest_key_next": None}
     here = {"host": "127.0.0.1", "login": "auto", "public_url": None, "trusted_proxies": (), "ingest_listen": None}
     alone = {"oidc_issuer": None, "oidc_client_id": None, "oidc_client_secret": None, "oidc_roles": ()}
-    return ui.settings().model_copy(update={**own, **closed, **here, **alone})
+    return ui.settings().model_copy(update={**own, **closed, **keyless, **here, **alone})
 
 
 def _empty(folder: Path) -> None:
