@@ -17,6 +17,7 @@ from detect.conclude import conclude
 from detect.grid import MINUTE_US, micros
 from detect.model import DETECTORS, Block, Context, epoch_minute, minute_at
 from gatewatch.frames import merge_clients, rollup
+from gatewatch.memory import give_back
 from gatewatch.records import JSON, Blind, Finding
 
 BLOCK_ROWS = 3_000_000
@@ -155,6 +156,8 @@ def fold(
             state, findings, blind[name] = one.step(state, block, context)
             found.update({finding.id: finding for finding in findings})
             after[name] = {"clock": block.first + block.minutes, "state": state}
+        del block
+        give_back()
     ordered = sorted(found.values(), key=lambda finding: (finding.start, finding.kind, finding.id))
     return ordered, [one for mine in blind.values() for one in mine], after
 

@@ -134,7 +134,7 @@ class Engine:
         for row in rows.tolist():
             text = block.whole(row)
             if GLUED.search(text) and text.lstrip()[:1] == b"{":
-                self._records([(row, list(glued_records(text)))], chosen, reading, tried=[])
+                self._records(*_split({row: list(glued_records(text))}), chosen, reading, tried=[])
             else:
                 reading.rejected[row] = "too_long"
 
@@ -355,24 +355,24 @@ class Engine:
         else:
             slowly += [row for row, _ in dashed]
         alone = _alone(reading, list(several), slowly + [row for row, _ in dashed], here) if several else set()
-        glued = [(row if here is None else int(here[row]), several[row]) for row in several if row not in alone]
+        glued = {row if here is None else int(here[row]): several[row] for row in several if row not in alone}
+        several = {row: several[row] for row in alone}
         if glued:
-            self._records(glued, chosen, reading, tried=[])
+            split, parents = _split(glued)
+            glued.clear()
+            self._records(split, parents, chosen, reading, tried=[])
         self._slowly(block, sorted([*slowly, *alone]), here, chosen, reading, tried, several)
 
     def _records(
-        self, glued: Sequence[tuple[int, list[bytes]]], chosen: Chosen, reading: Reading, tried: list[Format]
+        self, records: Block, parents: Sequence[int], chosen: Chosen, reading: Reading, tried: list[Format]
     ) -> None:
         """Read records that were glued together in one row, as rows of their own behind the block's rows."""
-        records = [record for _, several in glued for record in several]
-        parents = [row for row, several in glued for _ in several]
         # New row numbers behind all others; the rows that held the records count no longer.
         first = _RECORD_ROWS + len(reading.split_from)
         base = np.arange(first, first + len(records))
-        reading.rows += len(records) - len(glued)
+        reading.rows += len(records) - len(set(parents))
         reading.split_from.update(zip(base.tolist(), parents, strict=True))
-        block = block_of_records(records, origins=(), number=np.zeros(0, dtype=np.int64))
-        self._passes(block, None, chosen, reading, tried, base=base)
+        self._passes(records, None, chosen, reading, tried, base=base)
 
     def _slowly(
         self,
@@ -441,6 +441,13 @@ class Engine:
 _NO_ROWS = np.zeros(0, dtype=np.int64)
 _RECORD_ROWS = 1 << 28
 """Row numbers from here on are records that were split out of one line."""
+
+
+def _split(glued: Mapping[int, list[bytes]]) -> tuple[Block, list[int]]:
+    """The records of rows that hold several as a block of their own, and the row of each."""
+    records = [record for several in glued.values() for record in several]
+    parents = [row for row, several in glued.items() for _ in several]
+    return block_of_records(records, origins=(), number=np.zeros(0, dtype=np.int64)), parents
 
 
 def _alone(reading: Reading, several: Sequence[int], others: Sequence[int], here: Rows | None) -> set[int]:

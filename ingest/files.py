@@ -12,7 +12,7 @@ from types import MappingProxyType
 from gatewatch.errors import SourceError
 from ingest.hints import Hint, Known, hint_of, undated
 
-BLOCK_BYTES = 96 << 20
+BLOCK_BYTES = 64 << 20
 """Bytes of text that one block holds: the unit of parsing, and what a batch's memory is made of."""
 
 MAPPED_BYTES = 12 << 20
@@ -21,7 +21,8 @@ MAPPED_BYTES = 12 << 20
 HEAD = 1 << 16
 """Bytes at the beginning of a file that tell what it is."""
 
-_GZIP_RATIO = 10  # access logs shrink eight- to twelvefold; only used to plan, never trusted
+_ROW_BYTES = 256  # lines of JSON are longer
+_GZIP_RATIO = 12  # access logs shrink six- to twelvefold; only used to plan, never trusted
 
 _MAGIC = (
     (b"\x1f\x8b", "gzip"),
@@ -49,7 +50,8 @@ _TEXT = frozenset({"plain", "gzip", "zstd", "utf-16"})
 class LogFile:
     """One input file. kind: plain, gzip, zstd or utf-16. hint: what its path tells about its API.
 
-    name: what it is called to people and in the accounting: its path, but for standard input.
+    name: what it is called to people and in the accounting: its path, but for standard input. line_bytes: about how
+    long its first lines are (0: not known).
     """
 
     path: str
@@ -58,6 +60,7 @@ class LogFile:
     kind: str
     name: str
     hint: Hint = field(default_factory=Hint)
+    line_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +146,12 @@ def inspect(path: str, apis: Mapping[str, Known] = _NONE) -> tuple[LogFile, byte
         raise NoText(f"{path}: not a log but {kind}")
     if kind == "plain" and b"\0" in head[:4096]:
         raise NoText(f"{path}: not a log but binary data")
-    return LogFile(path, status.st_size, status.st_mtime_ns, kind, path, hint_of(path, apis)), head
+    line_bytes = len(head) // max(head.count(b"\n"), 1) if kind == "plain" else 0
+    return LogFile(path, status.st_size, status.st_mtime_ns, kind, path, hint_of(path, apis), line_bytes), head
 
 
 def split(file: LogFile, *, start: int = 0, growing: bool = False) -> Iterator[Piece]:
-    """A plain file as ranges of about BLOCK_BYTES that end behind a newline; any other file as one piece.
+    """A plain file as ranges of about BLOCK_BYTES (less of short lines) that end behind a newline; any other as one.
 
     start: bytes of the text that were read before. growing: leave a JSON object at the end that is not closed yet to a
     later time.
@@ -157,13 +161,14 @@ def split(file: LogFile, *, start: int = 0, growing: bool = False) -> Iterator[P
         return
     end = _whole_end(file) if growing else None
     size = file.size if end is None else end
-    if size - start <= BLOCK_BYTES * 5 // 4:
+    most = int(BLOCK_BYTES / _crowd(file))
+    if size - start <= most * 5 // 4:
         if size > start or not file.size:
             yield Piece(file, start, end)
         return
     with open(file.path, "rb") as handle:
-        while size - start > BLOCK_BYTES * 5 // 4:
-            cut = _behind_newline(handle.fileno(), start + BLOCK_BYTES, size)
+        while size - start > most * 5 // 4:
+            cut = _behind_newline(handle.fileno(), start + most, size)
             if cut >= size:
                 break
             yield Piece(file, start, cut, last=False)
@@ -201,12 +206,12 @@ def group(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
     Folders that only date what is in them (Firehose makes one an hour) count as the folder above them.
     """
     together: list[Piece] = []
-    weight = 0
+    weight = 0.0
     for piece in pieces:
         mine = _weight(piece)
         if together and (weight + mine > BLOCK_BYTES or _place(piece) != _place(together[0]) or len(together) >= 4096):
             yield together
-            together, weight = [], 0
+            together, weight = [], 0.0
         together.append(piece)
         weight += mine
     if together:
@@ -217,6 +222,11 @@ def _place(piece: Piece) -> tuple[tuple[str, ...], Hint]:
     return undated(Path(piece.file.path).parent), piece.file.hint
 
 
-def _weight(piece: Piece) -> int:
+def _weight(piece: Piece) -> float:
     size = (piece.file.size if piece.end is None else piece.end) - piece.offset
-    return size * _GZIP_RATIO if piece.file.kind in {"gzip", "zstd"} else size
+    return size * _GZIP_RATIO if piece.file.kind in {"gzip", "zstd"} else size * _crowd(piece.file)
+
+
+def _crowd(file: LogFile) -> float:
+    """How much more of short lines a block would hold: memory goes by rows as well as by bytes."""
+    return min(max(_ROW_BYTES / file.line_bytes, 1.0), 4.0) if file.line_bytes else 1.0

@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from gatewatch.errors import SourceError
+from gatewatch.memory import give_back
 from ingest.engine import Engine
 from ingest.identity import Identities, SeenSet
 from ingest.rollup import Question
@@ -79,6 +80,8 @@ def _here(tasks: Iterable[Task], config: Config, repetitions: Repetitions, told:
             result = work(engine, config, task, ask, told)
             _settle(result, repetitions)
             yield result
+            del result
+            give_back()
     finally:
         engine.close()
 
@@ -191,3 +194,5 @@ def _worker(connection: Connection, config: Config, others: list[Connection]) ->
             connection.send(("failed", error))
             continue
         connection.send(("done", result))
+        del result
+        give_back()

@@ -11,6 +11,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from gatewatch.frames import COVERAGE, MINUTES, merge_client_parts, merge_minutes
+from gatewatch.memory import give_back
 from gatewatch.records import JSON
 from ingest.engine import Chosen
 from ingest.files import BLOCK_BYTES, LogFile, Piece, group, split
@@ -199,6 +200,7 @@ class _Sink:
 
     def result(self) -> ScanResult:
         minutes, clients = self._merge()
+        give_back()
         accounting = Accounting()
         accounting.add(self.files.values())
         self.errors += [text for file, count in self.files.items() if (text := count.unreadable(file))]
