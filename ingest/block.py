@@ -107,7 +107,22 @@ class Block:
         text = b"".join(self.whole(row) for row in rows.tolist())
         starts = np.concatenate([_ZERO, np.cumsum(np.diff(self.starts)[rows])])
         side = {name: column.take(pa.array(rows)) for name, column in self.side.items()}
-        return Block([text], starts, (), self.lines.take(pa.array(rows)), side)
+        return Block([text], starts, (), self.lines_at(rows), side)
+
+    def lines_at(self, rows: Rows) -> pa.ChunkedArray:
+        """These rows of `lines`. Arrow's own `take` would put all chunks together first, which copies the block."""
+        taken: list[pa.Array] = []
+        first = taken_rows = 0
+        places = np.empty(len(rows), dtype=np.int64)
+        for chunk in self.lines.chunks:
+            here = np.flatnonzero((rows >= first) & (rows < first + len(chunk)))
+            if len(here):
+                places[here] = np.arange(len(here)) + taken_rows
+                taken.append(chunk.take(pa.array(rows[here] - first)))
+                taken_rows += len(here)
+            first += len(chunk)
+        together = pa.chunked_array(taken, pa.string())
+        return together if bool((rows[1:] > rows[:-1]).all()) else together.take(pa.array(places))
 
 
 _ALONE = 4 << 20  # texts of this size or more are not copied together

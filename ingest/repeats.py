@@ -72,7 +72,7 @@ def _places(found: Format) -> frozenset[str]:
 def _repeated(block: Block, rows: Rows, places: Iterable[str], connection: duckdb.DuckDBPyConnection) -> Rows:
     if not len(rows):
         return rows
-    lines = pa.table({"row": pa.array(rows), "line": block.lines.take(pa.array(rows))})
+    lines = pa.table({"row": pa.array(rows), "line": block.lines_at(rows)})
     connection.register("doubtful", lines)
     paths = [parse_path(place) for place in sorted(places)]
     inner = list(_objects(paths))

@@ -1,4 +1,5 @@
 import numpy as np
+import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,3 +38,11 @@ def test_a_part_holds_the_rows_asked_for(texts: list[str], data: st.DataObject) 
     rows = data.draw(st.lists(st.integers(0, len(lines) - 1), max_size=10, unique=True))
     part = block.part(np.array(sorted(rows), dtype=np.int64))
     assert [line.as_py() for line in part.lines] == [lines[row] + "\n" for row in sorted(rows)]
+
+
+def test_lines_are_taken_from_several_chunks_in_the_order_asked_for() -> None:
+    block = block_of([("a", 1, 0, b"one\ntwo\n")])
+    block.lines = pa.chunked_array([block.lines.chunk(0).slice(0, 1), block.lines.chunk(0).slice(1)])
+    assert block.lines_at(np.array([1, 0])).to_pylist() == ["two\n", "one\n"]
+    assert block.lines_at(np.array([0])).to_pylist() == ["one\n"]
+    assert block.lines_at(np.array([], dtype=np.int64)).to_pylist() == []
