@@ -132,6 +132,20 @@ class Settings(BaseSettings):
     labels: Path | None = Field(
         default=None, description="labels.json of a simulated world, shown in the dashboard's charts"
     )
+    aws_soft_dollars_per_day: float = Field(
+        default=1.0, ge=0, description="list price of a day's AWS calls from which sources pause one by one"
+    )
+    aws_hard_dollars_per_day: float = Field(
+        default=5.0, ge=0, description="list price of a day's AWS calls that is never passed"
+    )
+    aws_hard_calls_per_day: int = Field(default=200_000, ge=0, description="AWS calls a day that are never passed")
+    aws_degrade_order: tuple[str, ...] = Field(
+        default=("traces", "metrics", "history", "inventory", "changes", "logs"),
+        description="who pauses first between the soft and the hard cap",
+    )
+    aws_rates: dict[str, float] = Field(
+        default_factory=dict, description="calls a second to single AWS services, for each account and region"
+    )
     aws_endpoint_url: str | None = Field(default=None, description="endpoint of an AWS double, for tests")
 
     @classmethod

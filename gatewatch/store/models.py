@@ -17,7 +17,7 @@ from gatewatch.store.base import Base as Base
 from gatewatch.store.base import BigId
 from gatewatch.store.columns import Json
 
-SCHEMA = "0006"
+SCHEMA = "0007"
 """The newest migration: what this program writes."""
 
 
@@ -303,6 +303,45 @@ class JobRunRow(Base):
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
     error: Mapped[str | None]
+
+
+class AwsConnectionRow(Base):
+    """An account that we may read. sources: what is asked for there; external_id: see ingest.aws.session."""
+
+    __tablename__ = "aws_connection"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    profile: Mapped[str | None]
+    role_arn: Mapped[str | None]
+    external_id: Mapped[str | None]
+    regions: Mapped[JSON] = mapped_column(Json())
+    sources: Mapped[JSON] = mapped_column(Json())
+    created_at: Mapped[datetime]
+
+
+class AwsPollRow(Base):
+    """How far a source of a connection was read in a region, and how the last try ended."""
+
+    __tablename__ = "aws_poll"
+    connection: Mapped[str] = mapped_column(primary_key=True)
+    region: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    cursor: Mapped[JSON] = mapped_column(Json())
+    tried_at: Mapped[datetime]
+    ok_at: Mapped[datetime | None]
+    error: Mapped[str | None]
+
+
+class AwsSpendRow(Base):
+    """Calls of a day (ISO text, UTC) and their list price in billionths of a dollar."""
+
+    __tablename__ = "aws_spend"
+    day: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    service: Mapped[str] = mapped_column(primary_key=True)
+    operation: Mapped[str] = mapped_column(primary_key=True)
+    calls: Mapped[int]
+    nanos: Mapped[int]
 
 
 class MetaRow(Base):
