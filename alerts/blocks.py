@@ -6,6 +6,8 @@ Limits (Slack's documentation, "Blocks"): 50 blocks, header 150 characters, sect
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from alerts.message import Message
 from alerts.render.slack import mrkdwn, plain_text
 from gatewatch.records import JSON
@@ -29,13 +31,10 @@ def slack_message(message: Message) -> dict[str, JSON]:
             "fields": [_verbatim(f"*{label}*\n", mrkdwn(value, FIELD) or "–") for label, value in message.facts[:10]],
         },
     ]
-    who = [
-        f"{label}: {', '.join(names)}" + (f" and {more:,} more" if more else "") for label, names, more in message.who
-    ]
-    if who:
-        blocks.append({"type": "section", "text": _verbatim("*Who*\n", "\n".join(mrkdwn(line, 550) for line in who))})
+    if message.who:
+        blocks.append({"type": "section", "text": _verbatim("*Who*\n", _lines(message.who_lines, 550))})
     if message.changes:
-        lines = "\n".join(mrkdwn(f"{at}: {what}", 600) for at, what in message.changes)
+        lines = _lines([f"{at}: {what}" for at, what in message.changes], 600)
         blocks.append({"type": "section", "text": _verbatim("*Changed shortly before*\n", lines)})
     if message.remedy:
         blocks.append({"type": "section", "text": _verbatim("*What to do*\n", mrkdwn(message.remedy, 1500))})
@@ -56,3 +55,7 @@ def slack_message(message: Message) -> dict[str, JSON]:
 
 def _verbatim(label: str, escaped: str) -> dict[str, JSON]:
     return {"type": "mrkdwn", "text": label + escaped, "verbatim": True}
+
+
+def _lines(lines: Iterable[str], limit: int) -> str:
+    return "\n".join(mrkdwn(line, limit) for line in lines)

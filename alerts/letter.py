@@ -9,8 +9,9 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from hashlib import sha256
 
-from alerts.letter_html import letter_html
-from alerts.message import Message
+from alerts.chart import DARK, LIGHT, Theme, chart_png
+from alerts.letter_html import bright, colour_of, letter_html
+from alerts.message import Listed, Message
 from alerts.render.mail import mail_header
 from alerts.render.text import plain
 from alerts.render.unlinked import unlinked
@@ -20,7 +21,7 @@ def letter(message: Message, *, key: str, sender: Address, to: Sequence[Address]
     """The mail to send. `key` (of the delivery) gives its Message-ID, the fingerprint the thread that it belongs to."""
     domain = sender.domain or "localhost"
     # The thread's first message was never sent; mail programs need only that all letters name the same one.
-    thread = f"<finding-{_digest(message.fingerprint)}@{domain}>"
+    thread = f"<finding-{_digest(message.thread)}@{domain}>"
     mail = EmailMessage(policy=SMTP)
     mail["Subject"] = mail_header(message.headline)
     mail["From"] = sender
@@ -33,8 +34,18 @@ def letter(message: Message, *, key: str, sender: Address, to: Sequence[Address]
     mail["X-Auto-Response-Suppress"] = "All"
     mail["Importance"] = "high" if message.severity in ("high", "critical") else "normal"
     mail.set_content(letter_text(message), cte="quoted-printable")
-    mail.add_alternative(letter_html(message), subtype="html", cte="quoted-printable")
+    pictures = {name: png for name, how in _colours(message).items() if (png := chart_png(message, *how)) is not None}
+    cids = {name: f"{name}-{_digest(key)}@{domain}" for name in pictures}
+    mail.add_alternative(letter_html(message, cids), subtype="html", cte="quoted-printable")
+    page = mail.get_payload()[1]  # type: ignore[index]  # the alternative that was just added
+    assert isinstance(page, EmailMessage)
+    for name, png in pictures.items():
+        page.add_related(png, "image", "png", cid=f"<{cids[name]}>", disposition="inline", filename=f"{name}.png")
     return mail
+
+
+def _colours(message: Message) -> dict[str, tuple[str, Theme]]:
+    return {"chart": (colour_of(message), LIGHT), "chart-dark": (bright(message), DARK)}
 
 
 def letter_text(message: Message) -> str:
@@ -42,6 +53,11 @@ def letter_text(message: Message) -> str:
     lines = [_line(message.headline, 400), "", _line(message.sentence, 800), ""]
     width = max((len(label) for label, _ in message.facts), default=0)
     lines += [f"{label:<{width}}  {_line(value)}" for label, value in message.facts]
+    if message.findings:
+        lines += ["", "Findings"]
+        lines += [f"  {_line(one.severity, 20):<8}  {_line(one.title, 160)}{_state(one)}" for one in message.findings]
+        if message.count > len(message.findings):
+            lines.append(f"  and {message.count - len(message.findings):,} more")
     if message.who:
         lines += ["", "Who"]
         for label, names, more in message.who:
@@ -61,6 +77,10 @@ def letter_text(message: Message) -> str:
 def footer(message: Message) -> str:
     """The last line, where a reader sees whether it is from us."""
     return f"gatewatch, code {_line(message.code, 20) or 'none'}. A repeat of this message carries the same code."
+
+
+def _state(one: Listed) -> str:
+    return f" ({_line(one.state, 20)})" if one.state not in ("", "new", "ongoing") else ""
 
 
 def _line(value: str, limit: int = 300) -> str:

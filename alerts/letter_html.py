@@ -1,20 +1,25 @@
 """The HTML part of the e-mail.
 
 Mail programs drop style sheets or half of them, so each style stands inline, and layout is made of tables. The one
-sheet only darkens colours where the reader's program is dark, and narrows paddings on a telephone. No images.
+sheet only darkens colours where the reader's program is dark, and narrows paddings on a telephone. The chart comes with
+the mail; all that it says stands in the text, too, for those who see no pictures.
 """
 
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
 
+from alerts.chart import HEIGHT, WIDTH
 from alerts.message import Message, quantity
 from alerts.render.html import html_text
 from alerts.render.text import plain
 from alerts.render.unlinked import unlinked
 
 _COLOURS = {"critical": "#b42318", "high": "#c2410c", "medium": "#8a5a00", "low": "#1d4ed8", "info": "#475467"}
+_BRIGHT = {"critical": "#f97066", "high": "#f38744", "medium": "#e5b454", "low": "#84adff", "info": "#a9b4c0"}
 _RESOLVED = "#2f7a3d"
+_RESOLVED_BRIGHT = "#6ccb82"
 
 _FONT = "font-family:-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
 _SHEET = """
@@ -27,6 +32,11 @@ _SHEET = """
   .soft { color: #a9b4c0 !important; }
   .line { border-color: #2c353f !important; }
   .box { background: #222a33 !important; }
+  .sev-critical { color: #f97066 !important; } .sev-high { color: #f38744 !important; }
+  .sev-medium { color: #e5b454 !important; } .sev-low { color: #84adff !important; }
+  .sev-info { color: #a9b4c0 !important; }
+  .by-day { display: none !important; }
+  .by-night { display: block !important; max-height: none !important; }
 }
 @media (max-width: 480px) {
   .pad { padding-left: 18px !important; padding-right: 18px !important; }
@@ -35,14 +45,26 @@ _SHEET = """
 """
 
 
-def letter_html(message: Message) -> str:
-    """A whole document."""
-    colour = _RESOLVED if message.transition == "resolved" else _COLOURS[message.severity]
+def colour_of(message: Message) -> str:
+    """The colour of the message: of its severity, or green when it is over."""
+    return _RESOLVED if message.over else _COLOURS[message.severity]
+
+
+def bright(message: Message) -> str:
+    """The same on a dark ground."""
+    return _RESOLVED_BRIGHT if message.over else _BRIGHT[message.severity]
+
+
+def letter_html(message: Message, pictures: Mapping[str, str] | None = None) -> str:
+    """A whole document. pictures: content ids of the pictures `chart` and `chart-dark` that come with the mail."""
+    colour = colour_of(message)
     mark = "Resolved" if message.transition == "resolved" else message.severity.upper()
     parts = [
         _row(_tags(message, colour, mark) + _title(message), "26px 30px 0"),
         _row(_sentence(message), "10px 30px 0"),
         _bars(message, colour),
+        _chart(pictures or {}, message),
+        _section("Findings", _findings(message)),
         _row(_facts(message), "20px 30px 0"),
         _section("Who", _who(message)),
         _section("Changed shortly before", _changes(message)),
@@ -131,6 +153,48 @@ def _bars(message: Message, colour: str) -> str:
     unit = _soft(_text(message.unit, 60)) if message.unit else ""
     box = f'<div class="box" style="background:#f5f7f9;border-radius:6px;padding:10px 14px">{unit}{table}</div>'
     return _row(box, "18px 30px 0")
+
+
+def _chart(pictures: Mapping[str, str], message: Message) -> str:
+    """The chart, in the colours of the reader's program where it can choose."""
+    if "chart" not in pictures:
+        return ""
+    alt = html_text(f"Chart: {plain(message.unit, 40)} before and since {message.start}")
+    size = f'width="{WIDTH}" height="{HEIGHT}" alt="{alt}"'
+    style = "width:100%;max-width:540px;height:auto;border:0;border-radius:6px"
+    picture = f'<img class="by-day" src="cid:{pictures["chart"]}" {size} style="display:block;{style}">'
+    if "chart-dark" in pictures:
+        picture += (
+            # Outlook knows neither the sheet nor max-height; it gets the first picture only.
+            f'<!--[if !mso]><!--><img class="by-night" src="cid:{pictures["chart-dark"]}" {size} '
+            f'style="display:none;max-height:0;{style}"><!--<![endif]-->'
+        )
+    return _row(picture, "14px 30px 0")
+
+
+def _findings(message: Message) -> str:
+    """Those of the group, most severe first."""
+    rows = "".join(
+        '<tr><td width="70" valign="top" style="padding:5px 10px 5px 0">'
+        f'<span style="font-size:12px;line-height:20px;font-weight:700;color:{_COLOURS.get(one.severity, "#475467")}" '
+        f'class="sev-{html_text(one.severity, 20)}">{_text(one.severity, 20)}</span></td>'
+        '<td class="ink" valign="top" style="font-size:14px;line-height:20px;color:#17202a;padding:5px 0">'
+        + (f'<a class="ink" href="{html_text(one.link, 2000)}" style="color:#17202a">' if one.link else "")
+        + _text(one.title, 160)
+        + ("</a>" if one.link else "")
+        + (
+            f' <span class="soft" style="color:#56616d">({_text(one.state, 20)})</span>'
+            if one.state not in ("", "new", "ongoing")
+            else ""
+        )
+        + "</td></tr>"
+        for one in message.findings
+    )
+    rest = message.count - len(message.findings)
+    more = _soft(f"and {rest:,} more") if message.findings and rest > 0 else ""
+    return (
+        f'<table role="presentation" width="100%" cellpadding="0" cellspacing="0">{rows}</table>{more}' if rows else ""
+    )
 
 
 def _facts(message: Message) -> str:

@@ -22,7 +22,20 @@ _WHO = {
     "asns": "Networks",
 }
 
-_NEWS = {"new": "New", "worse": "Got worse", "changed": "Changed", "resolved": "Resolved"}
+_NEWS = {
+    "new": "New",
+    "regressed": "Came back",
+    "worse": "Got worse",
+    "changed": "Changed",
+    "resolved": "Resolved",
+    "repeat": "Still open",
+    "escalated": "Nobody has acknowledged it",
+    "storm": "Many at once",
+}
+
+_SAID_STATES = frozenset({"acknowledged", "snoozed", "suppressed"})
+
+MOST_LISTED = 10
 
 _CAUSES = {
     "gateway": "the gateway",
@@ -33,8 +46,22 @@ _CAUSES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """One finding of a group. link: safe, or ''."""
+
+    title: str
+    severity: str
+    state: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """severity: one of Severity's values. link: safe to stand in a link, or ''. who: (label, names, how many more)."""
+    """severity: one of Severity's values. link: safe to stand in a link, or ''. who: (label, names, how many more).
+
+    series: (time, observed, expected, upper) for the chart. findings: those of the group when there are several;
+    count, still_open: how many these are in all. stands_in_for: the channel that did not take the message.
+    """
 
     severity: str
     transition: str
@@ -61,6 +88,31 @@ class Message:
     link: str
     code: str
     fingerprint: str
+    state: str = ""
+    group_id: str = ""
+    team: str = ""
+    environment: str = ""
+    stands_in_for: str = ""
+    series: tuple[tuple[datetime, float | None, float | None, float | None], ...] = ()
+    findings: tuple[Listed, ...] = ()
+    count: int = 1
+    still_open: int = 1
+
+    @property
+    def over(self) -> bool:
+        return self.transition == "resolved"
+
+    @property
+    def thread(self) -> str:
+        """What all messages about one matter share: the group's name, else the problem's."""
+        return self.group_id or self.fingerprint
+
+    @property
+    def who_lines(self) -> list[str]:
+        """`IP addresses: 203.0.113.9, 203.0.113.10 and 39 more`, a line for each sort of name."""
+        return [
+            f"{label}: {', '.join(names)}" + (f" and {more:,} more" if more else "") for label, names, more in self.who
+        ]
 
     @property
     def news(self) -> str:
@@ -85,8 +137,12 @@ class Message:
             ("Route", self.route),
             ("Account", " / ".join(part for part in (self.account, self.region) if part)),
             ("Kind", f"{self.kind} ({self.subtype})" if self.subtype else self.kind),
+            ("Owner", " / ".join(part for part in (self.team, self.environment) if part)),
             ("Caused by", self.cause),
             ("Episodes", str(self.episodes) if self.episodes > 1 else ""),
+            ("Findings", f"{self.count:,}, {self.still_open:,} of them open" if self.count > 1 else ""),
+            ("State", self.state if self.state in _SAID_STATES else ""),
+            ("Stands in for", f"the channel {self.stands_in_for}, which is down" if self.stands_in_for else ""),
         ]
         return [(label, value) for label, value in rows if value]
 
@@ -124,6 +180,15 @@ def read(payload: Mapping[str, JSON]) -> Message:
         link=safe_link(given.get("link")),
         code=_text(given, "code"),
         fingerprint=_text(given, "fingerprint"),
+        state=_text(given, "state"),
+        group_id=_text(given, "group_id"),
+        team=_text(given, "team"),
+        environment=_text(given, "environment"),
+        stands_in_for=_text(given, "stands_in_for"),
+        series=tuple(_series(given)),
+        findings=tuple(_listed(given)),
+        count=_count(given, "count"),
+        still_open=_count(given, "open"),
     )
 
 
@@ -161,6 +226,32 @@ def _changes(given: Mapping[str, Any]) -> list[tuple[str, str]]:
             what = _text(change, "what") + (f" on {on}" if on else "") + (f" by {by}" if by else "")
             out.append((_instant(_text(change, "at")), what))
     return out
+
+
+def _series(given: Mapping[str, Any]) -> list[tuple[datetime, float | None, float | None, float | None]]:
+    out = []
+    series = given.get("series")
+    for point in series[:240] if isinstance(series, list) else []:
+        if isinstance(point, list) and len(point) == 4:
+            at = parsed_instant(point[0])
+            if at is not None:
+                out.append((at, _number(point[1]), _number(point[2]), _number(point[3])))
+    return out
+
+
+def _listed(given: Mapping[str, Any]) -> list[Listed]:
+    group = given.get("group")
+    findings = group.get("findings") if isinstance(group, Mapping) else None
+    return [
+        Listed(_text(one, "title"), _text(one, "severity"), _text(one, "state"), safe_link(one.get("link")))
+        for one in (findings[:MOST_LISTED] if isinstance(findings, list) else [])
+        if isinstance(one, Mapping)
+    ]
+
+
+def _count(given: Mapping[str, Any], name: str) -> int:
+    group = given.get("group")
+    return int(_number(group.get(name)) or 0) if isinstance(group, Mapping) else 1
 
 
 def _text(given: Mapping[str, Any], name: str) -> str:

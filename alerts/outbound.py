@@ -109,13 +109,17 @@ def post_json(
     *,
     headers: Mapping[str, str],
     name: str,
+    secrets: Mapping[str, JSON] | None = None,
     attempt: Attempt | None = None,
     what: str = "POST",
     transport: Callable[[], httpx.BaseTransport] = direct,
     total_s: float = TOTAL_S,
 ) -> Reply:
-    """Post `body`; the reply, whatever its status. See `call` for the errors. attempt, what: for the delivery log."""
-    content = as_json(body)
+    """Post `body`; the reply, whatever its status. See `call` for the errors.
+
+    secrets: fields that are posted, too, and stand in no log. attempt, what: for the delivery log.
+    """
+    content = as_json({**body, **(secrets or {})})
     head = {"content-type": "application/json", **headers}
     try:
         reply = call("POST", url, content=content, headers=head, name=name, transport=transport, total_s=total_s)
@@ -125,7 +129,10 @@ def post_json(
         raise
     if attempt is not None:
         # Some receivers answer with the address that was asked, and here the address is a secret.
-        attempt.note(what, dict(body), reply.text.replace(url, MARK), reply.status)
+        text = reply.text
+        for secret in (url, *map(str, (secrets or {}).values())):
+            text = text.replace(secret, MARK)
+        attempt.note(what, dict(body), text, reply.status)
     return reply
 
 
@@ -217,6 +224,17 @@ def _tracer(until: Deadline) -> object:
             until.watch(stream.get_extra_info("socket"))  # type: ignore[attr-defined]  # httpcore.NetworkStream
 
     return trace
+
+
+def usable(url: str) -> bool:
+    """Whether an address may be called: https, or http on this machine."""
+    try:
+        parts = urlsplit(url)
+        httpx.URL(url)  # refuses more: host names that are none, control characters
+        known = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url))
+        return known and bool(parts.hostname) and parts.port != 0
+    except (httpx.InvalidURL, ValueError):
+        return False
 
 
 def is_loopback(url: str) -> bool:

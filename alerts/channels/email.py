@@ -17,9 +17,9 @@ from email.headerregistry import Address
 from email.policy import SMTP
 from urllib.parse import unquote, urlsplit
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
-from alerts.channels import Attempt, channel
+from alerts.channels import Attempt, ChannelOptions, channel, channel_kind
 from alerts.letter import letter
 from alerts.message import parsed_instant, read
 from alerts.outbound import CONNECT_S, Deadline, deadline, is_loopback
@@ -252,3 +252,18 @@ def email(settings: Settings) -> Email | None:
         address_of(settings.email_from, "email_from"),
         [address_of(one, "email_to") for one in settings.email_to],
     )
+
+
+class EmailOptions(ChannelOptions):
+    to: tuple[str, ...] = Field(min_length=1)
+    sender: str | None = Field(default=None, description="default: the setting email_from")
+    smtp_url: SecretStr | None = Field(default=None, description="default: the setting smtp_url")
+
+
+@channel_kind("email", EmailOptions)
+def email_to(options: EmailOptions, settings: Settings) -> Email:
+    url = options.smtp_url or settings.smtp_url
+    if url is None:
+        raise UsageError("smtp_url: name a server here or in the settings")
+    sender = address_of(options.sender or settings.email_from, "sender")
+    return Email(server_of(url), sender, [address_of(one, "to") for one in options.to])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 from pydantic import Field, SecretStr
@@ -13,7 +13,7 @@ from pydantic import Field, SecretStr
 from alerts.blocks import slack_message
 from alerts.channels import Attempt, ChannelOptions, channel, channel_kind
 from alerts.message import read
-from alerts.outbound import TOTAL_S, Reply, direct, is_loopback, post_json, refuse_unless_taken, way_to
+from alerts.outbound import TOTAL_S, Reply, direct, post_json, refuse_unless_taken, usable, way_to
 from gatewatch.errors import UsageError
 from gatewatch.records import JSON
 from gatewatch.settings import Settings
@@ -31,7 +31,7 @@ class Slack:
         self._url = url
         self._transport = transport
         self._total_s = total_s
-        if not _usable(url.get_secret_value()):
+        if not usable(url.get_secret_value()):
             raise UsageError("setting 'slack_webhook_url': must be an https:// address (http:// only on this machine)")
 
     def __repr__(self) -> str:
@@ -67,16 +67,6 @@ class Slack:
         ):
             return ""
         return f" ({reply.body.decode()})"
-
-
-def _usable(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        httpx.URL(url)  # refuses more: host names that are none, control characters
-        known = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url))
-        return known and bool(parts.hostname) and parts.port != 0
-    except (httpx.InvalidURL, ValueError):
-        return False
 
 
 class SlackOptions(ChannelOptions):

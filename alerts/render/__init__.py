@@ -6,6 +6,7 @@ unlinked    unlinked      no part that a mail program would turn into a link
 link        safe_link     an address that may stand in a link, else ''
 html        html_text     text or attribute of HTML
 slack       mrkdwn, plain_text   text of a Slack message
+card        card_text     text of an Adaptive Card
 mail        mail_header   value of a mail header
 log         log_text      part of a log line; hidden characters become visible
             visible       part of a terminal's line, the same without a bound
