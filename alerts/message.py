@@ -6,6 +6,7 @@ The texts are still untrusted: each goes through its sink in alerts/render.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -60,7 +61,8 @@ class Message:
     """severity: one of Severity's values. link: safe to stand in a link, or ''. who: (label, names, how many more).
 
     series: (time, observed, expected, upper) for the chart. findings: those of the group when there are several;
-    count, still_open: how many these are in all. stands_in_for: the channel that did not take the message.
+    count, still_open: how many these are in all. finding_ids: of all that the message tells of, 40 at most.
+    stands_in_for: the channel that did not take the message.
     """
 
     severity: str
@@ -95,6 +97,7 @@ class Message:
     stands_in_for: str = ""
     series: tuple[tuple[datetime, float | None, float | None, float | None], ...] = ()
     findings: tuple[Listed, ...] = ()
+    finding_ids: tuple[str, ...] = ()
     count: int = 1
     still_open: int = 1
 
@@ -187,6 +190,7 @@ def read(payload: Mapping[str, JSON]) -> Message:
         stands_in_for=_text(given, "stands_in_for"),
         series=tuple(_series(given)),
         findings=tuple(_listed(given)),
+        finding_ids=tuple(_ids(given)),
         count=_count(given, "count"),
         still_open=_count(given, "open"),
     )
@@ -247,6 +251,15 @@ def _listed(given: Mapping[str, Any]) -> list[Listed]:
         for one in (findings[:MOST_LISTED] if isinstance(findings, list) else [])
         if isinstance(one, Mapping)
     ]
+
+
+_ID = re.compile(r"[\w:.-]{1,64}")
+
+
+def _ids(given: Mapping[str, Any]) -> list[str]:
+    listed = given.get("finding_ids")
+    ids = listed if isinstance(listed, list) else [given.get("finding_id")]
+    return [one for one in ids[:40] if isinstance(one, str) and _ID.fullmatch(one)]
 
 
 def _count(given: Mapping[str, Any], name: str) -> int:

@@ -16,6 +16,7 @@ from gatewatch.settings import Settings
 
 MOST_FINDINGS = 10
 MOST_POINTS = 120
+MOST_IDS = 40
 
 
 def told(
@@ -35,6 +36,7 @@ def told(
     payload["group_id"] = message.group_id
     payload["team"], payload["environment"] = (clean(_first(labels, name), 80) for name in ("team", "environment"))
     payload["series"] = _series(lead)
+    payload["finding_ids"] = [*message.members[:MOST_IDS]] or [message.lead]
     payload["sent_at"] = iso(now)
     members = [findings[one] for one in message.members if one in findings]
     if message.reason == "storm":
