@@ -189,7 +189,7 @@ def _constant(path: Path, places: dict[str, tuple[str, ...]]) -> str | None:
     return None
 
 
-_API_TYPES = {"restApis": ApiType.REST, "httpApis": ApiType.HTTP, "webSocketApis": ApiType.WEBSOCKET}
+API_TYPES = {"restApis": ApiType.REST, "httpApis": ApiType.HTTP, "webSocketApis": ApiType.WEBSOCKET}
 
 
 def _ignore(text: str) -> None:
@@ -202,13 +202,13 @@ def stage_formats(inventory: Mapping[str, object], told: Callable[[str], None] =
     What the template says itself (`apiId`, `stage`) is not repeated as a constant. told(text): a template cannot be
     used, and why; its lines are still read by inference.
     """
-    account, region = _string(inventory, "accountId"), _string(inventory, "region")
+    account, region = string(inventory, "accountId"), string(inventory, "region")
     found: list[Format] = []
-    for key, kind in _API_TYPES.items():
-        for api in _maps(inventory.get(key)):
-            api_id = _string(api, "id") or _string(api, "apiId")
-            for stage in _maps(_get(api, "stages")):
-                stage_name = _string(stage, "stageName")
+    for key, kind in API_TYPES.items():
+        for api in maps(inventory.get(key)):
+            api_id = string(api, "id") or string(api, "apiId")
+            for stage in maps(member(api, "stages")):
+                stage_name = string(stage, "stageName")
                 label = f"template of {api_id}/{stage_name}"
                 try:
                     text = _template_of(stage, label)
@@ -232,12 +232,12 @@ def stage_formats(inventory: Mapping[str, object], told: Callable[[str], None] =
 
 def _template_of(stage: Mapping[str, object], label: str) -> str | None:
     """The stage's access-log template, None when it writes no access log; UsageError when it is no text."""
-    settings = _get(stage, "accessLogSettings")
+    settings = member(stage, "accessLogSettings")
     if settings is None:
         return None
     if not isinstance(settings, Mapping):
         raise UsageError(f"{label}: accessLogSettings is no object")
-    text = _get(settings, "format")
+    text = member(settings, "format")
     if text is None or text == "":
         return None
     if not isinstance(text, str):
@@ -260,17 +260,17 @@ def _unique(formats: Sequence[Format]) -> list[Format]:
     return out
 
 
-def _get(mapping: Mapping[str, object], name: str) -> object:
+def member(mapping: Mapping[str, object], name: str) -> object:
     """`stages` (v1) or `Stages` (v2)."""
     return mapping.get(name, mapping.get(name[0].upper() + name[1:]))
 
 
-def _string(mapping: Mapping[str, object], name: str) -> str | None:
-    value = _get(mapping, name)
+def string(mapping: Mapping[str, object], name: str) -> str | None:
+    value = member(mapping, name)
     return value if isinstance(value, str) and value else None
 
 
-def _maps(value: object) -> list[Mapping[str, object]]:
+def maps(value: object) -> list[Mapping[str, object]]:
     if isinstance(value, Mapping):  # the answer of a call, as it came
         value = value.get("items", value.get("item", value.get("Items")))
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from gatewatch.cli.patches import FORMS, patch
 from gatewatch.cli.root import Command, Ui, pass_ui
+from gatewatch.cli.signal import lines
 from gatewatch.cli.terminal import safe
-from gatewatch.errors import GatewatchError
+from gatewatch.errors import GatewatchError, UsageError
 
 if TYPE_CHECKING:
+    from gatewatch.cli.signal import Diagnosis
     from gatewatch.settings import Settings
 
 NAMES = ("gatewatch", "ingest", "detect", "alerts", "dashboard")
@@ -37,17 +41,69 @@ class Check:
     hint: str = ""
 
 
-@click.command(cls=Command, examples=("gatewatch doctor",))
+@click.command(
+    cls=Command,
+    examples=(
+        "gatewatch doctor                                        # this installation, and what each stage lets us see",
+        "gatewatch doctor --inventory inventory.json             # the stages of a file",
+        "gatewatch doctor --stage a1b2c3d4e5/prod --patch cli    # the change that lets every detector see",
+    ),
+)
+@click.option("--inventory", metavar="FILE", help="Stages of this document instead of the store's.")
+@click.option("--stage", metavar="API/STAGE", help="Only this stage.")
+@click.option("--patch", "form", type=click.Choice(FORMS), help="Print the recommended log format as a change.")
+@click.option("--requests-per-month", type=click.FloatRange(min=0), help="For the cost; default: what the store saw.")
+@click.option("--format", "out", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @pass_ui
-def command(ui: Ui) -> int:
-    """Check names, settings, data directory, disk space and schema. Exit 3 when something will not work."""
+def command(
+    ui: Ui, inventory: str | None, stage: str | None, form: str | None, requests_per_month: float | None, out: str
+) -> int:
+    """Check this installation, and say of each stage what its access log lets every detector see.
+
+    Exit 3 when something will not work.
+    """
     settings = ui.settings()
     checks = [*names(importlib.metadata.packages_distributions()), *data_dir(settings.data_dir), *schema(settings)]
-    for check in checks:
-        click.echo(safe(f"{check.level:<5} {check.text}"))
-        if check.hint:
-            ui.hint(check.hint)
-    return 3 if any(check.level == "fail" for check in checks) else 0
+    failed = any(check.level == "fail" for check in checks)
+    if form is None and out == "text":
+        for check in checks:
+            click.echo(safe(f"{check.level:<5} {check.text}"))
+            if check.hint:
+                ui.hint(check.hint)
+    found = [] if failed and inventory is None else _stages(settings, inventory, requests_per_month)
+    if stage is not None:
+        found = [one for one in found if stage in {f"{one.log.api}/{one.log.stage}", f"{one.log.name}/{one.log.stage}"}]
+        if not found:
+            raise UsageError(f"no stage {stage} is known; write API/STAGE as `gatewatch doctor` lists them")
+    if form is not None:
+        for one in found:
+            for line in patch(form, one.log, one.template).split("\n"):
+                click.echo(safe(line))
+    elif out == "json":
+        told = [{"level": check.level, "text": check.text, "hint": check.hint} for check in checks]
+        click.echo(
+            json.dumps({"schema_version": 1, "checks": told, "stages": [one.to_json() for one in found]}, indent=2)
+        )
+    else:
+        for one in found:
+            click.echo()
+            for line in lines(one):
+                click.echo(safe(line))
+    return 3 if failed else 0
+
+
+def _stages(settings: Settings, path: str | None, requests: float | None) -> list[Diagnosis]:
+    from gatewatch.cli.signal import diagnoses, known_stages
+
+    known: tuple[Any, Any, Any] = ({}, {}, {})
+    if settings.database_url is not None or (settings.data_dir / "state.db").exists():
+        known = known_stages(settings)
+    document, rates, coverage = known
+    if path is not None:
+        from ingest.documents import read_inventory
+
+        document = read_inventory(path)
+    return diagnoses(document, rates=rates, coverage=coverage, requests=requests)
 
 
 def names(owners: Mapping[str, Sequence[str]]) -> Iterator[Check]:
