@@ -55,6 +55,10 @@ class Senders:
         """Alerts that got through so far."""
         return self._sent
 
+    def use(self, channels: Mapping[str, Channel]) -> None:
+        """From now on these channels: the configuration has changed."""
+        self._channels = channels
+
     def kick(self) -> None:
         """Start a thread for each channel that has something to send and no thread; returns at once."""
         with self._state.read() as session:
