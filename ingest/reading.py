@@ -23,6 +23,7 @@ RATIO_LIMIT = 400
 """Most bytes out of one compressed byte in, looked at once 64 MiB have come out: logs reach 30, bombs 1,000."""
 
 _CHUNK = 1 << 20
+_GZIP_CHUNK = 8 << 20  # most objects in one go: what comes out is one text, which nobody has to put together
 _INFLATE_ERRORS = (cast("type[Exception]", isal_zlib.error), zlib.error)
 _NESTING = 3
 
@@ -75,7 +76,7 @@ def _behind(chunks: Iterator[bytes], skip: int) -> Iterator[bytes]:
 
 def _gunzip_file(path: str, name: str) -> Iterator[bytes]:
     with open(path, "rb") as handle:
-        yield from _gunzip(iter(lambda: handle.read(_CHUNK), b""), name)
+        yield from _gunzip(iter(lambda: handle.read(_GZIP_CHUNK), b""), name)
 
 
 def _utf16_file(path: str, name: str) -> Iterator[bytes]:

@@ -20,7 +20,7 @@ Ints = npt.NDArray[np.int64]
 _ROOM = 1 << 36
 """Numbers of key combinations stay below it, so that a number of minutes goes on top within 64 bits."""
 
-_SLICES = 5_000
+_SLICES = 15_000
 
 
 def order_codes(table: pa.Table) -> Ints:

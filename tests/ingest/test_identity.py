@@ -4,7 +4,9 @@ from hypothesis import strategies as st
 
 from ingest.identity import SeenSet
 
-BATCHES = st.lists(st.lists(st.integers(0, 40), max_size=20), max_size=12)
+# Some with the same leading bits, some with others (see identity._BITS).
+IDENTITIES = st.tuples(st.integers(0, 6), st.integers(0, 6)).map(lambda parts: (parts[0] << 58) + parts[1])
+BATCHES = st.lists(st.lists(IDENTITIES, max_size=20), max_size=12)
 
 
 @given(BATCHES)
