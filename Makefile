@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test lint clean lock venv browser slow-clients bench-ingest bench-detect bench-simulate bench-push kill-test
+.PHONY: help demo test lint clean lock venv browser slow-clients fuzz-api audit sbom bench-ingest bench-detect bench-simulate bench-push kill-test
 
 help:
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -51,6 +51,18 @@ alert-kill-test: $(STAMP) ## alerts: 200 kills, two workers with faults on Postg
 
 slow-clients: $(STAMP) ## 1,000 slow connections of each kind: still alive, and each dropped in time
 	$(BIN)/python -m bench.slow
+
+fuzz-api: $(STAMP) ## Schemathesis over the whole API of a server with data in it, and as a stranger
+	$(BIN)/python -m bench.fuzz_api $(FUZZ)
+
+audit: $(STAMP) ## known vulnerabilities of what is pinned; exit 3: could not tell (it asks PyPI)
+	$(BIN)/python -m bench.audit
+
+sbom: $(STAMP) ## dist/sbom.cdx.json: what an installation consists of, in CycloneDX
+	@mkdir -p dist
+	@$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible \
+		--output-format JSON --output-file dist/sbom.cdx.json 2>/dev/null
+	@echo "dist/sbom.cdx.json"
 
 lock: ## re-pin the dependencies (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock -q

@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 
 import orjson
 from fastapi import HTTPException, Request
-from pydantic import AfterValidator, BaseModel
+from pydantic import AfterValidator, BaseModel, BeforeValidator
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -46,13 +46,20 @@ def _whole_characters(value: JSON) -> JSON:
     return value
 
 
+def _written(value: object) -> object:
+    """Only text with a date: a bare number could be seconds, milliseconds or a typing error."""
+    if isinstance(value, str) and "-" not in value[1:]:
+        raise ValueError("a time is written like 2026-06-09T12:00:00Z")
+    return value
+
+
 def _aware(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("a time needs its zone, for example 2026-06-09T12:00:00Z (a + in a URL is written %2B)")
     return value
 
 
-Instant = Annotated[datetime, AfterValidator(_aware)]
+Instant = Annotated[datetime, BeforeValidator(_written), AfterValidator(_aware)]
 
 
 class Problem(BaseModel):

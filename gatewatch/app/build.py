@@ -32,7 +32,7 @@ from gatewatch.app.pages import Pages
 from gatewatch.privacy import privacy_of
 from gatewatch.settings import Settings
 
-_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
 def build_app(settings: Settings) -> FastAPI:

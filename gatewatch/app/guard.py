@@ -123,8 +123,9 @@ def _refusal(method: str, path: str, headers: Headers) -> tuple[int, str] | None
         return None
     if _foreign(headers):
         return 403, "the request comes from another site"
-    # Other methods than POST need our leave (CORS) before a browser sends them for another site.
-    body = method == "POST" or length != "0" or "transfer-encoding" in headers
+    # Other methods than POST, and tokens, need our leave (CORS) before a browser sends them for another site.
+    simple = method == "POST" and "authorization" not in headers
+    body = simple or length != "0" or "transfer-encoding" in headers
     kind = headers.get("content-type", "").split(";")[0].strip().lower()
     if body and kind != (_FORM if path in FORM_PATHS else "application/json"):
         return 415, "the body must be application/json"

@@ -48,7 +48,8 @@ class Pages:
         elif scope["method"] in {"GET", "HEAD"}:
             await self._app({**scope, "method": "GET", "path": "/", "raw_path": b"/"}, receive, send)
         else:
-            await problem(404, "nothing takes this request")(scope, receive, send)
+            refused = problem(405, f"{scope['method']} is not possible here", headers={"Allow": "GET, HEAD"})
+            await refused(scope, receive, send)
 
     async def warm(self) -> None:
         """Ask for the index once: only then does Dash know its files and callbacks."""

@@ -174,7 +174,11 @@ def test_nothing_hides_behind_odd_spellings(site: Site, asker: str) -> None:
 def test_wrong_methods_tell_nobody_anything(site: Site) -> None:
     for method in ("OPTIONS", "TRACE", "PUT", "PROPFIND", "HEAD"):
         assert site.clients["nobody"].request(method, "/api/v1/users").status_code == 401
-    assert site.clients["token read"].request("TRACE", "/api/v1/users").status_code in {404, 405}
+    token = site.clients["token read"]
+    for method, path in (("TRACE", "/api/v1/users"), ("POST", "/api/v1/blind"), ("TRACE", "/healthz"), ("PUT", "/")):
+        answer = token.request(method, path)
+        assert answer.status_code == 405, path
+        assert "GET" in answer.headers["Allow"], path
 
 
 def test_the_description_names_the_role_of_each_operation(site: Site) -> None:

@@ -87,6 +87,9 @@ def test_a_time_without_zone_is_refused_and_says_what_to_write(client: TestClien
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
     body = answer.json()
     assert body["detail"].startswith("since: a time needs its zone")
+    number = client.get("/api/v1/findings", params={"since": "1780000000"})
+    assert number.status_code == 422
+    assert number.json()["detail"].startswith("since: a time is written like")
     assert set(body) == {"type", "title", "status", "detail", "errors"}
 
 
