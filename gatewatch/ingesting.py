@@ -10,8 +10,8 @@ import hashlib
 import os
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from gatewatch.errors import SourceError
@@ -27,6 +27,7 @@ from gatewatch.store.batches import (
     sweep_expired,
 )
 from gatewatch.store.state import State
+from ingest.engine import Chosen
 from ingest.files import LogFile, Piece, group, split
 from ingest.inputs import STDIN, inputs
 from ingest.pool import Repetitions, run
@@ -72,29 +73,63 @@ def ingest_paths(
         todo = [file for file in found.files if starts[file.name] is not None]
         result.passed_over = len(found.files) - len(todo)
         places = {name: start for name, start in starts.items() if start is not None}
-        if progress is not None:
-            progress.total(sum(file.size - places[file.name].offset * (file.kind == "plain") for file in todo))
-        run_ = _Run(state, source, result, progress, {name: place.lines for name, place in places.items()})
-        pieces: Iterator[Piece] = (
-            piece for file in todo for piece in split(file, start=places[file.name].offset, growing=True)
-        )
+        pieces = (piece for file in todo for piece in split(file, start=places[file.name].offset, growing=True))
         chosen = chosen_formats(log_format, inventory, result.guessed.append)
-        config = Config(hash_key(state.settings), chosen, LakeWriter(state.lake.root))
-        count = workers_for(todo, workers or state.settings.workers)
-        try:
-            for done in run(
-                run_.tasks(group(pieces)),
-                config,
-                workers=count,
-                repetitions=Repetitions(Kept(state)),
-                told=run_.told,
-            ):
-                run_.commit(done)
-        finally:
-            run_.abandon()
+        _read(state, source, result, todo, pieces, places, chosen, _file_place, workers, progress)
+    return result
+
+
+def ingest_objects(
+    state: State,
+    files: Sequence[LogFile],
+    begun: Mapping[str, Position],
+    *,
+    source: str,
+    inventory: Mapping[str, object] | None = None,
+) -> IngestResult:
+    """Read local copies of immutable objects, each a stream that is called by the file's name.
+
+    begun: what is known of each: its offset and lines are gone on from, size and fingerprint are kept.
+    """
+    result = IngestResult()
+    places = {file.name: _Place(begun[file.name].offset, begun[file.name].lines) for file in files}
+    pieces = (piece for file in files for piece in split(file, start=places[file.name].offset))
+    chosen = chosen_formats(None, inventory, result.guessed.append)
+
+    def place(piece: Piece, lines: int) -> tuple[str, Position]:
+        end = piece.file.size if piece.end is None else piece.end
+        return piece.file.name, replace(begun[piece.file.name], offset=end, lines=lines, done=piece.last)
+
+    _read(state, source, result, files, pieces, places, chosen, place, 0, None)
+    return result
+
+
+def _read(
+    state: State,
+    source: str,
+    result: IngestResult,
+    files: Sequence[LogFile],
+    pieces: Iterable[Piece],
+    places: Mapping[str, _Place],
+    chosen: Chosen,
+    place: Callable[[Piece, int], tuple[str, Position]],
+    workers: int,
+    progress: Progress | None,
+) -> None:
+    """Read the pieces and commit them in their order. place: of a piece and the lines up to its end."""
+    if progress is not None:
+        progress.total(sum(file.size - places[file.name].offset * (file.kind == "plain") for file in files))
+    run_ = _Run(state, source, result, progress, {name: one.lines for name, one in places.items()}, place)
+    config = Config(hash_key(state.settings), chosen, LakeWriter(state.lake.root))
+    count = workers_for(files, workers or state.settings.workers)
+    tasks = run_.tasks(group(pieces))
+    try:
+        for done in run(tasks, config, workers=count, repetitions=Repetitions(Kept(state)), told=run_.told):
+            run_.commit(done)
+    finally:
+        run_.abandon()
     result.accounting.add(run_.files.values())
     result.errors += [text for file, count in run_.files.items() if (text := count.unreadable(file))]
-    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,10 +261,10 @@ def _digest(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()[:24]
 
 
-def _position(piece: Piece, lines: int) -> Position:
+def _file_place(piece: Piece, lines: int) -> tuple[str, Position]:
     file = piece.file
     end = file.size if piece.end is None else piece.end
-    return Position(end, lines, file.size, file.mtime_ns, piece.last, _fingerprint(file.path, end))
+    return _stream(file), Position(end, lines, file.size, file.mtime_ns, piece.last, _fingerprint(file.path, end))
 
 
 class _Run:
@@ -242,8 +277,9 @@ class _Run:
         result: IngestResult,
         progress: Progress | None,
         lines: Mapping[str, int],
+        place: Callable[[Piece, int], tuple[str, Position]],
     ) -> None:
-        """lines: file -> how many of its lines were read before."""
+        """lines: file -> how many of its lines were read before. place: see _read."""
         self.state = state
         self.source = source
         self.result = result
@@ -252,6 +288,7 @@ class _Run:
         self.open: dict[int, str] = {}
         self.files: dict[str, FileCount] = {}
         self.lines = dict(lines)
+        self.place = place
         self._renewed = time.monotonic()
 
     def tasks(self, groups: Iterable[list[Piece]]) -> Iterator[Task]:
@@ -282,20 +319,12 @@ class _Run:
                 piece.file.name: self.lines.get(piece.file.name, 0) if piece.offset or piece.skip else 0
                 for piece in done.task.pieces
             }
-            positions = {
-                piece.file: _position(piece, before[piece.file.name] + lines[piece.file.name])
-                for piece in done.task.pieces
-                if piece.file.name in lines
-            }
-            commit_result(
-                self.state,
-                batch,
-                done,
-                {_stream(file): position for file, position in positions.items()},
-                now=datetime.now(UTC),
-                before=before,
+            ends = {name: before[name] + count for name, count in lines.items()}
+            positions = dict(
+                self.place(piece, ends[piece.file.name]) for piece in done.task.pieces if piece.file.name in lines
             )
-            self.lines.update({file.name: position.lines for file, position in positions.items()})
+            commit_result(self.state, batch, done, positions, now=datetime.now(UTC), before=before)
+            self.lines.update(ends)
             for path, count in done.files.items():
                 self.files.setdefault(path, FileCount()).add(count)
             self.result.batches += 1

@@ -23,8 +23,8 @@ from gatewatch.delivering import Senders, holder_name
 from gatewatch.errors import GatewatchError, LeaseLost
 from gatewatch.evaluating import evaluate
 from gatewatch.evidencing import with_cards
+from gatewatch.following import Follower, follower_of
 from gatewatch.housekeeping import keep_house
-from gatewatch.ingesting import ingest_paths
 from gatewatch.records import iso
 from gatewatch.secretrefs import dereferenced
 from gatewatch.settings import Settings
@@ -154,17 +154,23 @@ def deliver(state: State, settings: Settings, now: datetime) -> int:
     return senders.sent
 
 
-def follow(state: State, settings: Settings) -> int:  # noqa: ARG001  the store has them
-    """Ingest what is new in the registered folders; how many lines were accepted."""
+def follow(state: State, settings: Settings, follower: Follower | None = None) -> int:
+    """Keep what is new in the registered sources; how many lines were accepted. One is looked at once at a time."""
     with state.read() as session:
         followed = [source for source in sources(session) if source.follow]
     accepted = 0
     inventory = known_inventory(state) if followed else None
+    looking = follower or follower_of(state, settings)
     for source in followed:
-        result = ingest_paths(state, [source.location], source=source.name, inventory=inventory)
-        accepted += result.accounting.accepted
-        for error in result.errors:
+        with held(state, f"source {source.name}", holder_name(), settings.lease_seconds) as epoch:
+            if epoch is None:
+                continue
+            looked = looking.look(source, datetime.now(UTC), inventory)
+        accepted += looked.accepted
+        for error in looked.errors:
             log.warning("a source failed", extra={"source": source.name, "reason": error})
+    if follower is None:
+        looking.close()
     return accepted
 
 
@@ -203,7 +209,7 @@ class _Worker:
         self._settings = settings
         self._stop = stop
         self._holder = holder_name()
-        self._config = load_alert_config(settings)
+        self._follower = follower_of(state, settings)
         self._senders = Senders(
             state, configured_channels(settings), holder=self._holder, clock=lambda: datetime.now(UTC), stop=stop
         )
@@ -224,7 +230,10 @@ class _Worker:
         self._claimed("tick", self._settings.tick_seconds, run)
 
     def follow(self) -> None:
-        self._claimed("follow", self._settings.follow_seconds, lambda: follow(self._state, self._settings))
+        def look() -> None:
+            follow(self._state, self._settings, self._follower)
+
+        self._claimed("follow", self._settings.follow_seconds, look)
 
     def house(self) -> None:
         def keep() -> None:
@@ -235,10 +244,6 @@ class _Worker:
     def deliver(self) -> None:
         def send() -> None:
             route(self._state, self._settings, datetime.now(UTC))
-            config = load_alert_config(self._settings)
-            if config is not self._config:
-                self._senders.use(configured_channels(self._settings))
-                self._config = config
             self._senders.kick()
 
         self._noted("deliver", send)
@@ -252,6 +257,7 @@ class _Worker:
     def end(self) -> None:
         """Let alerts that are on their way arrive. What is not sent by then another worker repeats, with its key."""
         self._senders.join(SEND_SECONDS)
+        self._follower.close()
 
     def _claimed(self, job: str, every_s: int, run: Callable[[], object]) -> None:
         """Run the job unless another worker has this time of it."""

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from gatewatch.errors import GatewatchError, LeaseLost, StoreError
 from gatewatch.hashkey import hash_key
 from gatewatch.keeping import Kept, LakeWriter, commit_result
-from gatewatch.store.batches import Position, abandon_batch, lease_batch, sweep_expired
+from gatewatch.store.batches import Position, abandon_batch, lease_batch, note_checkpoints, sweep_expired
 from gatewatch.store.inventories import current_digests, current_inventory
 from gatewatch.store.pushes import known_pushes
 from gatewatch.store.state import State
@@ -55,6 +55,7 @@ class Delivery:
     source, file: what the accounting calls them. text: lines; events: what was wrapped (envelopes, pages).
     key: by which the same delivery is known when it comes again; None: by its requests only.
     checkpoints: places that move in the same transaction. place: a path-like text that hints at an API.
+    covered: intervals that the source has delivered whole; None: from the first to the last of its lines.
     """
 
     source: str
@@ -63,7 +64,7 @@ class Delivery:
     events: Unwrapped | None = None
     key: str | None = None
     checkpoints: Mapping[str, Position] = field(default_factory=dict)
-    covered: Sequence[tuple[datetime, datetime]] = ()
+    covered: Sequence[tuple[datetime, datetime]] | None = None
     place: str = ""
 
     @property
@@ -132,13 +133,17 @@ class Taker:
     def _commit(self, deliveries: Sequence[Delivery]) -> Taken:
         self._kept.look()
         source = deliveries[0].source
+        blocks = list(_blocks(deliveries))
+        if not blocks and all(one.key is None for one in deliveries):
+            self._note(deliveries)
+            return Taken()
         self._number += 1
         batch = lease_batch(self._state, source, self._holder)
         self._kept.mine(batch.id)
         task = Task(self._number, (), batch.id, source)
         result = Result(task)
         try:
-            for number, block in enumerate(_blocks(deliveries)):
+            for number, block in enumerate(blocks):
                 chosen = replace(self._config.chosen, hint=hint_of(deliveries[0].place, self._apis))
                 take_block(
                     self._engine,
@@ -151,8 +156,9 @@ class Taker:
                     lambda asked: self._repetitions.ask(task.number, asked),
                     _nothing,
                 )
-            covered = [interval for one in deliveries for interval in one.covered]
-            result.covered = covered or result.covered
+            told = [one.covered for one in deliveries if one.covered is not None]
+            if len(told) == len(deliveries):
+                result.covered = [interval for several in told for interval in several]
             commit_result(
                 self._state,
                 batch.id,
@@ -171,6 +177,12 @@ class Taker:
         for count in result.files.values():
             whole.add(count)
         return Taken(whole)
+
+    def _note(self, deliveries: Sequence[Delivery]) -> None:
+        """Places and coverage without a line: no batch is needed for them."""
+        places = {stream: place for one in deliveries for stream, place in one.checkpoints.items()}
+        covered = [interval for one in deliveries for interval in one.covered or ()]
+        note_checkpoints(self._state, deliveries[0].source, places, datetime.now(UTC), coverage=covered)
 
 
 def _blocks(deliveries: Sequence[Delivery]) -> Iterator[Block]:

@@ -19,12 +19,11 @@ from gatewatch.errors import SourceError
 from gatewatch.frames import REQUESTS
 from ingest.beside import no_access_log
 from ingest.block import Block, Origin, Rows, Text, block_of
-from ingest.engine import Engine
+from ingest.engine import Chosen, Engine, Reading
 from ingest.envelopes import Unwrapped, is_envelope, joined, unwrap
 from ingest.files import Piece
 from ingest.formats.infer import describe
 from ingest.formats.shapes import csv_header
-from ingest.outcome import Chosen, Reading
 from ingest.prefixes import unprefixed
 from ingest.reading import texts
 from ingest.rollup import ROLLUP_COLUMNS, Question, question, roll, without
@@ -246,10 +245,12 @@ def _block(path: str, line: int, offset: int, text: Text) -> Block:
 def work(engine: Engine, config: Config, task: Task, ask: Ask, told: Callable[[int, int, int], None]) -> Result:
     """Do a task. told(bytes, lines, accepted) after each block. SourceError of a lone file becomes its error."""
     result = Result(task)
+    lost: set[str] = set()
 
     def failed(file: str, reason: str) -> None:
         result.errors.append(reason)
         result.files.pop(file, None)
+        lost.add(file)
 
     number = 0
     heads = heads_of(task.pieces)
@@ -258,7 +259,8 @@ def work(engine: Engine, config: Config, task: Task, ask: Ask, told: Callable[[i
             if number == 0 and not heads and (head := csv_head(block.raw(0) if len(block) else b"")):
                 heads = (head,)
             for piece in task.pieces if number == 0 else ():
-                result.files.setdefault(piece.file.name, FileCount())
+                if piece.file.name not in lost:  # else it would count as read
+                    result.files.setdefault(piece.file.name, FileCount())
             chosen = replace(config.chosen, hint=task.pieces[0].file.hint, heads=heads)
             take_block(engine, config, chosen, task, block, number, result, ask, told)
             number += 1

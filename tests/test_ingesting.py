@@ -133,6 +133,20 @@ def test_a_file_that_fails_leaves_nothing_behind_and_is_tried_again(state: State
     assert stored(state) == 20
 
 
+def test_a_broken_file_beside_whole_ones_is_not_taken_for_read(state: State, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    write(folder / "a.log.gz", range(50))
+    broken = write(folder / "b.log.gz", range(50, 100))
+    content = broken.read_bytes()
+    broken.write_bytes(content[:-9])
+    for _ in range(2):
+        assert "cut off" in ingest(state, folder).errors[0]
+        assert stored(state) == 50
+    broken.write_bytes(content)
+    assert ingest(state, folder).errors == []
+    assert stored(state) == 100
+
+
 def test_an_interrupt_gives_the_leases_back(state: State, tmp_path: Path) -> None:
     class Impatient:
         def total(self, size: int) -> None:

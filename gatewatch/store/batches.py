@@ -69,6 +69,7 @@ __all__ = [
 ]
 
 MAX_NAME = 256
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,10 +239,22 @@ def sweep_expired(state: State) -> int:
     return len(abandoned)
 
 
-def note_checkpoints(state: State, source: str, positions: Mapping[str, Position], now: datetime) -> None:
-    """Remember how far streams were read, when nothing of them has to be read: they have another name now."""
-    if positions:
-        state.run(lambda session: _move_checkpoints(session, source, "", positions, now))
+def note_checkpoints(
+    state: State,
+    source: str,
+    positions: Mapping[str, Position],
+    now: datetime,
+    *,
+    coverage: Sequence[tuple[datetime, datetime]] = (),
+) -> None:
+    """Remember how far streams were read when nothing was in them, or they were read under another name."""
+
+    def note(session: Session) -> None:
+        _move_checkpoints(session, source, "", positions, now)
+        add_coverage(session, source, "", list(coverage))
+
+    if positions or coverage:
+        state.run(note)
 
 
 def batch_state(state: State, batch_id: str) -> str | None:
@@ -257,11 +270,16 @@ def checkpoint(state: State, source: str, stream: str) -> Position | None:
         return None if row is None else _position(row)
 
 
-def checkpoints(state: State, source: str) -> dict[str, Position]:
-    """Stream -> where to go on with it."""
+def checkpoints(state: State, source: str, streams: Sequence[str] | None = None) -> dict[str, Position]:
+    """Stream -> where to go on with it. streams: only these."""
+    question = select(CheckpointRow).where(CheckpointRow.source == source)
     with state.read() as session:
-        rows = session.scalars(select(CheckpointRow).where(CheckpointRow.source == source))
-        return {row.stream: _position(row) for row in rows}
+        if streams is None:
+            return {row.stream: _position(row) for row in session.scalars(question)}
+        keys = [key_of(source, stream) for stream in streams]
+        parts = (keys[begin : begin + _AT_ONCE] for begin in range(0, len(keys), _AT_ONCE))
+        found = [row for part in parts for row in session.scalars(question.where(CheckpointRow.id.in_(part)))]
+        return {row.stream: _position(row) for row in found}
 
 
 def _position(row: CheckpointRow) -> Position:

@@ -17,18 +17,19 @@ from gatewatch.store.base import Base as Base
 from gatewatch.store.base import BigId
 from gatewatch.store.columns import Json
 
-SCHEMA = "0007"
+SCHEMA = "0008"
 """The newest migration: what this program writes."""
 
 
 class SourceRow(Base):
-    """A place that logs come from, registered by a person."""
+    """A place that logs come from, registered by a person. options: what its kind takes (JSON object)."""
 
     __tablename__ = "source"
     name: Mapped[str] = mapped_column(primary_key=True)
     kind: Mapped[str]
     location: Mapped[str]
     follow: Mapped[bool]
+    options: Mapped[JSON] = mapped_column(Json())
     created_at: Mapped[datetime]
 
 

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import cast
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from gatewatch.records import JSON
 from gatewatch.store.models import BatchRow, FileOutcomeRow, RejectCountRow, SegmentRow, SourceRow
 from gatewatch.store.state import State, db_now
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """follow: the worker looks for new data there by itself."""
+    """follow: the worker looks for new data there by itself. options: what its kind takes."""
 
     name: str
     kind: str
     location: str
     follow: bool
     created_at: datetime
+    options: Mapping[str, JSON] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,9 @@ class SourceAccount:
     last_commit_at: datetime | None = None
 
 
-def register_source(state: State, name: str, kind: str, location: str, follow: bool) -> None:
+def register_source(
+    state: State, name: str, kind: str, location: str, follow: bool, options: Mapping[str, JSON] | None = None
+) -> None:
     """Add a source, or change the one of this name."""
     if not 0 < len(name) <= 256:
         raise ValueError("a source's name has 1 to 256 characters")
@@ -51,15 +57,23 @@ def register_source(state: State, name: str, kind: str, location: str, follow: b
         if row is None:
             row = SourceRow(name=name, created_at=db_now(session))
             session.add(row)
-        row.kind, row.location, row.follow = kind, location, follow
+        row.kind, row.location, row.follow, row.options = kind, location, follow, dict(options or {})
 
     state.run(register)
+
+
+def remove_source(session: Session, name: str) -> bool:
+    """Look at a source no more; False when there is none of this name. Its lines and places stay."""
+    row = session.get(SourceRow, name)
+    if row is not None:
+        session.delete(row)
+    return row is not None
 
 
 def sources(session: Session) -> list[Source]:
     """All registered sources, by name."""
     return [
-        Source(row.name, row.kind, row.location, row.follow, row.created_at)
+        Source(row.name, row.kind, row.location, row.follow, row.created_at, cast(dict[str, JSON], row.options))
         for row in session.scalars(select(SourceRow).order_by(SourceRow.name))
     ]
 
