@@ -31,6 +31,7 @@ _STANDING = frozenset({"unused", "shadow", "zombie", "dead", "unproven"})
 """What stands for weeks has nothing to do with what happens meanwhile."""
 
 _ROOTS = frozenset({"authorizer_outage", "misconfiguration", "signing_key_rotation"})
+_SILENT = frozenset({"live_outage", "taken_offline", "only_health_checks", "only_scanners", "no_longer_called"})
 _CAMPAIGNS = frozenset({"password_spray", "credential_stuffing", "account_takeover", "distributed", "brute_force"})
 _OFFENDERS = frozenset({"over_plan", "noisy_neighbour", "retry_storm", "address_rotation", "slow_ramp"})
 
@@ -88,6 +89,8 @@ def _united(findings: Sequence[Finding]) -> Entities:
 
 def _rank(finding: Finding) -> float:
     """Nearer the root first."""
+    if _back_end_failed(finding):
+        return -1  # an authorizer that calls the same back end fails with it
     if finding.subtype in _ROOTS:
         return 0
     if finding.subtype == "timeout_29s":
@@ -104,6 +107,11 @@ def _rank(finding: Finding) -> float:
     # Offenders before their victims.
     late = 0.5 if finding.subtype == "shared_limit" else 0.0
     return order[finding.kind] + late + (6 if finding.subtype in _STANDING or finding.subtype == "path_probing" else 0)
+
+
+def _back_end_failed(finding: Finding) -> bool:
+    """Is it an outage in which most of what failed got through to the back end?"""
+    return finding.kind is Kind.DEAD_API and finding.evidence.facts.get("in_the_back_end") is True
 
 
 def _overlap(one: Finding, two: Finding, slack: timedelta = SLACK) -> bool:
@@ -142,10 +150,12 @@ def _explains_here(root: Finding, symptom: Finding) -> bool:
         return root.cause is symptom.cause or _near(root, symptom)
     if root.kind is Kind.DEAD_API:
         # Nothing gets through: whatever is odd from then on is part of it, but for those who attack.
+        if root.route is not None and symptom.route != root.route and not _near(root, symptom):
+            return False  # one route is silent, and later something happens to others
         began = symptom.start >= root.start - TOGETHER
         return began and (symptom.subtype not in CALLERS or symptom.kind is Kind.THROTTLING_ABUSE)
     if symptom.kind is Kind.DEAD_API:
-        return root.subtype in _ROOTS
+        return root.subtype in _ROOTS and not _back_end_failed(symptom)
     if symptom.kind is Kind.LATENCY_OUTLIER:
         return _near(root, symptom) and (root.cause is not Cause.CLIENT or root.kind is Kind.THROTTLING_ABUSE)
     return _same_callers(root, symptom) or (root.cause is symptom.cause and _near(root, symptom))
@@ -198,7 +208,7 @@ def _explains_by_data(root: Finding, symptom: Finding) -> bool:
     """Delivery that fails for many stages at once is one thing; a silence that only the logs show is its symptom."""
     if root.kind is symptom.kind:
         return root.subtype == symptom.subtype and root.region == symptom.region and _near(root, symptom)
-    if root.subtype != "coverage_low" or symptom.subtype not in {"live_outage", "taken_offline"}:
+    if root.subtype != "coverage_low" or symptom.subtype not in _SILENT:
         return False
     stages, share = root.evidence.facts.get("stages"), root.evidence.facts.get("coverage")
     here = (symptom.account, symptom.region, symptom.api, symptom.stage)

@@ -40,6 +40,12 @@ LONG_MINUTES = 26 * 60
 """A silence that began in a quiet hour may be a holiday: it must outlast a day."""
 
 TRUSTED_MINUTES = 30.0
+LEAST_FAILED, FAILED_A_MINUTE = 8.0, 3.0
+FAILED_NATS = 6.0
+"""Failures in a row that are worth a word, how many of one minute count, and the nats beyond the budget's that they
+must be worth: failures come in runs, as the same caller tries again."""
+
+FAIL_HALF_LIFE = 4 * 1440.0
 RESUMED = 0.3
 GONE = 0.06
 """A stage is as good as silent below this share of what was expected."""
@@ -48,6 +54,9 @@ BACK = 5
 """Minutes by which an end may lie before the minute that shows it."""
 
 RELEARN = 7 * 1440
+HUSHED_MINUTES, HUSHED_DAYS = 6 * 60, 8
+"""Silences up to this length may be the caller's new habit; how long that is believed if nobody comes."""
+
 TOLD = 8.0
 WAIT_MINUTES = 15
 LONGEST_WAIT = 120
@@ -61,7 +70,10 @@ HOUR_PARTS = 60 // PART
 class Silence:
     """State: counts of good answers, and since when there was none."""
 
-    _arrays = ("last", "missed", "rate", "gap", "gap_now", "errors", "level", "parts", "part", "beside")
+    _arrays = (
+        *("last", "missed", "rate", "gap", "gap_now", "errors", "level", "parts", "part", "beside"),
+        *("odds", "odds_now", "streak", "run", "run_now", "hushed"),
+    )
 
     def __init__(self, budget: float) -> None:
         self.counting = Counting(low=True, lowest=0.3, highest=3.0)
@@ -76,6 +88,18 @@ class Silence:
         self.part: Floats = np.zeros((0, 2 * HOUR_PARTS))
         self.beside: Floats = np.zeros((0, TAIL, 2))
         """Of stages: monitors' calls and calls to nothing, of the last minutes."""
+        self.odds: Floats = np.zeros((0, 2))
+        self.odds_now: Floats = np.zeros((0, 2))
+        """Answers with a server error, and all: remembered, and of this chunk."""
+        self.streak: Floats = np.zeros(0)
+        """Failures in a row so far, of each minute no more than FAILED_A_MINUTE."""
+        self.run: Floats = np.zeros(0)
+        self.run_now: Floats = np.zeros(0)
+        """The longest run of failures that ended by itself."""
+        self.hushed: Floats = np.zeros((0, PARTS))
+        """The day (since the epoch) on which a part of the day was silent, and nobody came in it since; 0: none."""
+        self.silences: list[list[int]] = []
+        """Silences that ended in this chunk: row, first minute, the one after the last."""
         self.episodes: dict[int, Episode] = {}
         self.done: list[tuple[int, Episode]] = []
         self.limit = threshold_nats(budget)
@@ -87,6 +111,7 @@ class Silence:
         self.counting.load(state["counting"])
         for name in self._arrays:
             setattr(self, name, codec.unpack(state[name]))
+        self.silences = [list(three) for three in cast(list[list[int]], state["silences"])]
         stored = cast(dict[str, JSON], state["episodes"])
         self.episodes = {int(row): Episode.from_json(episode) for row, episode in stored.items()}
 
@@ -94,6 +119,7 @@ class Silence:
         return {
             "counting": self.counting.dump(),
             **{name: codec.pack(getattr(self, name)) for name in self._arrays},
+            "silences": cast(JSON, self.silences),
             "episodes": {str(row): self.episodes[row].to_json() for row in sorted(self.episodes)},
         }
 
@@ -117,7 +143,9 @@ class Silence:
         beside[rows] = ordinary.beside
         self.beside = np.concatenate([self.beside, beside], axis=1)
         use = np.broadcast_to(block.covered, (total, block.minutes))
-        work = _Work(self, block.first, bad, causes, closes)
+        hung = np.zeros((total, block.minutes))
+        hung[rows] = ordinary.hung
+        work = _Work(self, block.first, bad, hung, causes, closes)
         self.counting.run(block.first, good, use, work.chunk)
         self.beside = np.ascontiguousarray(self.beside[:, -TAIL:])
         changed = [(row, episode) for row, episode in self.episodes.items() if episode.changed] + self.done
@@ -131,6 +159,7 @@ class Ordinary:
     """Calls that somebody makes for their own sake, by stage and by route: neither monitors nor calls to nothing.
 
     good, bad: answers without and with a server error; beside (stages only): calls of monitors, and to nothing.
+    hung (routes only): those of `bad` that were time-outs.
     causes: back-end errors and timeouts, configuration errors, authorizer failures. All (series, minutes).
     """
 
@@ -148,7 +177,8 @@ class Ordinary:
         shape = (len(self.keys), block.minutes)
         self.good, self.bad = np.zeros(shape), np.zeros(shape)
         self.causes, self.beside = np.zeros((*shape, 3)), np.zeros((*shape, 2))
-        n, failed = grid.counts("n"), grid.counts("s5xx")
+        self.hung = np.zeros(shape)
+        n, failed, timeouts = grid.counts("n"), grid.counts("s5xx"), grid.counts("c_backend_timeout")
         names = ("backend_error", "backend_timeout", "config_error", "authorizer_error", "authorizer_timeout")
         told = [grid.counts(*(f"c_{name}" for name in group)) for group in (names[:2], names[2:3], names[3:])]
         for number, key in enumerate(grid.keys):
@@ -156,6 +186,8 @@ class Ordinary:
             if not _asked(key[4]):
                 self.beside[stage, :, 0 if _monitor(key[4]) else 1] += np.maximum(n - failed, 0.0)[number]
                 continue
+            if key in place and key[4] is not None:
+                self.hung[place[key]] += np.minimum(timeouts, failed)[number]
             for row in {stage, place.get(key, stage)}:
                 self.good[row] += np.maximum(n - failed, 0.0)[number]
                 self.bad[row] += failed[number]
@@ -191,8 +223,9 @@ class _Since:
 
 
 class _Work:
-    def __init__(self, silence: Silence, first: int, bad: Floats, causes: Floats, closes: Ints) -> None:
-        self.silence, self.first, self.bad, self.causes, self.closes = silence, first, bad, causes, closes
+    def __init__(self, silence: Silence, first: int, bad: Floats, hung: Floats, causes: Floats, closes: Ints) -> None:
+        self.silence, self.first, self.closes = silence, first, closes
+        self.bad, self.hung, self.causes = bad, hung, causes
 
     def chunk(self, chunk: Chunk) -> Bools:
         silence, counting = self.silence, self.silence.counting
@@ -225,7 +258,9 @@ class _Work:
         length = np.maximum(minutes - last, 1)
         sudden = at_last >= 0.25 * missed / length
         old = (chunk.age >= np.where(single[:, 0], ROUTE_AGE, LEAST_AGE))[:, None]
-        hot = (missed >= need) & (sudden | (length >= LONG_MINUTES)) & old & chunk.use & ~alive
+        streak = self._in_a_row(chunk, reset)
+        failing = self._failing(streak)
+        hot = (failing | (missed >= need) & (sudden | (length >= LONG_MINUTES))) & old & chunk.use & ~alive
         # Not quite silent: a trickle where a stream is expected.
         trickle = (chunk.score >= silence.limit) & (chunk.observed <= GONE * chunk.expected) & old & chunk.use
         trickle &= safe >= 0.6 * chunk.mean
@@ -236,6 +271,9 @@ class _Work:
         if len(before):
             seen = np.where(alive & (before < need), before, 0.0).max(axis=1)
             silence.gap_now = np.maximum(silence.gap_now, seen)
+            calm = ~np.isin(np.arange(len(before)), list(silence.episodes))[:, None]
+            ran = np.concatenate([silence.streak[:, None], streak[:, :-1]], axis=1)
+            silence.run_now = np.maximum(silence.run_now, np.where(alive & calm, ran, 0.0).max(axis=1))
         self._tell(chunk, missed, need, sudden | (length >= LONG_MINUTES), old, alive)
         candidates = set(np.flatnonzero((hot | trickle).any(axis=1)).tolist()) | set(silence.episodes)
         for row in sorted(candidates):
@@ -244,12 +282,48 @@ class _Work:
             self._tell_episodes(silence.watch.minute)
         silence.missed, silence.last = missed[:, -1].copy(), last[:, -1].copy()
         silence.rate, silence.errors = at_last[:, -1].copy(), failed[:, -1].copy()
+        silence.streak = streak[:, -1].copy()
         silence.level = self.level
         self._learn_parts(chunk, chunk.use & ~held & (minutes >= counting.born[:, None]))
+        self._learn_odds(chunk, chunk.use & ~held)
         if (chunk.start + take) % 60 == 0:
             silence.gap = np.maximum(silence.gap * 0.9995, silence.gap_now)
             silence.gap_now = np.zeros_like(silence.gap)
+            silence.run = np.maximum(silence.run * 0.998, silence.run_now)
+            silence.run_now = np.zeros_like(silence.run)
         return held
+
+    def _in_a_row(self, chunk: Chunk, reset: Ints) -> Floats:
+        """Server errors since the last good answer. One route that hangs until its time-out is not dead but slow."""
+        cut = slice(chunk.start - self.first, chunk.start - self.first + chunk.minutes)
+        running = prefix(np.minimum(self.bad[:, cut] - self.hung[:, cut], FAILED_A_MINUTE))
+        row = running[:, 1:] - np.take_along_axis(running, reset, axis=1)
+        return np.asarray(row + np.where(reset == 0, self.silence.streak[:, None], 0.0))
+
+    def _failing(self, row: Floats) -> Bools:
+        """Nothing but server errors since the last good answer, more of them in a row than their usual share gives.
+
+        Each failure in a row is worth the log of their usual share; so a few of them tell more than a silence does.
+        """
+        silence = self.silence
+        share = (silence.odds[:, 0] + 0.5) / (silence.odds[:, 1] + 25.0)
+        worth = row * -np.log(np.minimum(share, 0.9))[:, None]
+        least = np.maximum(LEAST_FAILED, 2.0 * silence.run)[:, None]
+        known = (silence.odds[:, 1] >= 25.0)[:, None]
+        return np.asarray((row >= least) & (worth >= silence.limit + FAILED_NATS) & known)
+
+    def _learn_odds(self, chunk: Chunk, use: Bools) -> None:
+        """Failures and all answers. Nothing of it is used before the chunk has closed."""
+        silence = self.silence
+        low = chunk.start - self.first
+        bad = np.where(use, self.bad[:, low : low + chunk.minutes], 0.0).sum(axis=1)
+        good = np.where(use, chunk.counts, 0.0).sum(axis=1)
+        silence.odds_now = silence.odds_now + np.stack([bad, bad + good], axis=1)
+        stop = chunk.start + chunk.minutes
+        begin, end = chunk_of(stop - 1, silence.counting.first)
+        if end == stop:
+            silence.odds = silence.odds * 0.5 ** ((end - begin) / FAIL_HALF_LIFE) + silence.odds_now
+            silence.odds_now = np.zeros_like(silence.odds_now)
 
     def _tell(self, chunk: Chunk, missed: Floats, need: Floats, abrupt: Bools, old: Bools, alive: Bools) -> None:
         """The conditions of a silence, to whoever watches."""
@@ -291,6 +365,8 @@ class _Work:
             counts, time = self.silence.parts[:, near], self.silence.parts[:, PARTS + near]
             usual = (counts + chunk.mean) / (time + 1.0)
             known = np.where(time >= PART - 1, np.minimum(known, 1.3 * usual), known)
+        # Who came back by himself may stay away at that time of day again, until he is seen in it.
+        known = np.where(self.silence.hushed[:, place] > 0, 0.0, known)
         return np.where(chunk.use, np.rint(known * GRAIN) / GRAIN, 0.0)
 
     def _learn_parts(self, chunk: Chunk, use: Bools) -> None:
@@ -314,11 +390,19 @@ class _Work:
             counts, minutes = silence.part[:, spot], silence.part[:, HOUR_PARTS + spot]
             place = (stop - 1) // 60 * 60 % 1440 // PART + spot
             told = minutes > 0
+            day = (stop - 1) // 1440
+            usual = silence.parts[:, place] / np.maximum(silence.parts[:, PARTS + place], 1.0)
+            over = (counts > 0.5 * usual * minutes) | (day - silence.hushed[:, place] > HUSHED_DAYS)
+            silence.hushed[:, place] = np.where(over, 0.0, silence.hushed[:, place])
             for column, new in ((place, counts), (PARTS + place, minutes)):
                 silence.parts[:, column] = np.where(
                     told, 0.75 * silence.parts[:, column] + new, silence.parts[:, column]
                 )
         silence.part = np.zeros_like(silence.part)
+        for row, first, end in silence.silences:
+            for part in range(first // PART, -(-end // PART)):
+                silence.hushed[row, part % PARTS] = part // PARTS
+        silence.silences = []
 
     def _recent(self, chunk: Chunk) -> Floats:
         """Requests a minute in the hour before the last good answer, or before now where that is sooner."""
@@ -405,6 +489,8 @@ class _Work:
                         first -= 1
                     episode.end = first
                     self._give_back(episode, first)
+                    if first - episode.start <= HUSHED_MINUTES and not episode.facts["errors"]:
+                        silence.silences.append([row, episode.start, first])
                     if len(silence.counting.keys[row]) == 5 and not episode.facts["errors"]:
                         # Whoever came back after so long may do so again: the next time it takes more.
                         silence.gap_now[row] = max(float(silence.gap_now[row]), episode.expected)

@@ -72,8 +72,8 @@ def _outage(silence: Silence, row: int, episode: Episode, context: Context, cloc
         elif strays >= LEFT:
             subtype = "only_scanners"
     left = subtype not in {"taken_offline", "live_outage"}
-    cause = _cause(failing, cast(list[float], episode.facts["kinds"]))
-    cause = Cause.CONFIG_CHANGE if likely else Cause.CLIENT if left else cause
+    cause_seen = _cause(failing, cast(list[float], episode.facts["kinds"]))
+    cause = Cause.CONFIG_CHANGE if likely else Cause.CLIENT if left else cause_seen
     what = "answers only with server errors" if failing else "gets no requests that succeed"
     rate = episode.expected / max(length, 1)
     sentence = (
@@ -105,6 +105,7 @@ def _outage(silence: Silence, row: int, episode: Episode, context: Context, cloc
             "server_errors": errors,
             "minutes": length,
             "longest_gap_expected": round(float(episode.facts["gap"]), 2),
+            "in_the_back_end": failing and cause_seen is Cause.INTEGRATION,
         },
         remedy=(
             "Look at the integration's own logs and at the last deployment; roll back if they began together."

@@ -66,6 +66,22 @@ def test_an_outage_hides_its_latency_errors_and_timeouts() -> None:
     assert (kept.subtype, parts) == ("misconfiguration", {"live_outage"})
 
 
+def test_a_back_end_that_fails_is_the_root_of_an_authorizer_that_fails_with_it() -> None:
+    behind = one(DEAD, "live_outage", Cause.INTEGRATION, at=2, facts={"in_the_back_end": True})
+    door = one(AUTH, "authorizer_outage", Cause.GATEWAY)
+    ((kept, parts),) = joined(behind, door)
+    assert (kept.subtype, parts) == ("live_outage", {"authorizer_outage"})
+    ((kept, parts),) = joined(replace(behind, evidence=replace(behind.evidence, facts={})), door)
+    assert (kept.subtype, parts) == ("authorizer_outage", {"live_outage"})
+
+
+def test_a_silent_route_does_not_hide_what_happens_to_others_later() -> None:
+    silent = one(DEAD, "no_longer_called", Cause.CLIENT, route="GET /a", lasts=None)
+    later = one(LATENCY, "one_route", Cause.INTEGRATION, at=600, route="GET /b")
+    assert len(joined(silent, later)) == 2
+    assert len(joined(silent, replace(later, route="GET /a"))) == 1
+
+
 def test_an_attack_during_an_outage_stays_apart() -> None:
     outage = one(DEAD, "live_outage", Cause.INTEGRATION)
     attack = one(AUTH, "credential_stuffing", Cause.CLIENT, at=5, ips=("203.0.113.1",))

@@ -1,5 +1,7 @@
 from datetime import UTC, datetime
 
+import pyarrow as pa
+
 from detect.model import Context, minute_at
 from detect.run import detect
 from gatewatch.records import Finding, Kind
@@ -56,3 +58,50 @@ def test_an_undeclared_stage_is_a_shadow() -> None:
     world = a_world(114, apis=1, days=2, incidents=False, benign=False, gap=False)
     api = {"id": world.apis[0].name, "name": "shop", "stages": [{"stageName": "beta"}]}
     assert [(f.subtype, f.stage) for f in found(world, {"restApis": [api]})] == [("shadow", "prod")]
+
+
+def failing(world: World, api: str, first: int, minutes: int, cause: str = "c_backend_error") -> None:
+    """Every answer of the API in these minutes of the world becomes a server error."""
+    frame = world.minutes.to_pandas()
+    start, end = minute_at(world.start + first), minute_at(world.start + first + minutes)
+    hit = (frame["api"] == api) & (frame["minute"] >= start) & (frame["minute"] < end)
+    for name in [name for name in frame.columns if name.startswith(("s2", "s3", "s4", "c_"))]:
+        frame.loc[hit, name] = 0
+    for name in ("s5xx", cause):
+        frame.loc[hit, name] = frame.loc[hit, "n"]
+    world.minutes = pa.Table.from_pandas(frame, schema=world.minutes.schema, preserve_index=False)
+
+
+def without(world: World, api: str, first: int, minutes: int) -> None:
+    """Nobody calls the API in these minutes of the world."""
+    frame = world.minutes.to_pandas()
+    start, end = minute_at(world.start + first), minute_at(world.start + first + minutes)
+    gone = (frame["api"] == api) & (frame["minute"] >= start) & (frame["minute"] < end)
+    world.minutes = world.minutes.filter((~gone).to_numpy())
+
+
+def test_failures_in_a_row_tell_sooner_than_as_much_silence() -> None:
+    delays = []
+    for hit in (failing, without):
+        world = a_world(116, apis=3, days=4, incidents=False, benign=False, gap=False)
+        calls = world.minutes.to_pandas().groupby("api")["n"].sum()
+        quiet, onset = str(calls.idxmin()), 4 * 1440 - 600
+        hit(world, quiet, onset, 120)
+        (said,) = [finding for finding in found(world) if finding.api == quiet]
+        assert said.subtype == "live_outage"
+        delays.append((said.detected_at - minute_at(world.start + onset)).total_seconds() / 60)
+    assert delays[0] < 0.7 * delays[1], delays
+
+
+def test_who_stays_away_at_the_same_time_every_day_is_said_once() -> None:
+    world = a_world(115, apis=2, days=7, incidents=False, benign=False, gap=False)
+    for day in (3, 4, 5, 6):
+        without(world, world.apis[0].name, day * 1440 + 720, 120)
+    assert [f.subtype for f in found(world) if f.api == world.apis[0].name] == ["live_outage"]
+
+
+def test_who_came_back_is_missed_again_at_another_time_and_when_seen_in_between() -> None:
+    world = a_world(115, apis=2, days=7, incidents=False, benign=False, gap=False)
+    for day, hour in ((3, 12), (4, 16), (6, 12)):
+        without(world, world.apis[0].name, day * 1440 + hour * 60, 120)
+    assert len([f for f in found(world) if f.api == world.apis[0].name]) == 3
