@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,22 +12,11 @@ from ingest.aws.pace import Pace
 from ingest.aws.prices import NANO
 from ingest.aws.session import Aws, Connection
 from ingest.aws.spending import Budget, CapReached, InMemory, Till, on_behalf_of
-from tests.awsdouble import KEYS, Answer, Call, Double, aws_double
+from tests.awsdouble import Answer, Call, Double
+from tests.ingest.aws.conftest import REGION
 
-REGION = "eu-west-1"
 ROLE = "arn:aws:iam::210987654321:role/gatewatch-reader"
 NOW = datetime(2026, 6, 9, 12, 0, tzinfo=UTC)
-
-
-@pytest.fixture(name="double")
-def _double(monkeypatch: pytest.MonkeyPatch) -> Iterator[Double]:
-    for name in ("AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_ENDPOINT_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    for name, value in KEYS.items():
-        monkeypatch.setenv(name, value)
-    with aws_double() as double:
-        yield double
 
 
 class Opened:
