@@ -18,13 +18,12 @@ from gatewatch.privacy import Privacy
 from gatewatch.records import Blind, Severity
 from gatewatch.roles import Who
 from gatewatch.store.behind import requests_behind
+from gatewatch.store.finding_events import FindingEvent, finding_events
 from gatewatch.store.findings import (
-    FindingEvent,
     FindingFilter,
     Page,
     StoredFinding,
     count_findings,
-    finding_events,
     get_finding,
     list_blind,
     list_findings,

@@ -25,13 +25,22 @@ from gatewatch.evaluating import evaluate
 from gatewatch.evidencing import with_cards
 from gatewatch.following import Follower, follower_of
 from gatewatch.housekeeping import keep_house
+from gatewatch.records import State as FindingState
 from gatewatch.records import iso
 from gatewatch.secretrefs import dereferenced
 from gatewatch.settings import Settings
 from gatewatch.store import leases
-from gatewatch.store.findings import NEW_EVIDENCE, Transition, get_finding, save_blind, save_findings
+from gatewatch.store.findings import (
+    NEW_EVIDENCE,
+    StoredFinding,
+    Transition,
+    get_finding,
+    save_blind,
+    save_findings,
+)
 from gatewatch.store.leases import last_run
-from gatewatch.store.notices import add_notice, waiting
+from gatewatch.store.lives import sleepers, wake
+from gatewatch.store.notices import add_notice, look_now, waiting
 from gatewatch.store.sources import sources
 from gatewatch.store.state import Session, State, open_state
 from gatewatch.surroundings import known_inventory
@@ -76,6 +85,7 @@ def tick(state: State, settings: Settings, now: datetime, *, lease: tuple[str, i
 
     On an unchanged store nothing is read, changed or sent. lease: (name, epoch) that must still be ours when writing.
     """
+    wake_up(state, now)
     found = evaluate(state, settings, (now - CLOSE_DELAY).replace(second=0, microsecond=0))
     if found is None:
         return TickResult(looked=False)
@@ -108,15 +118,42 @@ def tick(state: State, settings: Settings, now: datetime, *, lease: tuple[str, i
 
 def notice_key(session: Session, transition: Transition) -> str | None:
     """The name under which alerts tell of what became of a finding, once each; None: of no interest to anybody."""
-    if transition.kind == "new":
-        return "new"
-    if transition.kind not in ("worse", "resolved", "changed") or transition.reason == NEW_EVIDENCE:
+    if transition.kind not in ("new", "worse", "resolved", "changed", "regressed") or transition.reason == NEW_EVIDENCE:
         return None
     stored = get_finding(session, transition.finding_id)
     assert stored is not None
     finding = stored.finding
+    if stored.state is FindingState.SUPPRESSED:
+        return None
+    if transition.kind == "new":
+        return "new"
+    if transition.kind == "regressed":
+        return back_key(stored)
     detail = finding.severity.value if transition.kind == "worse" else iso(finding.end) if finding.end else ""
     return f"{transition.kind}:{detail}"
+
+
+def back_key(stored: StoredFinding) -> str:
+    """The name under which alerts tell that a finding counts again."""
+    return f"worse:back-{stored.revision}"
+
+
+def wake_up(state: State, now: datetime) -> int:
+    """End what has run out: snoozes and suppressions. Alerts tell of what goes on; how many count again."""
+    with state.read() as session:
+        if not sleepers(session, now):
+            return 0
+
+    def woken(session: Session) -> int:
+        found = wake(session, now)
+        for one in found:
+            stored = get_finding(session, one.finding_id)
+            if stored is not None and not one.over:
+                add_notice(session, one.finding_id, back_key(stored), now=now)
+        look_now(session, now)
+        return len(found)
+
+    return state.run(woken)
 
 
 def route(state: State, settings: Settings, now: datetime) -> int:
@@ -128,7 +165,8 @@ def route(state: State, settings: Settings, now: datetime) -> int:
 
 
 def look_after(state: State, settings: Settings, now: datetime) -> int:
-    """Fallbacks for channels that fail, and messages about silence; how many were written."""
+    """End snoozes that are over; fallbacks for channels that fail, messages about silence; how many were written."""
+    wake_up(state, now)
     return state.run(lambda session: stand_in(session, settings, now) + watch(session, settings, now))
 
 

@@ -108,11 +108,15 @@ class Cause(StrEnum):
 
 
 class State(StrEnum):
-    """Life of a stored finding. `new` and `ongoing` are open."""
+    """Life of a stored finding; gatewatch.lifecycle says what leads from one to another."""
 
     NEW = "new"
     ONGOING = "ongoing"
     ESCALATING = "escalating"
+    REGRESSED = "regressed"
+    ACKNOWLEDGED = "acknowledged"
+    SNOOZED = "snoozed"
+    SUPPRESSED = "suppressed"
     RESOLVED = "resolved"
 
 

@@ -12,7 +12,9 @@ from starlette.concurrency import run_in_threadpool
 
 from gatewatch.api.reading import PROBLEMS, Problem
 from gatewatch.errors import UsageError
+from gatewatch.records import JSON
 from gatewatch.roles import Via, Who
+from gatewatch.store.answers import answered, asked_digest, remember
 from gatewatch.store.state import Session, State
 
 T = TypeVar("T")
@@ -48,3 +50,26 @@ def person_only(who: Who) -> None:
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+def once(
+    session: Session,
+    who: Who,
+    key: str | None,
+    asked: str,
+    action: Callable[[Session], tuple[int, dict[str, JSON]]],
+    *,
+    now: datetime,
+) -> tuple[int, dict[str, JSON]]:
+    """`action`, or the answer that the same asker got for this idempotency key before. UsageError: asked otherwise."""
+    if key is None:
+        return action(session)
+    known = answered(session, who, key, now=now)
+    if known is not None:
+        if known.asked != asked_digest(asked):
+            raise UsageError("this idempotency key stands for another change")
+        return known.status, known.body
+    status, body = action(session)
+    if status < 300:
+        remember(session, who, key, asked, status, body, now=now)
+    return status, body

@@ -19,6 +19,7 @@ MAX_REJECTED_SHARE = 0.01
 """More rejected lines than this share, and the data count as partial (reliability.md G13)."""
 
 _RELATIVE = re.compile(r"(\d{1,6})\s*(s|m|min|h|d|w)\Z")
+_SPAN = re.compile(r"(\d{1,5})(m|h|d)\Z")
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -60,6 +61,14 @@ def instant(text: str | None, *, now: datetime | None = None, name: str = "--sin
     except ValueError:
         raise UsageError(f"{name} {text!r}: not a time; write 2026-06-09T12:00:00Z, 2026-06-09 or 24h") from None
     return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def span(text: str, *, name: str = "--for") -> timedelta:
+    """`90m`, `2h` or `3d`; UsageError for anything else."""
+    found = _SPAN.match(text)
+    if found is None:
+        raise UsageError(f"{name} {text!r}: write 90m, 2h or 3d")
+    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
 
 
 def window(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:

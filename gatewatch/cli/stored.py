@@ -43,6 +43,8 @@ def to_json(stored: StoredFinding) -> dict[str, JSON]:
         "first_seen_at": iso(stored.first_seen_at),
         "updated_at": iso(stored.updated_at),
         "occurrences": stored.occurrences,
+        "assignee": stored.assignee,
+        "suppression": stored.suppression,
     }
 
 

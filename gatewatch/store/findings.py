@@ -10,11 +10,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, text
 from sqlalchemy.orm import Session
 
+from gatewatch.lifecycle import HOLD, OPEN, Event
 from gatewatch.records import Blind, Finding, Kind, Severity, State
+from gatewatch.store.finding_events import add_event
 from gatewatch.store.finding_rows import cursor_of, digest, finding_of, finding_values, read_cursor
-from gatewatch.store.models import BlindRow, FindingEventRow, FindingRow
-
-OPEN = (State.NEW.value, State.ONGOING.value, State.ESCALATING.value)
+from gatewatch.store.finding_where import conditions
+from gatewatch.store.lives import born, step
+from gatewatch.store.models import BlindRow, FindingRow
+from gatewatch.where import Term
 
 NEW_EVIDENCE = "new evidence"
 """The reason of the transition that every tick of an open finding makes."""
@@ -42,11 +45,19 @@ class StoredFinding:
     first_seen_at: datetime
     updated_at: datetime
     occurrences: int
+    revision: int = 0
+    assignee: str | None = None
+    snooze_until: datetime | None = None
+    snooze_count: int | None = None
+    suppression: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FindingFilter:
-    """state: one of State, or "open" for all but resolved. since, until: episodes that touch [since, until)."""
+    """state: one of State, "open" for all but resolved, or "all". since, until: episodes that touch [since, until).
+
+    What is suppressed is left out, unless `state` is "suppressed" or "all". where: terms that must hold besides.
+    """
 
     kind: str | None = None
     severity_min: Severity | None = None
@@ -57,20 +68,13 @@ class FindingFilter:
     since: datetime | None = None
     until: datetime | None = None
     text: str | None = None
+    where: tuple[Term, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     items: list[StoredFinding]
     next_cursor: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class FindingEvent:
-    at: datetime
-    transition: str
-    actor: str
-    note: str
 
 
 def save_findings(
@@ -84,8 +88,9 @@ def save_findings(
 
     A finding is the stored one of its id, else the stored episode of its fingerprint that it overlaps; id and
     detected_at of that stay. `worse`: the severity is higher than it ever was in this episode. Saying the same again
-    changes nothing. reevaluated: the window whose findings are all in `findings`; a stored finding that starts in it,
-    is open and is not among them is resolved: as a part of the finding that it was folded into, else as retracted.
+    changes nothing, whatever people did meanwhile. reevaluated: the window whose findings are all in `findings`; a
+    stored finding that starts in it, goes on and is not among them is resolved: as a part of the finding that it was
+    folded into, else as retracted.
     """
     if session.get_bind().dialect.name == "postgresql":  # SQLite has one writer anyway
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
@@ -120,49 +125,55 @@ def _add(session: Session, finding: Finding, now: datetime) -> Transition:
     earlier = session.execute(
         select(func.count()).select_from(FindingRow).where(FindingRow.fingerprint == finding.fingerprint)
     ).scalar_one()
-    session.add(
-        FindingRow(
-            id=finding.id,
-            detected_at=finding.detected_at,
-            peak_rank=finding.severity.rank,
-            state=(State.NEW if finding.end is None else State.RESOLVED).value,
-            digest=digest(values),
-            first_seen_at=now,
-            updated_at=now,
-            occurrences=earlier + 1,
-            **values,
-        )
+    row = FindingRow(
+        id=finding.id,
+        detected_at=finding.detected_at,
+        peak_rank=finding.severity.rank,
+        state=State.NEW.value,
+        digest=digest(values),
+        first_seen_at=now,
+        updated_at=now,
+        occurrences=earlier + 1,
+        revision=0,
+        **values,
     )
-    session.flush()
+    born(session, row, now)
     ended = "" if finding.end is None else ", over already"
-    return _note(session, finding.id, now, "new", f"{finding.severity.value}{ended}")
+    held = f", {row.state}" if row.state in (State.SNOOZED, State.SUPPRESSED, State.REGRESSED) else ""
+    return _note(session, finding.id, now, "new", f"{finding.severity.value}{ended}{held}")
 
 
 def _update(session: Session, row: FindingRow, finding: Finding, now: datetime) -> Transition:
     values = finding_values(finding)
     said = digest(values)
-    if said == row.digest and (row.state == State.RESOLVED.value) == (finding.end is not None):
+    if said == row.digest:
         return Transition(row.id, "same", "")
-    was_open, old_severity, old_end = row.state != State.RESOLVED.value, row.severity, row.end_at
+    was_open, old_severity, old_end = row.end_at is None, row.severity, row.end_at
     worse = finding.severity.rank > row.peak_rank
     for name, value in values.items():
         setattr(row, name, value)
     row.digest, row.updated_at = said, now
     row.peak_rank = max(row.peak_rank, finding.severity.rank)
+    settled = row.settled_at
     if finding.end is not None:
-        row.state = State.RESOLVED.value
-    elif worse:
-        row.state = State.ESCALATING.value
-    elif not was_open or row.state == State.NEW.value:
-        row.state = State.ONGOING.value
+        step(row, Event.ENDED)
+    elif not was_open or (settled is not None and (worse or now - settled > HOLD)):
+        step(row, Event.AGAIN if row.state in (State.RESOLVED, State.SUPPRESSED) else Event.SEEN)
+        row.settled_at = None
+    else:
+        step(row, Event.SEEN)
+    if worse and finding.end is None:
+        step(row, Event.WORSE)
     session.flush()
     severities = f"severity {old_severity} -> {finding.severity.value}"
     if worse:
         return _note(session, row.id, now, "worse", severities)
-    if finding.end is not None and was_open:
+    if finding.end is not None and was_open and settled is None:
         return _note(session, row.id, now, "resolved", "it ended")
     if finding.end is None and not was_open:
         return _note(session, row.id, now, "changed", "it goes on after all")
+    if settled is not None and row.settled_at is None and finding.end is None:
+        return _note(session, row.id, now, "regressed", "it was resolved, and goes on")
     if old_severity != finding.severity.value:
         return _note(session, row.id, now, "changed", severities)
     if old_end != finding.end:
@@ -177,12 +188,13 @@ def _retract(
     since, until = window
     rows = session.scalars(
         select(FindingRow)
-        .where(FindingRow.state.in_(OPEN), FindingRow.start_at >= since, FindingRow.start_at < until)
+        .where(FindingRow.end_at.is_(None), FindingRow.start_at >= since, FindingRow.start_at < until)
         .order_by(FindingRow.start_at, FindingRow.id)
     )
     gone = [row for row in rows if row.id not in said]
     for row in gone:
-        row.state, row.end_at, row.updated_at = State.RESOLVED.value, max(until, row.start_at), now
+        step(row, Event.ENDED)
+        row.end_at, row.updated_at = max(until, row.start_at), now
         row.digest = ""
     retracted = "retracted: the completed data no longer show it"
     whys = [f"it is a part of {parts[row.id]}" if row.id in parts else retracted for row in gone]
@@ -192,13 +204,6 @@ def _retract(
 def _note(session: Session, finding_id: str, now: datetime, kind: str, reason: str) -> Transition:
     add_event(session, finding_id, kind, actor="gatewatch", note=reason, now=now)
     return Transition(finding_id, kind, reason)
-
-
-def add_event(session: Session, finding_id: str, transition: str, *, actor: str, note: str, now: datetime) -> None:
-    """Add a line to a finding's timeline."""
-    session.execute(
-        insert(FindingEventRow).values(finding_id=finding_id, at=now, transition=transition, actor=actor, note=note)
-    )
 
 
 def list_findings(
@@ -230,14 +235,6 @@ def get_finding(session: Session, finding_id: str) -> StoredFinding | None:
     return None if row is None else _stored_finding(row)
 
 
-def finding_events(session: Session, finding_id: str) -> list[FindingEvent]:
-    """The timeline of a finding, oldest first."""
-    rows = session.scalars(
-        select(FindingEventRow).where(FindingEventRow.finding_id == finding_id).order_by(FindingEventRow.id)
-    )
-    return [FindingEvent(row.at, row.transition, row.actor, row.note) for row in rows]
-
-
 def count_findings(session: Session, filter_: FindingFilter | None = None) -> dict[tuple[str, str], int]:
     """(kind, severity) -> how many."""
     rows = session.execute(
@@ -263,8 +260,11 @@ def _conditions(filter_: FindingFilter) -> list[ColumnElement[bool]]:
     if filter_.severity_min is not None:
         out.append(FindingRow.severity_rank >= filter_.severity_min.rank)
     if filter_.state == "open":
-        out.append(FindingRow.state.in_(OPEN))
-    elif filter_.state is not None:
+        out.append(FindingRow.state.in_([one.value for one in OPEN]))
+    elif filter_.state is None:
+        if not any(term.field in ("state", "suppression") for term in filter_.where):
+            out.append(FindingRow.state != State.SUPPRESSED.value)
+    elif filter_.state != "all":
         out.append(FindingRow.state == State(filter_.state).value)
     if filter_.since is not None:
         out.append(or_(FindingRow.end_at.is_(None), FindingRow.end_at >= filter_.since))
@@ -273,11 +273,22 @@ def _conditions(filter_: FindingFilter) -> list[ColumnElement[bool]]:
     if filter_.text:
         columns = (FindingRow.title, FindingRow.api, FindingRow.stage, FindingRow.route, FindingRow.subtype)
         out.append(or_(*(column.icontains(filter_.text, autoescape=True) for column in columns)))
-    return out
+    return out + conditions(filter_.where)
 
 
 def _stored_finding(row: FindingRow) -> StoredFinding:
-    return StoredFinding(finding_of(row), State(row.state), row.first_seen_at, row.updated_at, row.occurrences)
+    return StoredFinding(
+        finding_of(row),
+        State(row.state),
+        row.first_seen_at,
+        row.updated_at,
+        row.occurrences,
+        row.revision,
+        row.assignee,
+        row.snooze_until,
+        row.snooze_count,
+        row.suppression_id,
+    )
 
 
 def save_blind(session: Session, blinds: Sequence[Blind]) -> None:

@@ -17,7 +17,7 @@ from gatewatch.store.base import Base as Base
 from gatewatch.store.base import BigId
 from gatewatch.store.columns import Json
 
-SCHEMA = "0008"
+SCHEMA = "0009"
 """The newest migration: what this program writes."""
 
 
@@ -207,7 +207,10 @@ class ChangeRow(Base):
 
 
 class FindingRow(Base):
-    """One episode of a problem. peak_rank: the highest severity so far. digest: of all that detectors said."""
+    """One episode of a problem. peak_rank: the highest severity so far. digest: of all that detectors said.
+
+    revision: grows with every step of its life. settled_at: when a person resolved it while it still went on.
+    """
 
     __tablename__ = "finding"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -240,6 +243,12 @@ class FindingRow(Base):
     first_seen_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     occurrences: Mapped[int]
+    revision: Mapped[int] = mapped_column(default=0)
+    assignee: Mapped[str | None]
+    snooze_until: Mapped[datetime | None]
+    snooze_count: Mapped[int | None]
+    suppression_id: Mapped[str | None]
+    settled_at: Mapped[datetime | None]
     __table_args__ = (
         Index(None, "start_at", "id"),
         Index(None, "fingerprint", "start_at"),
@@ -258,6 +267,36 @@ class FindingEventRow(Base):
     actor: Mapped[str]
     note: Mapped[str]
     __table_args__ = (Index(None, "finding_id", "id"),)
+
+
+class SuppressionRow(Base):
+    """Findings that fit `where` (texts of gatewatch.where) are hidden while it stands. why: lifecycle.Suppression.
+
+    expires_at None: until a person ends it. last_hit_at: when it last hid something.
+    """
+
+    __tablename__ = "suppression"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    where: Mapped[JSON] = mapped_column(Json())
+    why: Mapped[str]
+    note: Mapped[str]
+    author: Mapped[str]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None] = mapped_column(index=True)
+    hits: Mapped[int] = mapped_column(default=0)
+    last_hit_at: Mapped[datetime | None]
+
+
+class AnsweredRow(Base):
+    """An answer to a change that came with an idempotency key (key: key_of the asker and it). asked: digest."""
+
+    __tablename__ = "answered"
+    key: Mapped[str] = mapped_column(primary_key=True)
+    asked: Mapped[str]
+    status: Mapped[int]
+    body: Mapped[JSON] = mapped_column(Json())
+    at: Mapped[datetime] = mapped_column(index=True)
 
 
 class BlindRow(Base):

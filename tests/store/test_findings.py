@@ -11,11 +11,11 @@ from sqlalchemy import text
 
 from gatewatch.records import JSON, Blind, Finding, Kind, Severity
 from gatewatch.records import State as Life
+from gatewatch.store.finding_events import finding_events
 from gatewatch.store.findings import (
     FindingFilter,
     Transition,
     count_findings,
-    finding_events,
     get_finding,
     list_blind,
     list_findings,
@@ -80,7 +80,7 @@ def test_a_finding_goes_through_its_life(state: State) -> None:
         (dataclasses.replace(finding, severity=Severity.HIGH), "changed", Life.ESCALATING),  # not worse than it was
         (ended, "resolved", Life.RESOLVED),
         (dataclasses.replace(ended, end=minutes_after(31)), "changed", Life.RESOLVED),
-        (dataclasses.replace(finding, severity=Severity.HIGH), "changed", Life.ONGOING),
+        (dataclasses.replace(finding, severity=Severity.HIGH), "changed", Life.REGRESSED),
         (dataclasses.replace(ended, severity=Severity.CRITICAL), "worse", Life.RESOLVED),
     ]
     for said, kind, life in steps:
@@ -141,7 +141,7 @@ def test_what_completed_data_no_longer_show_is_retracted(state: State) -> None:
     assert (found.end, life) == (minutes_after(9), Life.RESOLVED)
     assert stored(state, older.id)[1] == Life.NEW
     assert kinds(save(state, gone)) == ["changed"]
-    assert stored(state, gone.id) == (gone, Life.ONGOING)
+    assert stored(state, gone.id) == (gone, Life.REGRESSED)
 
 
 def test_findings_can_be_asked_for(state: State) -> None:

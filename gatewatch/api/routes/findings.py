@@ -13,19 +13,23 @@ from gatewatch.api.access import OPERATOR, VIEWER, asker
 from gatewatch.api.changing import now
 from gatewatch.api.problems import problem
 from gatewatch.api.reading import NOT_FOUND, PROBLEMS, Instant, answer, ask, missing
+from gatewatch.api.tags import tagged
+from gatewatch.errors import UsageError
+from gatewatch.lifecycle import allowed
 from gatewatch.privacy import Privacy
 from gatewatch.records import JSON, Kind, Severity, iso
 from gatewatch.records import State as FindingState
 from gatewatch.store import audit
 from gatewatch.store.behind import requests_behind
+from gatewatch.store.finding_events import finding_events
 from gatewatch.store.findings import (
     FindingFilter,
     StoredFinding,
-    finding_events,
     get_finding,
     list_findings,
 )
 from gatewatch.store.state import State
+from gatewatch.where import MOST_TERMS, parse_all
 
 router = APIRouter(prefix="/api/v1/findings", tags=["findings"], dependencies=[VIEWER])
 
@@ -49,6 +53,12 @@ def to_json(stored: StoredFinding, privacy: Privacy) -> dict[str, JSON]:
         "first_seen_at": iso(stored.first_seen_at),
         "updated_at": iso(stored.updated_at),
         "occurrences": stored.occurrences,
+        "revision": stored.revision,
+        "assignee": stored.assignee,
+        "snooze_until": None if stored.snooze_until is None else iso(stored.snooze_until),
+        "snooze_count": stored.snooze_count,
+        "suppression": stored.suppression,
+        "allowed": [*(one.value for one in allowed(stored.state, over=stored.finding.end is not None))],
     }
 
 
@@ -65,13 +75,24 @@ async def findings(
     api: Text = None,
     stage: Text = None,
     route: Text = None,
-    state: Annotated[FindingState | Literal["open"] | None, Query(description="open: all but resolved")] = None,
+    state: Annotated[
+        FindingState | Literal["open", "all"] | None,
+        Query(description="open: neither resolved nor suppressed; without it, all but what is suppressed"),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        Query(description="`field op value`, such as `severity >= high`; all must hold", max_length=MOST_TERMS),
+    ] = None,
     since: Annotated[Instant | None, Query(description="Only what went on at or after this time")] = None,
     until: Annotated[Instant | None, Query(description="Only what began before this time")] = None,
     q: Annotated[str | None, Query(max_length=200, description="Only findings whose text contains this")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=512, description="next_cursor of the page before")] = None,
 ) -> Response:
+    try:
+        terms = parse_all(where or ())
+    except UsageError as error:
+        return problem(422, f"where: {error}", kind="urn:gatewatch:problem:bad-filter")
     wish = FindingFilter(
         kind=kind,
         severity_min=severity,
@@ -82,6 +103,7 @@ async def findings(
         since=since,
         until=until,
         text=q,
+        where=terms,
     )
 
     privacy: Privacy = request.app.state.privacy
@@ -92,7 +114,7 @@ async def findings(
         return {"findings": [to_json(stored, privacy) for stored in found.items], "next_cursor": found.next_cursor}
 
     try:
-        return answer(await ask(request, page))
+        return tagged(request, answer(await ask(request, page)))
     except ValueError:
         detail = "cursor: not one that this API gave; begin again without it"
         return problem(400, detail, kind="urn:gatewatch:problem:bad-cursor")
@@ -102,7 +124,7 @@ async def findings(
     "/{id}", operation_id="get_finding", summary="One finding and its history", responses={**NOT_FOUND, **PROBLEMS}
 )
 async def finding(request: Request, finding_id: FindingId) -> Response:
-    def one(store: State) -> dict[str, JSON] | None:
+    def one(store: State) -> tuple[int, dict[str, JSON]] | None:
         with store.read() as session:
             stored = get_finding(session, finding_id)
             if stored is None:
@@ -111,12 +133,12 @@ async def finding(request: Request, finding_id: FindingId) -> Response:
                 {"at": iso(event.at), "transition": event.transition, "actor": event.actor, "note": event.note}
                 for event in finding_events(session, finding_id)
             ]
-        return {**to_json(stored, request.app.state.privacy), "events": events}
+        return stored.revision, {**to_json(stored, request.app.state.privacy), "events": events}
 
     found = await ask(request, one)
     if found is None:
         raise missing("finding with this id")
-    return answer(found)
+    return tagged(request, answer(found[1]), revision=found[0])
 
 
 @router.get(

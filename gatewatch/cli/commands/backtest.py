@@ -99,7 +99,7 @@ def _stored(state: State, since: datetime, until: datetime, only: list[Any] | No
     from gatewatch.cli.stored import all_findings
     from gatewatch.store.findings import FindingFilter
 
-    wish = FindingFilter(since=since, until=until)
+    wish = FindingFilter(state="all", since=since, until=until)
     found = [stored.finding for stored in all_findings(state, wish)]
     return [one for one in found if only is None or one.kind in only]
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from datetime import timedelta
 
 import click
 
-from gatewatch.cli.choose import instant
+from gatewatch.cli.choose import instant, span
 from gatewatch.cli.root import Command, Group, Ui, pass_ui
 from gatewatch.errors import UsageError
 from gatewatch.records import JSON, iso
-
-_LENGTH = re.compile(r"(\d{1,5})(m|h|d)\Z")
-_UNITS = {"m": 1, "h": 60, "d": 1440}
 
 
 @click.group(
@@ -42,9 +37,7 @@ def add(ui: Ui, matchers: tuple[str, ...], length: str, begin: str | None, reaso
     from gatewatch.silencing import add as add_silence
 
     at = now()
-    span = _LENGTH.match(length)
-    if span is None:
-        raise UsageError(f"--for {length!r}: write 90m, 2h or 3d")
+    how_long = span(length)
     starts = instant(begin, now=at, name="--from") or at
     given: dict[str, list[str]] = {}
     for one in matchers:
@@ -59,7 +52,7 @@ def add(ui: Ui, matchers: tuple[str, ...], length: str, begin: str | None, reaso
             given,
             reason=reason,
             starts_at=starts,
-            ends_at=starts + timedelta(minutes=int(span[1]) * _UNITS[span[2]]),
+            ends_at=starts + how_long,
             now=at,
         )
     sys.stdout.write(made.id + "\n")

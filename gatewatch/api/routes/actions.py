@@ -1,0 +1,132 @@
+"""Actions on findings: one, or all that fit a filter. The life cycle (docs/lifecycle.md) says what is allowed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, HTTPException, Request
+from pydantic import ConfigDict, Field
+from starlette.responses import Response
+
+from gatewatch.api.access import OPERATOR, asker
+from gatewatch.api.changing import CHANGES, Body, change, now, once
+from gatewatch.api.problems import problem
+from gatewatch.api.reading import NOT_FOUND, Instant, Problem, answer, missing
+from gatewatch.api.routes.findings import FindingId, to_json
+from gatewatch.api.tags import seen_revision
+from gatewatch.errors import UsageError
+from gatewatch.lifecycle import Suppression
+from gatewatch.records import JSON
+from gatewatch.store.acting import MOST_AT_ONCE, Act, Stale, Verb, act, act_on_all
+from gatewatch.store.findings import FindingFilter, get_finding, list_findings
+from gatewatch.store.state import Session
+from gatewatch.where import MOST_TERMS, parse_all
+
+router = APIRouter(prefix="/api/v1/findings", tags=["findings"], dependencies=[OPERATOR])
+
+Key = Annotated[
+    str | None,
+    Header(alias="Idempotency-Key", max_length=200, description="The same key gives the same answer, and acts once"),
+]
+Condition = Annotated[str, Field(min_length=3, max_length=1000)]
+STALE: dict[int | str, dict[str, object]] = {
+    412: {"model": Problem, "description": "The finding has changed since it was read (If-Match)"}
+}
+
+
+class Wish(Body):
+    """note: why, or the comment. until and why: see docs/lifecycle.md."""
+
+    action: Verb
+    note: str = Field(default="", max_length=2000)
+    until: Instant | None = Field(default=None, description="when a snooze or suppression ends by itself")
+    count: int | None = Field(default=None, ge=1, le=1000, description="further episodes that a snooze keeps quiet")
+    why: Suppression | None = Field(default=None, description="of a suppression")
+    assignee: str = Field(default="", max_length=100, description="'' for nobody")
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"action": "acknowledge", "note": "looking at it"},
+                {"action": "snooze", "until": "2026-06-10T08:00:00Z"},
+                {"action": "suppress", "why": "accepted_risk", "note": "the load test of every Friday"},
+            ]
+        },
+    )
+
+    def act(self) -> Act:
+        return Act(self.action, self.note, self.until, self.count, self.why, self.assignee)
+
+
+class BulkWish(Wish):
+    """where: `field op value`; all must hold."""
+
+    where: list[Condition] = Field(min_length=1, max_length=MOST_TERMS)
+    dry_run: bool = Field(default=False, description="only say how many would be meant")
+
+
+@router.post(
+    "/{id}/actions",
+    operation_id="act_on_finding",
+    summary="Acknowledge, snooze, suppress, resolve, assign or comment a finding",
+    responses={**NOT_FOUND, **CHANGES, **STALE},
+)
+async def act_on_one(
+    request: Request,
+    finding_id: FindingId,
+    wish: Wish,
+    key: Key = None,
+    seen: Annotated[str | None, Header(alias="If-Match", max_length=200, description="ETag of the finding")] = None,
+) -> Response:
+    who, at = asker(request), now()
+    revision = seen_revision(seen)
+
+    def done(session: Session) -> tuple[int, dict[str, JSON]]:
+        try:
+            changed = act(session, who, finding_id, wish.act(), now=at, revision=revision)
+        except Stale as error:
+            raise HTTPException(412, str(error)) from None
+        if changed is None:
+            return 404, {}
+        stored = get_finding(session, finding_id)
+        assert stored is not None
+        return 200, {"changed": changed, "finding": to_json(stored, request.app.state.privacy)}
+
+    asked = f"{finding_id} {wish.model_dump_json()}"
+    status, body = await change(request, lambda session: once(session, who, key, asked, done, now=at))
+    if status == 404:
+        raise missing("finding with this id")
+    return answer(body, status=status)
+
+
+@router.post(
+    "/actions",
+    operation_id="act_on_findings",
+    summary=f"The same for all findings that fit a filter, at most {MOST_AT_ONCE:,}",
+    responses={**CHANGES},
+)
+async def act_on_many(request: Request, wish: BulkWish, key: Key = None) -> Response:
+    who, at = asker(request), now()
+
+    def done(session: Session) -> tuple[int, dict[str, JSON]]:
+        terms = parse_all(wish.where)
+        if wish.dry_run:
+            page = list_findings(session, FindingFilter(where=terms), limit=20)
+            would: list[JSON] = [one.finding.id for one in page.items]
+            return 200, {"dry_run": True, "would": would, "more": page.next_cursor is not None}
+        acted = act_on_all(session, who, terms, wish.act(), now=at)
+        refused: list[JSON] = [{"id": one.finding_id, "why": one.why} for one in acted.refused]
+        return 200, {"done": [*acted.done], "refused": refused, "suppression": acted.suppression}
+
+    try:
+        parse_all(wish.where)
+    except UsageError as error:
+        return bad_where(error)
+    status, body = await change(request, lambda session: once(session, who, key, wish.model_dump_json(), done, now=at))
+    return answer(body, status=status)
+
+
+def bad_where(error: UsageError) -> Response:
+    """The answer to a condition that is none."""
+    return problem(422, f"where: {error}", kind="urn:gatewatch:problem:bad-filter")
