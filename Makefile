@@ -46,6 +46,9 @@ kill-test: $(STAMP) ## SIGKILL during ingest and during pushes, judged against a
 	$(BIN)/python -m bench.kill
 	$(BIN)/python -m bench.push --kills 20 --lines 250000
 
+alert-kill-test: $(STAMP) ## alerts: 200 kills, two workers with faults on PostgreSQL, a storm of 5,000 findings
+	$(BIN)/python -m bench.alerts $(ALERTS)
+
 slow-clients: $(STAMP) ## 1,000 slow connections of each kind: still alive, and each dropped in time
 	$(BIN)/python -m bench.slow
 

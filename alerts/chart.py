@@ -14,11 +14,11 @@ from PIL import Image, ImageDraw, ImageFont
 from alerts.message import Message, parsed_instant
 from alerts.render.text import plain
 
-WIDTH, HEIGHT = 540, 170
-"""In the pixels of a page; the picture has twice as many, for sharp screens."""
+WIDTH, HEIGHT = 540, 200
+"""In the pixels of a page; the picture has twice as many, for sharp screens. The type is still read at 350."""
 
 _SCALE = 2
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 26, 24
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 32, 30
 
 Point: TypeAlias = "tuple[datetime, float | None, float | None, float | None]"
 
@@ -91,7 +91,7 @@ def _grid(draw: ImageDraw.ImageDraw, low: float, high: float, y: Callable[[float
     for share in (0.0, 0.5, 1.0):
         value = low + share * (high - low)
         draw.line((_LEFT * _SCALE, y(value), (WIDTH - _RIGHT) * _SCALE, y(value)), theme.line, _SCALE)
-        draw.text(((_LEFT - 6) * _SCALE, y(value)), short(value), theme.soft, _font(10.5), anchor="rm")
+        draw.text(((_LEFT - 6) * _SCALE, y(value)), short(value), theme.soft, _font(13.5), anchor="rm")
 
 
 def _times(draw: ImageDraw.ImageDraw, points: Sequence[Point], x: Callable[[datetime], float], theme: Theme) -> None:
@@ -99,7 +99,7 @@ def _times(draw: ImageDraw.ImageDraw, points: Sequence[Point], x: Callable[[date
     form = "%H:%M" if (last - first).total_seconds() < 86_400 else "%m-%d %H:%M"
     for at, anchor in ((first, "lm"), (middle, "mm"), (last, "rm")):
         place = (x(at), (HEIGHT - _BOTTOM / 2) * _SCALE)
-        draw.text(place, f"{at:{form}}" + (" UTC" if at == last else ""), theme.soft, _font(10.5), anchor=anchor)
+        draw.text(place, f"{at:{form}}" + (" UTC" if at == last else ""), theme.soft, _font(13.5), anchor=anchor)
 
 
 def _line(
@@ -130,7 +130,7 @@ def _line(
 
 def _legend(draw: ImageDraw.ImageDraw, message: Message, points: Sequence[Point], colour: str, theme: Theme) -> None:
     left = _LEFT
-    middle = (_TOP - 12) * _SCALE
+    middle = (_TOP - 15) * _SCALE
     for label, column, shade in (
         (plain(message.unit, 40) or "observed", 1, colour),
         ("expected", 2, theme.expected),
@@ -139,8 +139,8 @@ def _legend(draw: ImageDraw.ImageDraw, message: Message, points: Sequence[Point]
         if all(point[column] is None for point in points):
             continue
         draw.line((left * _SCALE, middle, (left + 14) * _SCALE, middle), shade, 2 * _SCALE)
-        draw.text(((left + 19) * _SCALE, middle), label, theme.ink, _font(11), anchor="lm")
-        left += 19 + round(draw.textlength(label, _font(11)) / _SCALE) + 16
+        draw.text(((left + 19) * _SCALE, middle), label, theme.ink, _font(14), anchor="lm")
+        left += 19 + round(draw.textlength(label, _font(14)) / _SCALE) + 16
 
 
 def short(value: float) -> str:

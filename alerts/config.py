@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,8 @@ from alerts.matching import NAMES, Match, Owner
 from alerts.times import Length, Strict, Window
 from gatewatch.errors import UsageError
 from gatewatch.settings import Settings
+
+log = logging.getLogger(__name__)
 
 MOST_BYTES = 1 << 20
 ZERO = timedelta()
@@ -135,15 +138,33 @@ class AlertConfig(Strict):
     stalled_after: Length = Field(default=timedelta(minutes=15), description="without an evaluation, it is told")
 
 
+_NONE = AlertConfig()
+_good: dict[Path, AlertConfig] = {}
+
+
 def load_alert_config(settings: Settings) -> AlertConfig:
-    """The configuration in force. UsageError names the file, the place in it, and what is wrong."""
-    if settings.alerts_file is None:
-        return AlertConfig()
+    """The configuration in force: the same object until the file changes.
+
+    UsageError names the file, the place in it, and what is wrong. A process that has read the file once goes on with
+    what it read when the file becomes wrong: a slip of the pen must not stop evaluations and alerts.
+    """
+    path = settings.alerts_file
+    if path is None:
+        return _NONE
     try:
-        stamp = settings.alerts_file.stat().st_mtime_ns
+        _good[path] = _loaded(path, _stamp(path))
+    except UsageError as error:
+        if path not in _good:
+            raise
+        log.error("the alerts file is wrong; what it said before still holds", extra={"reason": str(error)})
+    return _good[path]
+
+
+def _stamp(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
     except OSError as error:
-        raise UsageError(f"setting 'alerts_file': {settings.alerts_file}: {error.strerror or error}") from None
-    return _loaded(settings.alerts_file, stamp)
+        raise UsageError(f"setting 'alerts_file': {path}: {error.strerror or error}") from None
 
 
 @lru_cache(maxsize=4)

@@ -70,7 +70,7 @@ def letter_text(message: Message) -> str:
         lines += ["", "What to do", f"  {_line(message.remedy, 1200)}"]
     if message.caveat:
         lines += ["", f"Note: {_line(message.caveat, 500)}"]
-    lines += ["", f"Open the finding: {message.link}" if message.link else "", "-- ", footer(message)]
+    lines += ["", f"{message.call}: {message.link}" if message.link else "", "-- ", footer(message)]
     return "\n".join(lines) + "\n"
 
 

@@ -252,7 +252,7 @@ def _button(message: Message, colour: str) -> str:
     return (
         f'<a href="{html_text(message.link, 2000)}" style="display:inline-block;background:{colour};color:#ffffff;'
         'font-size:15px;line-height:20px;font-weight:600;text-decoration:none;padding:11px 20px;border-radius:6px">'
-        "Open the finding</a>"
+        f"{message.call}</a>"
     )
 
 

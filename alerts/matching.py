@@ -143,3 +143,19 @@ def labels_of(finding: Labelled, owners: Iterable[Owner] = ()) -> dict[str, tupl
                 labels["environment"] = (owner.environment,)
             labels["tag"] = tuple(dict.fromkeys((*labels.get("tag", ()), *owner.tags)))
     return labels
+
+
+class Described:
+    """An alert of which only some labels are known."""
+
+    def __init__(self, labels: Mapping[str, str | None]) -> None:
+        self.id = self.fingerprint = ""
+        self.severity = labels.get("severity") or ""
+        self.kind = labels.get("kind") or ""
+        self.subtype = labels.get("subtype") or ""
+        self.cause = labels.get("cause") or ""
+        self.api = labels.get("api") or ""
+        self.stage = labels.get("stage")
+        self.route = labels.get("route")
+        self.account = labels.get("account")
+        self.region = labels.get("region")

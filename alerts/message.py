@@ -111,6 +111,11 @@ class Message:
         return self.group_id or self.fingerprint
 
     @property
+    def call(self) -> str:
+        """What the link says."""
+        return "Open the findings" if self.transition == "storm" else "Open the finding"
+
+    @property
     def who_lines(self) -> list[str]:
         """`IP addresses: 203.0.113.9, 203.0.113.10 and 39 more`, a line for each sort of name."""
         return [

@@ -102,7 +102,7 @@ FAMILIES: tuple[Family, ...] = (
         "A silence is measured by the requests that were surely to be expected in it: the usual rate of the hour, "
         "never more than what the same tenth of an hour had on other days. It speaks at 15 missed requests, more where "
         "callers come in bursts or the hour was never seen, for stages and, from the third day on, for single routes "
-        "whose neighbours go on. Server errors in a row are worth the log of their usual share each, at most three of a "
+        "whose neighbours go on. Server errors in a row are worth the log of their usual share each, at most three a "
         "minute, so that eight of them speak where only one in a hundred failed before. Who stayed away for hours "
         "and came back is not missed at that time of day until he was seen in it. Calls of monitors and to nothing are "
         "not missed. Only minutes in which some source delivered count. What "

@@ -30,8 +30,6 @@ from gatewatch.store.sources import last_commits, sources
 
 log = logging.getLogger(__name__)
 
-KEEP_GROUPS = timedelta(days=30)
-
 Findings = dict[str, tuple[Finding, str]]
 
 

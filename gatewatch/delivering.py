@@ -28,7 +28,7 @@ def holder_name() -> str:
 
 
 class Senders:
-    """The threads that send. stop: when set, no further alert is begun."""
+    """The threads that send. lease_s: longer than any attempt takes. stop: when set, no further alert is begun."""
 
     def __init__(
         self,
@@ -37,12 +37,14 @@ class Senders:
         *,
         holder: str,
         clock: Callable[[], datetime],
+        lease_s: float = 120.0,
         stop: threading.Event | None = None,
     ) -> None:
         self._state = state
         self._channels = channels
         self._holder = holder
         self._clock = clock
+        self._lease_s = lease_s
         self._stop = stop or threading.Event()
         self._threads: dict[str, threading.Thread] = {}
         self._lock = threading.Lock()
@@ -52,6 +54,10 @@ class Senders:
     def sent(self) -> int:
         """Alerts that got through so far."""
         return self._sent
+
+    def use(self, channels: Mapping[str, Channel]) -> None:
+        """From now on these channels: the configuration has changed."""
+        self._channels = channels
 
     def kick(self) -> None:
         """Start a thread for each channel that has something to send and no thread; returns at once."""
@@ -72,7 +78,7 @@ class Senders:
     def _send_all(self, name: str) -> None:
         try:
             while not self._stop.is_set() and self._allowed(name):
-                items = outbox.claim(self._state, self._holder, limit=1, channel=name)
+                items = outbox.claim(self._state, self._holder, limit=1, channel=name, lease_seconds=self._lease_s)
                 if not items or not self._send(items[0]):
                     return
         except GatewatchError as error:

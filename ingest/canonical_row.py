@@ -170,9 +170,6 @@ def canonical_row(
     """
     line = _Line(variables, constants, key)
     status = number(variables.get("status"), 4, 0)
-    cause, scope = None, None
-    if status is not None and status >= 400:
-        cause, scope = reject_cause.reject_cause(variables, constants)
     integration_status = _first(
         number(variables.get(name), 4, 0)
         for name in ("integration.status", "integrationStatus", "integration.integrationStatus")
@@ -180,17 +177,11 @@ def canonical_row(
     size = number(variables.get("responseLength"), 18, 0)
     return {
         "at": _at(variables),
-        "account": line.text("accountId") or constants.get("account"),
-        "region": line.region(),
-        "api": line.api(),
-        "api_type": kind_of_line(variables, constants),
-        "stage": line.stage(),
-        "route": line.route(),
+        **place_row(variables, constants),
         "method": line.method(),
         "path": line.path_shown(),
         "status": None if status is None else int(status),
-        "reject_cause": cause,
-        "throttle_scope": scope,
+        **judged_row(variables, constants),
         "latency_ms": line.latency("responseLatency", seconds="x.duration_s"),
         "integration_latency_ms": line.latency("integration.latency", "integrationLatency", seconds="x.integration_s"),
         "authorizer_latency_ms": line.latency("authorizer.latency", "authorizer.integrationLatency"),
@@ -215,6 +206,27 @@ def canonical_row(
         "extra": line.extra(),
         "delivered_at": instant(variables.get("x.delivered")),
     }
+
+
+def place_row(variables: Mapping[str, str | None], constants: Mapping[str, str]) -> dict[str, str | None]:
+    """The columns that say where a request went."""
+    line = _Line(variables, constants, "")
+    return {
+        "account": line.text("accountId") or constants.get("account"),
+        "region": line.region(),
+        "api": line.api(),
+        "api_type": kind_of_line(variables, constants),
+        "stage": line.stage(),
+        "route": line.route(),
+    }
+
+
+def judged_row(variables: Mapping[str, str | None], constants: Mapping[str, str]) -> dict[str, str | None]:
+    """The columns that say why a request was refused; None for one that was not."""
+    status = number(variables.get("status"), 4, 0)
+    refused = status is not None and status >= 400
+    cause, scope = reject_cause.reject_cause(variables, constants) if refused else (None, None)
+    return {"reject_cause": cause, "throttle_scope": scope}
 
 
 def _at(variables: Mapping[str, str | None]) -> datetime | None:

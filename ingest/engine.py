@@ -8,91 +8,31 @@ did not show, and last the slow reader, line by line. Every row ends in exactly 
 from __future__ import annotations
 
 import re
-import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
-from gatewatch.frames import REQUESTS, visible_mask
+from gatewatch.frames import REQUESTS
 from ingest import slow
 from ingest.block import LINE_LIMIT, Block, Rows, block_of_records
-from ingest.book import Book, Work
-from ingest.canonical import canonical_columns, given, reason_sql
-from ingest.combinations import combination_sql, place_sql
 from ingest.envelopes import GLUED, glued_records
 from ingest.formats.infer import check_timed, choose
 from ingest.formats.model import Format
 from ingest.hints import Hint
-from ingest.queries import (
-    JUDGED,
-    PLACES,
-    RECORD,
-    SANE,
-    SERIES_SQL,
-    UNKEPT,
-    WHO,
-    WORKED,
-    aliases,
-    client_sql,
-    event_id_sql,
-    identity_sql,
-    occurring,
-    quoted_name,
-    quoted_text,
-    raw_sql,
-)
+from ingest.outcome import Chosen, Reading
 from ingest.repeats import repeating
+from ingest.runner import Runner
 
 SAMPLE = 200
 _FEW = 64  # leftovers that are not worth a further pass of the engine
 _PASSES = 12
-_ALL_ROWS = 1 << 24  # a batch of a result: more rows than a block has
 _CHOSEN = 256
 _NO_RECORDS: Mapping[int, list[bytes]] = MappingProxyType({})
 _JSON_KEY = re.compile(r'"([^"\\]{1,64})"\s*:')
 _BARE_DASH = re.compile(rb'(":\s*)-(\s*[,}\]])')
 _BARE_NAN = re.compile(rb'(":\s*)(?:NaN|-?Infinity)(\s*[,}\]])')
-
-
-@dataclass(slots=True)
-class Reading:
-    """What became of a block. accepted: the rows that were read, in order of `rn`.
-
-    Its columns: rn (row of the block), the engine's columns of frames.REQUESTS, and of MEASURES.
-    rejected: row -> reason. blank: the rows that say nothing; heads: the reason of those that are not white space.
-    split_from: rows made by splitting rows that were several glued records -> the row they stood in; each record counts
-    as a line of its own.
-    """
-
-    block: Block
-    rows: int
-    tables: list[pa.Table] = field(default_factory=list)
-    rejected: dict[int, str] = field(default_factory=dict)
-    blank: list[int] = field(default_factory=list)
-    heads: dict[int, str] = field(default_factory=dict)
-    formats: list[Format] = field(default_factory=list)
-    split_from: dict[int, int] = field(default_factory=dict)
-
-    @property
-    def accepted(self) -> pa.Table:
-        if len(self.tables) == 1:
-            return self.tables[0]
-        return pa.concat_tables(self.tables).sort_by("rn")
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """What the user, the inventory and the path say about formats, API and stage. heads: of CSV files whose first line
-    stands in an earlier block."""
-
-    explicit: str | None = None
-    stages: tuple[Format, ...] = ()
-    hint: Hint = field(default_factory=Hint)
-    heads: tuple[str, ...] = ()
 
 
 class Engine:
@@ -103,24 +43,20 @@ class Engine:
     ) -> None:
         """lean: leave out what only the raw request needs (ids and paths) where the format gives something better."""
         self.lean = lean
-        self._broken = False
         self._chosen: dict[tuple[frozenset[tuple[str, ...]], str | None, Hint], list[Format]] = {}
-        self._places = Book([*PLACES, "series"])
-        self._causes = Book(JUDGED)
         self.columns = tuple(name for name in REQUESTS.names if name in set(columns))
         self.key = hash_key.hex()
-        self.connection = duckdb.connect(config={"threads": "1", "memory_limit": memory_limit})
-        self.connection.execute("SET TimeZone = 'UTC'")
-        self.connection.execute("SET preserve_insertion_order = false")
+        self._runner = Runner(self.columns, self.key, lean=lean, memory_limit=memory_limit)
+        self.connection = self._runner.connection
 
     def close(self) -> None:
-        self.connection.close()
+        self._runner.close()
 
     def read(self, block: Block, chosen: Chosen) -> Reading:
         """Parse a block. UsageError when the format that the user named has no time, and the block has none either."""
         if chosen.explicit is not None and "x.event_time" not in block.side:
             check_timed(chosen.explicit)
-        reading = Reading(block, len(block), [self.schema.empty_table()])
+        reading = Reading(block, len(block), [self._runner.schema.empty_table()])
         too_long = np.flatnonzero(np.diff(block.starts) > LINE_LIMIT)
         rows: Rows | None = None
         if len(too_long):
@@ -189,11 +125,8 @@ class Engine:
         """Read the block with one format; returns the rows (of this block) that it could not read."""
         numbers = np.arange(len(block)) if here is None else here
         lines = pa.table({"rn": pa.array(numbers.astype(np.int32)), "line": block.lines, **block.side})
-        self.connection.register("lines", lines)
-        try:
-            table = self._run(found, frozenset(block.side), chosen)
-        finally:
-            self.connection.unregister("lines")
+
+        table = self._runner.run(found, chosen.hint, lines, lambda: pa.array(block.odd()))
         read, doubtful = self._believed(block, numbers, found, table, reading)
         good = self._keep(read, reading)
         if len(doubtful):
@@ -223,106 +156,6 @@ class Engine:
         good = table if reason.null_count == len(table) else table.filter(reason.is_null())
         reading.tables.append(good.drop_columns("reason"))
         return np.asarray(good.column("rn").to_numpy(), dtype=np.int64)
-
-    def _run(self, found: Format, side: frozenset[str], chosen: Chosen, read: frozenset[str] | None = None) -> pa.Table:
-        """Run a format over `lines`; read: over `slow_rows`, which has these variables already."""
-        variables = read if read is not None else frozenset(found.fields) | side | aliases(side)
-        kind = found.api_type or chosen.hint.api_type
-        constants = {
-            name: value
-            for name, value in (
-                ("account", found.account),
-                ("region", found.region),
-                ("api", found.api or chosen.hint.api),
-                ("stage", found.stage or chosen.hint.stage),
-                ("api_type", kind.value if kind else None),
-            )
-            if value is not None
-        }
-        known = canonical_columns(variables, constants, self.key)
-        columns = [name for name in self.columns if name not in WORKED]
-        lean = self.lean
-        refused = "\"status\" >= '4'" if "status" in variables else "false"
-        inner = ", ".join(
-            # `scan` keeps who it was for refused requests only.
-            f"CASE WHEN {refused} THEN {known[name]} END AS {name}"
-            if lean and name in WHO
-            else f"{known[name]} AS {quoted_name(name)}"
-            for name in columns
-        )
-        places = {name: known[name] for name in PLACES}
-        judged = {name: known[name] for name in JUDGED}
-        telling_place = occurring(variables, places.values())
-        telling_cause = occurring(variables, judged.values())
-        # A whole record is an identity only when its time is precise and nothing was left out of it.
-        precise = not lean and bool({"requestTimeEpoch", "x.time"} & variables)
-        kept = ", ".join(quoted_name(name) for name in columns if name != UNKEPT or not lean)  # `at` is a keyword
-        client = client_sql(variables)
-        reason = f"CASE WHEN {SANE} THEN NULL ELSE 'unread' END" if read is None else "reason"
-        told = "" if read is None else f", {reason_sql(variables)} AS reason"
-        outer = (
-            f'SELECT rn, {kept}, (epoch_us("at") // 60000000)::INTEGER AS minute, client, '
-            f"{identity_sql(RECORD if precise else [])} AS identity, "
-            f"{visible_mask(given(variables, constants))}::UBIGINT AS visible, event_id, place, "
-            f"CASE WHEN status >= 400 THEN cause END AS cause, {reason} AS reason "
-            f"FROM (SELECT rn, unmet, {inner}, {client} AS client, {event_id_sql(variables)} AS event_id, "
-            f"hash({quoted_text(found.name)}, {quoted_text(repr(constants))}, {place_sql(telling_place)}) AS place, "
-            f"CASE WHEN {refused} THEN hash({quoted_text(found.name)}, {combination_sql(telling_cause)}) END AS cause"
-            f"{told} "
-        )
-        used = occurring(variables, [inner, client, told]) | telling_place | telling_cause
-
-        def source(relation: str, *, careful: bool) -> str:
-            if read is not None:
-                return f"SELECT *, false AS unmet FROM {relation}"
-            return raw_sql(found, side, used, careful=careful, lines=relation)
-
-        lines = "lines" if read is None else "slow_rows"
-
-        def worker(expressions: Mapping[str, str], more: str = "") -> Work:
-            def work(rows: Rows) -> pa.Table:
-                self.connection.register("wanted", pa.table({"rn": pa.array(rows.astype(np.int32))}))
-                some = f"(SELECT * FROM {lines} WHERE rn IN (SELECT rn FROM wanted))"
-                listed = ", ".join(f"{value} AS {name}" for name, value in expressions.items())
-                table = self._table(f"SELECT *{more} FROM (SELECT rn, {listed} FROM ({source(some, careful=True)}))")
-                self.connection.unregister("wanted")
-                return table
-
-            return work
-
-        table = self._query(lambda careful: f"{outer} FROM ({source(lines, careful=careful)}))", found)
-        table = self._places.fill(table, "place", worker(places, f", {SERIES_SQL} AS series"))
-        table = self._causes.fill(table, "cause", worker(judged))
-        return table.select([*self.schema.names, "reason"])
-
-    def _query(self, query: Callable[[bool], str], found: Format) -> pa.Table:
-        """Run the query, at first in the way that a malformed JSON line stops."""
-        if found.family == "json" and not self._broken:
-            try:
-                return self._table(query(False))
-            except duckdb.InvalidInputException:
-                self._broken = True  # where there is one malformed line, more will follow
-        return self._table(query(True))
-
-    def _table(self, query: str) -> pa.Table:
-        """Straight to Arrow: a temporary table would cost a third more, for statistics that nobody reads.
-
-        A reader, because a relation (`connection.sql`) binds the query twice and reads its text in Python.
-        """
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Arrow output on a DB-API result")  # the copy is cheaper than binding
-            reader: pa.RecordBatchReader = self.connection.execute(query).to_arrow_reader(_ALL_ROWS)
-            return reader.read_all()
-
-    @property
-    def schema(self) -> pa.Schema:
-        """Of Reading.accepted."""
-        kept = [
-            pa.field(name, pa.dictionary(pa.int32(), pa.string())) if name in WORKED else REQUESTS.field(name)
-            for name in self.columns
-            if name != UNKEPT or not self.lean
-        ]
-        return pa.schema([pa.field("rn", pa.int32()), *kept, *MEASURES])
 
     def _leftover(self, block: Block, here: Rows | None, chosen: Chosen, reading: Reading, tried: list[Format]) -> None:
         """The rows that no pass could read, by ever slower means."""
@@ -429,9 +262,7 @@ class Engine:
                     **{name: column.take(pa.array(places)) for name, column in block.side.items() if name not in names},
                 }
             )
-            self.connection.register("slow_rows", table)
-            done = self._run(found, frozenset(), chosen, read=frozenset(table.column_names) - {"rn"})
-            self.connection.unregister("slow_rows")
+            done = self._runner.judge(found, chosen.hint, table)
             self._keep(done, reading)
             for number, reason in zip(done.column("rn").to_pylist(), done.column("reason").to_pylist(), strict=True):
                 if reason is not None:
@@ -469,20 +300,6 @@ def _alone(reading: Reading, several: Sequence[int], others: Sequence[int], here
     singles, gluings = reading.block.rows_by_file(single), reading.block.rows_by_file(mine)
     alone = {file for file, count in gluings.items() if singles[file] > count}
     return {row for row, number in zip(several, mine.tolist(), strict=True) if reading.block.origin(number)[0] in alone}
-
-
-MEASURES = pa.schema(
-    [
-        ("minute", pa.int32()),
-        ("series", pa.uint64()),
-        ("client", pa.uint64()),
-        ("identity", pa.uint64()),
-        ("visible", pa.uint64()),
-        ("event_id", pa.string()),
-    ]
-)
-"""minute: since the epoch. series: hash of the text keys of a MINUTES row. client: 32-bit hash of the caller.
-identity: see IDENTITY_SQL. visible: frames.visible_mask of the format. event_id: of an envelope."""
 
 
 def _sample(block: Block) -> list[str]:

@@ -10,8 +10,8 @@ LIMIT = 32_000_000
 counts again, which is said in the guide."""
 
 _BITS = 27
-"""A bit for each first 27 bits of an identity (16 MiB): one that is not set was never seen, and need not be searched for.
-Of five million others one in 27 has the same; bits stay set when identities are forgotten."""
+"""A bit for each first 27 bits of an identity (16 MiB): one that is not set was never seen, and need not be
+searched for. Of five million others one in 27 has the same; bits stay set when identities are forgotten."""
 
 Identities = npt.NDArray[np.uint64]
 

@@ -13,11 +13,12 @@ from gatewatch.errors import SourceError
 from gatewatch.frames import REQUESTS
 from gatewatch.records import JSON, Outcome, iso
 from ingest.block import Block
-from ingest.engine import Chosen, Engine, Reading
+from ingest.engine import Engine
 from ingest.files import split
 from ingest.formats.infer import describe
 from ingest.identity import SeenSet
 from ingest.inputs import inputs
+from ingest.outcome import Chosen, Reading
 from ingest.rollup import question, without
 from ingest.scan import chosen_formats
 from ingest.work import blocks, csv_head

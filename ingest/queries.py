@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from enum import IntEnum
 
 from gatewatch.frames import REQUESTS
 from ingest.canonical_row import ADDRESSES, PRINCIPALS
@@ -61,11 +62,26 @@ IDENTITY_SQL = """
 """Identity of a request (reliability.md 3): never the requestId alone, which a client can choose."""
 
 
-def raw_sql(found: Format, side: frozenset[str], used: frozenset[str], *, careful: bool, lines: str = "lines") -> str:
-    """The query that turns the relation `lines` into one VARCHAR column for each variable in `used`.
+class Care(IntEnum):
+    """Which JSON lines are looked at before they are read: a malformed one gives no row then, and else stops the query.
 
-    careful: a malformed JSON line gives no row; without it the query fails, and saves looking at each line before.
+    Looking costs a third of reading. ODD: those with another number of quotes than most (`odd`), or without their end.
     """
+
+    NONE = 0
+    ODD = 1
+    EACH = 2
+
+
+_SOUND = {
+    Care.NONE: "true",
+    Care.ODD: "CASE WHEN odd OR NOT suffix(line, e'}\\n') THEN json_valid(line) ELSE true END",
+    Care.EACH: "json_valid(line)",
+}
+
+
+def raw_sql(found: Format, side: frozenset[str], used: frozenset[str], *, care: Care, lines: str = "lines") -> str:
+    """The query that turns the relation `lines` into one VARCHAR column for each variable in `used`."""
     names = sorted(found.fields.keys() & used)
     sides = [name for name in sorted(side) if name not in names]
     outer = "".join(f", {quoted_name(name)}" for name in sides)
@@ -80,8 +96,8 @@ def raw_sql(found: Format, side: frozenset[str], used: frozenset[str], *, carefu
         for name in found.inside.keys() & used:
             values[name] = f"nullif(regexp_extract({values[name]}, {quoted_text(found.inside[name])}, 1), '')"
         unmet = " OR ".join(f"{place[path]} IS NULL" for path in sorted(found.needs)) or "x IS NULL"
-        if careful:
-            lines = f"(SELECT * FROM {lines} WHERE json_valid(line))"
+        if care != Care.NONE:
+            lines = f"(SELECT * FROM {lines} WHERE {_SOUND[care]})"
     else:
         values = {name: f"x[{quoted_text(found.fields[name][0])}]" for name in names}
         values |= {name: _unquoted_sql(values[name]) for name in names if name in found.quoted}

@@ -17,8 +17,6 @@ from ingest.block import Block, Rows
 from ingest.formats.model import Format
 from ingest.jsonline import Path, decode, moved, parse_path, path_text
 
-_STEP = 1 << 18
-_QUOTE = 34
 _SAMPLE = 256
 _NOWHERE: frozenset[str] = frozenset()
 
@@ -34,7 +32,7 @@ def repeating(
         return rows
     mine = _places(found)
     places = mine.union(*(theirs for other in others if (theirs := _places(other)) > mine))
-    quotes = _quotes(block)[rows]
+    quotes = block.quotes()[rows]
     least = quotes.min()
     more = quotes > least
     usual = rows[~more]
@@ -42,27 +40,6 @@ def repeating(
     if len(_repeated(block, sample, places, connection)):
         return _repeated(block, rows, places, connection)
     return _repeated(block, rows[more], places, connection) if more.any() else rows[:0]
-
-
-def _quotes(block: Block) -> Rows:
-    """How many double quotes each row has; in steps that stay in the cache."""
-    found = []
-    row = base = 0
-    for text in block.texts:
-        data = np.frombuffer(text, dtype=np.uint8)
-        end = int(np.searchsorted(block.starts, base + len(data)))
-        while row < end:
-            after = max(int(np.searchsorted(block.starts, block.starts[row] + _STEP)), row + 1)
-            after = min(after, end)
-            begins = block.starts[row:after] - base
-            signs = (data[begins[0] : int(block.starts[after]) - base] == _QUOTE).view(np.uint8)
-            counted = np.add.reduceat(signs, begins - begins[0], dtype=np.uint8)
-            if int(counted.sum()) != np.count_nonzero(signs):  # more than 255 in one line
-                counted = np.add.reduceat(signs, begins - begins[0], dtype=np.int64)
-            found.append(counted)
-            row = after
-        base += len(data)
-    return np.concatenate(found)
 
 
 def _places(found: Format) -> frozenset[str]:

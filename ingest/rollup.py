@@ -16,6 +16,7 @@ from gatewatch.frames.histogram import buckets_of
 from gatewatch.frames.merge import CLIENT_SUMS, SKETCH_SIZE
 from gatewatch.frames.schema import TIME, cause_column, scope_column
 from gatewatch.records import REJECT_CAUSES, THROTTLE_SCOPES
+from ingest.book import first_seen
 
 ROLLUP_COLUMNS: tuple[str, ...] = (
     "at",
@@ -282,7 +283,7 @@ def _series(accepted: pa.Table) -> tuple[pa.Table, npt.NDArray[np.int64]]:
     """The text keys of the different series, sorted (NULL first), and the place of each row's series among them."""
     encoded = accepted.column("series").combine_chunks().dictionary_encode()
     codes = np.asarray(encoded.indices.to_numpy(), dtype=np.int64)
-    first = np.flatnonzero(_first_of_run(np.maximum.accumulate(codes)))  # codes are given in order of appearance
+    first = np.flatnonzero(first_seen(codes))
     some = accepted.select(list(_DIMENSIONS)).take(pa.array(first))
     texts = pa.table({name: some.column(name).cast(pa.string()) for name in _DIMENSIONS})
     order = pc.sort_indices(texts, [(name, "ascending", "at_start") for name in _DIMENSIONS]).to_numpy()

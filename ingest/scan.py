@@ -13,11 +13,11 @@ import pyarrow as pa
 from gatewatch.frames import COVERAGE, MINUTES, merge_client_parts, merge_minutes
 from gatewatch.memory import give_back
 from gatewatch.records import JSON
-from ingest.engine import Chosen
 from ingest.files import BLOCK_BYTES, LogFile, Piece, group, split
 from ingest.formats.infer import check_explicit
 from ingest.formats.template import stage_formats
 from ingest.inputs import Inputs, inputs
+from ingest.outcome import Chosen
 from ingest.pool import Repetitions, run
 from ingest.readback import Place, ReadBack
 from ingest.work import Config, FileCount, Packed, Result, Task

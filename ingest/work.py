@@ -19,11 +19,12 @@ from gatewatch.errors import SourceError
 from gatewatch.frames import REQUESTS
 from ingest.beside import no_access_log
 from ingest.block import Block, Origin, Rows, Text, block_of
-from ingest.engine import Chosen, Engine, Reading
+from ingest.engine import Engine
 from ingest.envelopes import Unwrapped, is_envelope, joined, unwrap
 from ingest.files import Piece
 from ingest.formats.infer import describe
 from ingest.formats.shapes import csv_header
+from ingest.outcome import Chosen, Reading
 from ingest.prefixes import unprefixed
 from ingest.reading import texts
 from ingest.rollup import ROLLUP_COLUMNS, Question, question, roll, without

@@ -9,14 +9,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import monotonic
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Got:
+    """at: seconds of the monotonic clock."""
+
     path: str
     headers: Mapping[str, str]
     body: bytes
+    at: float = 0.0
 
     @property
     def json(self) -> Any:
@@ -38,6 +42,10 @@ class Receiver:
     got: list[Got] = field(default_factory=list)
     released: threading.Event = field(default_factory=threading.Event)
 
+    def at(self, finding: str) -> float | None:
+        """When the first message came that tells of this finding."""
+        return next((one.at for one in self.got if finding in one.json["data"]["finding_ids"]), None)
+
     @property
     def keys(self) -> list[str]:
         return [one.key for one in self.got]
@@ -51,15 +59,15 @@ def receiver(**options: Any) -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            got = Got(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+            got = Got(self.path, {name.lower(): value for name, value in self.headers.items()}, body, monotonic())
             kept.got.append(got)
+            made = kept.answer(got) if kept.mood != "hang" else ""
             if kept.mood == "drop":
                 self.connection.shutdown(socket.SHUT_RDWR)
                 return
             if kept.mood == "hang":
                 kept.released.wait(60)
                 return
-            made = kept.answer(got)
             raw = made if isinstance(made, bytes) else (made if isinstance(made, str) else json.dumps(made)).encode()
             self.send_response(200 if kept.mood == "ok" else int(kept.mood))
             for name, value in kept.headers.items():

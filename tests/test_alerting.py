@@ -12,15 +12,20 @@ from pydantic import SecretStr
 from sqlalchemy import select, update
 
 from gatewatch.alerting import dispatch, stand_in, watch
+from gatewatch.jobs import heartbeat
 from gatewatch.records import Finding, Severity
 from gatewatch.settings import Settings
+from gatewatch.store import leases
 from gatewatch.store.alert_models import OutboxRow, SaidRow
 from gatewatch.store.findings import save_findings
+from gatewatch.store.models import BatchRow
 from gatewatch.store.notices import add_notice
 from gatewatch.store.outbox import claim, item_id, mark_failed, outbox_counts
 from gatewatch.store.silences import add_silence
+from gatewatch.store.sources import register_source
 from gatewatch.store.state import State, db_now, open_state
 from tests.alerts.builders import ONSET, a_finding
+from tests.receivers import receiver
 from tests.store.postgres import Server, server
 
 NOW = datetime(2026, 6, 9, 12, 41, tzinfo=UTC)
@@ -184,3 +189,64 @@ def test_two_workers_never_make_two_messages_of_one_transition(settings: Setting
         assert outbox_counts(session)["pending"] == 8
     state.close()
     assert keys == {item_id(f"f{number}", "new", "hook") for number in range(8)}
+
+
+def test_a_followed_source_that_brings_nothing_is_told_once(state: State, settings: Settings, tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "a.log").write_text("")
+    register_source(state, "lb", "files", str(logs), follow=True)
+    with state.begin() as session:
+        now = db_now(session)
+        session.add(
+            BatchRow(
+                id="b", source="lb", state="committed", holder="h", lease_until=now, started_at=now, committed_at=now
+            )
+        )
+    made = []
+    for hours in (0.5, 2, 3):
+        with state.begin() as session:
+            made.append(watch(session, settings, now + timedelta(hours=hours)))
+    assert made == [0, 2, 0]
+    assert messages(state)[0][1] == "gatewatch:silent-lb"
+
+
+def test_that_nothing_is_evaluated_any_more_is_told_once(state: State, settings: Settings) -> None:
+    assert leases.claim_run(state, "tick", NOW, "w")
+    leases.finish_run(state, "tick", NOW)
+    with state.begin() as session:
+        now = db_now(session)
+        assert watch(session, settings, now + timedelta(minutes=14)) == 0
+        assert watch(session, settings, now + timedelta(minutes=16)) == 2
+        assert watch(session, settings, now + timedelta(minutes=30)) == 0
+
+
+def test_the_heartbeat_stops_with_the_evaluations(state: State, settings: Settings, tmp_path: Path) -> None:
+    with receiver() as switch:
+        (tmp_path / "beat.yaml").write_text(f"heartbeat: {{url: '{switch.url}/abc'}}")
+        beating = settings.model_copy(update={"alerts_file": tmp_path / "beat.yaml"})
+        with state.read() as session:
+            now = db_now(session)
+        assert not heartbeat(state, beating, now), "nothing was evaluated yet"
+        assert leases.claim_run(state, "tick", NOW, "w")
+        leases.finish_run(state, "tick", NOW)
+        assert heartbeat(state, beating, now + timedelta(minutes=5))
+        assert [one.path for one in switch.got] == ["/abc"]
+        assert not heartbeat(state, beating, now + timedelta(minutes=20))
+        assert leases.claim_run(state, "tick", NOW + timedelta(minutes=1), "w")
+        leases.finish_run(state, "tick", NOW + timedelta(minutes=1), "disk full")
+        assert not heartbeat(state, beating, now + timedelta(minutes=1))
+    assert not heartbeat(state, settings, now)
+
+
+def test_a_file_that_becomes_wrong_changes_nothing(state: State, settings: Settings) -> None:
+    assert settings.alerts_file is not None
+    find(state, named("a"))
+    assert route(state, settings) == 1
+    settings.alerts_file.write_text("route: {chanels: [x]}")
+    find(state, named("b"))
+    assert route(state, settings) == 1
+    settings.alerts_file.write_text(FILE.replace("channels: [hook]}", "channels: [spare]}"))
+    find(state, named("c"))
+    assert route(state, settings) == 1
+    assert [channel for channel, _, _ in messages(state)] == ["hook", "hook", "spare"]

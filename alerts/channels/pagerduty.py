@@ -95,7 +95,7 @@ def event(message: Message, payload: Mapping[str, JSON], key: str) -> dict[str, 
     }
     if message.link:
         body["client_url"] = message.link
-        body["links"] = [{"href": message.link, "text": "Open the finding"}]
+        body["links"] = [{"href": message.link, "text": message.call}]
     return body
 
 

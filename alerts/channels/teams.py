@@ -103,7 +103,7 @@ def _body(message: Message, *, chart: bool, listed: bool) -> dict[str, JSON]:
         "body": items,
     }
     if message.link:
-        card["actions"] = [{"type": "Action.OpenUrl", "title": "Open the finding", "url": message.link}]
+        card["actions"] = [{"type": "Action.OpenUrl", "title": message.call, "url": message.link}]
     return {
         "type": "message",
         "attachments": [

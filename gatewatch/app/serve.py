@@ -18,6 +18,7 @@ from types import FrameType
 import orjson
 from pydantic import SecretStr
 
+from alerts.channels import configured
 from gatewatch.app.binding import check_binding, has_users
 from gatewatch.errors import UsageError
 from gatewatch.settings import LOOPBACK, Settings
@@ -62,6 +63,7 @@ def serve(settings: Settings) -> int:
     """Serve until SIGTERM or Ctrl-C: 0 after a clean stop. UsageError when the address cannot be had."""
     for warning in check_binding(settings):
         _tell(f"gatewatch: {warning}")
+    configured(settings)  # a wrong alerts file, too
     open_state(settings).close()  # a wrong data directory or schema is said now, in one line
     listener = listen(settings.host, settings.port)
     taking = _ingest_listener(settings)

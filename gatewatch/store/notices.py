@@ -79,11 +79,6 @@ def look_now(session: Session, now: datetime) -> None:
     session.execute(update(GroupRow).where(GroupRow.due_at > now).values(due_at=now))
 
 
-def all_groups(session: Session, limit: int = 1000) -> list[StoredGroup]:
-    """The groups that changed last."""
-    return [_group(row) for row in session.scalars(select(GroupRow).order_by(GroupRow.updated_at.desc()).limit(limit))]
-
-
 def save_groups(session: Session, groups: Sequence[StoredGroup], now: datetime) -> None:
     """Store groups as they are now."""
     kind = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert

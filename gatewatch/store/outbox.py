@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, exists, func, insert, or_, select
+from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 
@@ -90,6 +90,8 @@ def enqueue(
         "group_id": group_id,
         "stood_in": False,
     }
+    if session.get(SaidRow, (finding_id, transition, channel)) is not None:
+        return None
     new = _insert_new(session, OutboxRow, [values], OutboxRow.id)
     if not new:
         return None
@@ -318,6 +320,19 @@ def requeue(session: Session, item_id: str) -> bool:
 def dead_items(session: Session) -> list[str]:
     """Ids of alerts that were given up, oldest first."""
     return list(session.scalars(select(OutboxRow.id).where(OutboxRow.state == "dead").order_by(OutboxRow.seq)))
+
+
+def forget(session: Session, before: datetime) -> int:
+    """Remove alerts that were sent or given up before, and their attempts; how many.
+
+    What was said stays noted: it is said once, however long ago.
+    """
+    old = select(OutboxRow.id).where(OutboxRow.state.in_(("sent", "dead")), OutboxRow.created_at < before)
+    session.execute(delete(DeliveryRow).where(DeliveryRow.outbox_id.in_(old)))
+    gone = session.execute(delete(OutboxRow).where(OutboxRow.id.in_(old)).returning(OutboxRow.id))
+    count = len(list(gone))
+    session.execute(delete(ChannelMemoryRow).where(ChannelMemoryRow.updated_at < before))
+    return count
 
 
 def outbox_counts(session: Session) -> dict[str, int]:

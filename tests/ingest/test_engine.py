@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatewatch.frames import REQUESTS
-from ingest.block import block_of
+from ingest.block import Block, block_of
 from ingest.canonical import canonical_row, reason
-from ingest.engine import Chosen, Engine
+from ingest.engine import Engine
 from ingest.formats.model import Format
+from ingest.outcome import Chosen
+from tests.ingest.lines import a_line
 
 KEY = b"test"
 NAMES = [name for name in REQUESTS.names if name not in {"source", "batch"}]
@@ -117,7 +119,6 @@ def test_the_engine_and_the_reference_give_the_same_rows(lines: list[dict[str, s
 
 def test_lean_and_full_reading_agree_on_what_a_rollup_needs() -> None:
     from ingest.rollup import ROLLUP_COLUMNS, roll
-    from tests.ingest.lines import a_line
 
     statuses = [200, 401, 403, 429, 500, 200]
     text = "".join(a_line(number, status=statuses[number % 6]) + "\n" for number in range(200)).encode()
@@ -138,3 +139,36 @@ def test_lean_and_full_reading_agree_on_what_a_rollup_needs() -> None:
     lean, full = tables
     assert lean[0].drop_columns("visible").equals(full[0].drop_columns("visible"))
     assert lean[1].equals(full[1])
+
+
+def test_combinations_are_the_same_by_sql_and_by_row() -> None:
+    lines = [
+        a_line(status=status, resourcePath=resource, errorType=kind, path="/prod/pets/12")
+        for status in (200, 403, 429, 504)
+        for resource in ("/pets/{id}", "-")
+        for kind in ("-", "ACCESS_DENIED", "THROTTLED")
+    ]
+    tables = []
+    for most in (0, len(lines)):
+        engine = Engine(NAMES, KEY)
+        with patch("ingest.runner._BY_ROW", most):
+            tables.append(engine.read(of_lines(lines), Chosen()).accepted.sort_by("rn").to_pylist())
+        engine.close()
+    assert tables[0] == tables[1]
+
+
+def test_a_secret_or_a_malformed_line_in_a_later_block_is_read_with_care_from_then_on() -> None:
+    engine = Engine(NAMES, KEY)
+    clean, secret = a_line(), a_line(userAgent="curl Bearer abcdefghijklmnopqrstuvwx")
+    broken = a_line().replace('"GET"', '"GE"T"')
+    unended = a_line()[:-1]  # it has as many quotes as the others
+    for lines in ([clean], [clean, secret], [clean, broken, clean], [clean, clean, unended, secret]):
+        accepted = engine.read(of_lines(lines), Chosen()).accepted
+        shown = accepted.sort_by("rn").column("user_agent").to_pylist()
+        whole = [line for line in lines if line is not unended]
+        assert [agent.startswith("curl redacted:") for agent in shown] == [line == secret for line in whole]
+    engine.close()
+
+
+def of_lines(lines: list[str]) -> Block:
+    return block_of([("a", 1, 0, "".join(line + "\n" for line in lines).encode())])

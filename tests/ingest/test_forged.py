@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.block import block_of
-from ingest.engine import Chosen, Engine
+from ingest.engine import Engine
 from ingest.formats.template import compile_template, stage_formats
+from ingest.outcome import Chosen
 from ingest.parse import FIELDS, parse_paths
 from ingest.repeats import repeating
 from ingest.slow import read_line

@@ -15,6 +15,7 @@ from gatewatch.store.outbox import (
     claim,
     deliveries,
     enqueue,
+    forget,
     mark_failed,
     mark_sent,
     oldest_pending_at,
@@ -180,3 +181,15 @@ def test_the_age_of_the_oldest_alert_is_known(state: State) -> None:
         session.execute(update(OutboxRow).where(OutboxRow.id == identity).values(created_at=past))
     with state.read() as session:
         assert oldest_pending_at(session) == past
+
+
+def test_what_is_forgotten_is_not_said_again(state: State) -> None:
+    sent, waiting = add(state), add(state, finding="f2")
+    assert sent is not None
+    mark_sent(state, sent)
+    with state.begin() as session:
+        assert forget(session, db_now(session) - timedelta(days=1)) == 0
+        assert forget(session, db_now(session) + timedelta(seconds=1)) == 1
+        assert deliveries(session) == []
+    assert add(state) is None
+    assert [item.id for item in claim(state, "w")] == [waiting]

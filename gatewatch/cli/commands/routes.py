@@ -135,7 +135,7 @@ def _subject(
     settings: Settings, finding: str | None, labels: dict[str, str | None], now: datetime
 ) -> tuple[Subject, list[Silence], list[Subject]]:
     from alerts.config import load_alert_config
-    from alerts.matching import labels_of
+    from alerts.matching import Described, labels_of
     from gatewatch.alerting import open_subjects, silence_of, subject_of
     from gatewatch.cli.opened import opened
     from gatewatch.store.notices import findings_with
@@ -145,27 +145,10 @@ def _subject(
     if finding is None:
         from alerts.holds import Subject
 
-        return Subject("", labels_of(_Described(labels), config.owners), "new", True), [], []
+        return Subject("", labels_of(Described(labels), config.owners), "new", True), [], []
     with opened(settings) as state, state.read() as session:
         found = findings_with(session, [finding])
         if not found:
             raise UsageError(f"no finding has the id {finding!r}")
         kept = [silence_of(one) for one in silences(session, now)]
         return subject_of(*found[finding], config), kept, open_subjects(session, config)
-
-
-class _Described:
-    """An alert that is known by some labels only."""
-
-    def __init__(self, labels: dict[str, str | None]) -> None:
-        self.id = ""
-        self.fingerprint = ""
-        self.severity = labels["severity"] or ""
-        self.kind = labels["kind"] or ""
-        self.subtype = labels["subtype"] or ""
-        self.cause = labels["cause"] or ""
-        self.api = labels["api"] or ""
-        self.stage = labels["stage"]
-        self.route = labels["route"]
-        self.account = labels["account"]
-        self.region = labels["region"]

@@ -1,0 +1,144 @@
+"""Runs plans in DuckDB: one connection with one thread; the books of combinations, and how much care lines need."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from gatewatch.frames import REQUESTS
+from ingest.book import Book, Work
+from ingest.canonical import UNTRUSTED
+from ingest.canonical_row import judged_row, place_row
+from ingest.formats.model import Format
+from ingest.hints import Hint
+from ingest.outcome import MEASURES
+from ingest.plan import Asked, Plan, plan_of
+from ingest.queries import JUDGED, PLACES, SERIES_SQL, UNKEPT, WORKED, Care
+
+_ALL_ROWS = 1 << 24  # a batch of a result: more rows than a block has
+_PLANS = 256
+_BY_ROW = 500
+"""New combinations that are worked out in Python: sooner than DuckDB has planned the SQL of their columns."""
+
+_ROWS: Mapping[tuple[str, ...], Callable[..., dict[str, str | None]]] = {PLACES: place_row, JUDGED: judged_row}
+
+
+class Runner:
+    """Reads lines with one format after the other."""
+
+    def __init__(self, columns: Sequence[str], key: str, *, lean: bool, memory_limit: str) -> None:
+        """columns: of REQUESTS. key: for hashing secrets, hexadecimal. lean: see Engine."""
+        self.columns = columns
+        self.key = key
+        self.lean = lean
+        self.connection = duckdb.connect(config={"threads": "1", "memory_limit": memory_limit})
+        self.connection.execute("SET TimeZone = 'UTC'")
+        self.connection.execute("SET preserve_insertion_order = false")
+        self._care: dict[str, Care] = {}
+        self._trusting = True
+        self._plans: dict[tuple[object, ...], Plan] = {}
+        self._places = Book([*PLACES, "series"])
+        self._causes = Book(JUDGED)
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def run(self, found: Format, hint: Hint, lines: pa.Table, odd: Callable[[], pa.Array]) -> pa.Table:
+        """The rows that the format reads: `rn`, the columns, MEASURES, and `reason` for what is not accepted.
+
+        lines: `rn`, `line`, and variables that an envelope told. odd(): see Block.odd.
+        """
+        return self._run(Asked(found, frozenset(lines.column_names) - {"rn", "line"}, hint), lines, odd)
+
+    def judge(self, found: Format, hint: Hint, rows: pa.Table) -> pa.Table:
+        """The same for rows that were read already: `rn` and the format's variables."""
+        asked = Asked(found, frozenset(), hint, frozenset(rows.column_names) - {"rn"})
+        return self._run(asked, rows, lambda: pa.nulls(len(rows), pa.bool_()))
+
+    def _run(self, asked: Asked, lines: pa.Table, odd: Callable[[], pa.Array]) -> pa.Table:
+        self.connection.register("lines", lines)
+        try:
+            plan, table = self._rows(asked, lines, odd)
+        finally:
+            self.connection.unregister("lines")
+        table = self._places.fill(table, "place", self._worker(plan, PLACES, lines))
+        table = self._causes.fill(table, "cause", self._worker(plan, JUDGED, lines))
+        return table.select([*self.schema.names, "reason"])
+
+    def _rows(self, asked: Asked, lines: pa.Table, odd: Callable[[], pa.Array]) -> tuple[Plan, pa.Table]:
+        """At first in the way that a malformed line or a secret stops: where there is one, more will follow."""
+        name = asked.found.name
+        while True:
+            plan, care = self._plan(asked), self._care.get(name, Care.NONE)
+            if care == Care.ODD:
+                self.connection.register("lines", lines.append_column("odd", odd()))
+            try:
+                return plan, self.table(plan.rows(care))
+            except duckdb.InvalidInputException as error:
+                if UNTRUSTED in str(error) and self._trusting:
+                    self._trusting = False
+                elif care < Care.EACH and asked.read is None:
+                    self._care[name] = Care(care + 1)
+                else:
+                    raise
+
+    def _plan(self, asked: Asked) -> Plan:
+        if self._trusting:
+            asked = Asked(asked.found, asked.side, asked.hint, asked.read, trusting=True)
+        plan = self._plans.get(asked.key)
+        if plan is None:
+            if len(self._plans) >= _PLANS:
+                self._plans.clear()
+                self._care.clear()
+            plan = self._plans[asked.key] = plan_of(asked, self.columns, self.key, lean=self.lean)
+        return plan
+
+    def _worker(self, plan: Plan, columns: tuple[str, ...], lines: pa.Table) -> Work:
+        by_row = _ROWS[columns]
+        typed = pa.schema([("rn", pa.int32()), *((name, pa.string()) for name in columns)])
+
+        def work(rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> pa.Table:
+            chosen = np.isin(lines.column("rn").to_numpy(), rows)
+            self.connection.register("wanted", lines.filter(pa.array(chosen)))
+            if len(rows) > _BY_ROW:
+                table = self.table(plan.combinations(columns))
+            else:
+                absent = dict.fromkeys(plan.variables)
+                told = self.table(plan.told(columns)).to_pylist()
+                table = pa.Table.from_pylist(
+                    [{"rn": row["rn"], **by_row(absent | row, plan.constants)} for row in told], schema=typed
+                )
+            self.connection.unregister("wanted")
+            return self._with_series(table) if columns == PLACES else table
+
+        return work
+
+    def _with_series(self, table: pa.Table) -> pa.Table:
+        self.connection.register("placed", table)
+        told = self.table(f"SELECT *, {SERIES_SQL} AS series FROM placed")
+        self.connection.unregister("placed")
+        return told
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Of the rows that are accepted."""
+        kept = [
+            pa.field(name, pa.dictionary(pa.int32(), pa.string())) if name in WORKED else REQUESTS.field(name)
+            for name in self.columns
+            if name != UNKEPT or not self.lean
+        ]
+        return pa.schema([pa.field("rn", pa.int32()), *kept, *MEASURES])
+
+    def table(self, query: str) -> pa.Table:
+        """Straight to Arrow: a temporary table would cost a third more, for statistics that nobody reads.
+
+        A reader, because a relation (`connection.sql`) binds the query twice and reads its text in Python.
+        """
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Arrow output on a DB-API result")  # the copy is cheaper than binding
+            reader: pa.RecordBatchReader = self.connection.execute(query).to_arrow_reader(_ALL_ROWS)
+            return reader.read_all()
