@@ -30,6 +30,7 @@ from gatewatch.records import iso
 from gatewatch.secretrefs import dereferenced
 from gatewatch.settings import Settings
 from gatewatch.store import leases
+from gatewatch.store.feedback import required_scores
 from gatewatch.store.findings import (
     NEW_EVIDENCE,
     StoredFinding,
@@ -44,6 +45,7 @@ from gatewatch.store.notices import add_notice, look_now, waiting
 from gatewatch.store.sources import sources
 from gatewatch.store.state import Session, State, open_state
 from gatewatch.surroundings import known_inventory
+from gatewatch.verdicts import believed
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +91,9 @@ def tick(state: State, settings: Settings, now: datetime, *, lease: tuple[str, i
     found = evaluate(state, settings, (now - CLOSE_DELAY).replace(second=0, microsecond=0))
     if found is None:
         return TickResult(looked=False)
-    findings = with_cards(state, found.findings)
+    with state.read() as session:
+        required = required_scores(session)
+    findings = with_cards(state, believed(found.findings, required))
 
     def save(session: Any) -> TickResult:
         if lease is not None:
@@ -105,7 +109,7 @@ def tick(state: State, settings: Settings, now: datetime, *, lease: tuple[str, i
         kinds = [one.kind for one in transitions]
         return TickResult(
             True,
-            len(found.findings),
+            len(findings),
             kinds.count("new"),
             kinds.count("worse"),
             kinds.count("resolved"),

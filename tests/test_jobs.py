@@ -13,18 +13,22 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from gatewatch.errors import LeaseLost
 from gatewatch.ingesting import ingest_paths
 from gatewatch.jobs import deliver, follow, held, run_worker, tick
 from gatewatch.records import Kind
+from gatewatch.roles import Role, Via, Who
 from gatewatch.settings import Settings
 from gatewatch.store import leases
+from gatewatch.store.feedback import give_feedback
 from gatewatch.store.findings import FindingFilter, Page, list_findings
 from gatewatch.store.leases import last_run
 from gatewatch.store.outbox import outbox_counts
 from gatewatch.store.sources import register_source
 from gatewatch.store.state import State, open_state
+from gatewatch.verdicts import Verdict
 from tests.conftest import SMALL_END, SmallWorld
 
 NOW = SMALL_END + timedelta(minutes=10)
@@ -105,6 +109,20 @@ def test_a_tick_saves_what_the_detectors_say(state: State, settings: Settings) -
     assert result.new == len(page.items) > 0
     assert Kind.AUTH_FAILURE_SPIKE in {stored.finding.kind for stored in page.items}
     assert str(result).startswith(f"{result.findings} findings: {result.new} new")
+
+
+def test_what_was_said_to_be_false_is_not_raised_again(state: State, settings: Settings) -> None:
+    before = tick(state, settings, NOW)
+    weakest = min((stored.finding for stored in found(state).items), key=lambda one: one.score)
+    who = Who("otto", Role.OPERATOR, Via.CLI)
+    with state.begin() as session:
+        effect = give_feedback(session, who, weakest.id, Verdict.FALSE_POSITIVE, "", now=NOW)
+        session.execute(text("DELETE FROM detector_state"))  # look at everything again
+    assert effect is not None
+    assert effect.after > weakest.score
+    again = tick(state, settings, NOW)
+    mine = [one.finding for one in found(state).items if one.finding.fingerprint == weakest.fingerprint]
+    assert before.findings - again.findings == sum(one.score < effect.after for one in mine) >= 1
 
 
 def test_a_tick_on_an_unchanged_store_changes_and_sends_nothing(

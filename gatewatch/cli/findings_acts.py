@@ -14,6 +14,7 @@ from gatewatch.cli.root import Command, Ui, pass_ui
 from gatewatch.errors import UsageError
 from gatewatch.lifecycle import Suppression
 from gatewatch.records import JSON, iso
+from gatewatch.verdicts import Verdict
 
 if TYPE_CHECKING:
     from gatewatch.store.acting import Act
@@ -39,7 +40,20 @@ def _note(text: str) -> Callable[[F], F]:
 
 def register(group: click.Group) -> None:
     """Add the actions to the group."""
-    for one in (ack, unack, snooze, unsnooze, suppress, unsuppress, resolve, reopen, assign, comment, suppressions):
+    for one in (
+        ack,
+        unack,
+        snooze,
+        unsnooze,
+        suppress,
+        unsuppress,
+        resolve,
+        reopen,
+        assign,
+        comment,
+        feedback,
+        suppressions,
+    ):
         group.add_command(one)
 
 
@@ -145,6 +159,44 @@ def comment(ui: Ui, ids: tuple[str, ...], where: tuple[str, ...], note: str) -> 
     from gatewatch.store.acting import Act, Verb
 
     _act(ui, ids, where, Act(Verb.COMMENT, note))
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        f"gatewatch findings feedback {_ID} --false --dry-run",
+        f"gatewatch findings feedback {_ID} --true --note 'it was the deploy'",
+    ),
+)
+@click.argument("finding")
+@click.option("--true", "verdict", flag_value=Verdict.TRUE_POSITIVE.value, help="It was right.")
+@click.option("--false", "verdict", flag_value=Verdict.FALSE_POSITIVE.value, help="It was a false alarm.")
+@click.option("--none", "verdict", flag_value="none", help="Take back what was said.")
+@click.option("--dry-run", is_flag=True, help="Only say what it would change.")
+@_note("Why; it stands in the finding's timeline.")
+@pass_ui
+def feedback(ui: Ui, finding: str, verdict: str | None, dry_run: bool, note: str) -> None:
+    """Say whether a finding was right: what scores no more than a false alarm is not raised again for this problem."""
+    from gatewatch.cli.opened import opened
+    from gatewatch.cli.people import now, operator
+    from gatewatch.store.feedback import effect, give_feedback
+
+    if verdict is None:
+        raise UsageError("say --true, --false or --none")
+    said = None if verdict == "none" else Verdict(verdict)
+    with opened(ui.settings()) as state, state.begin() as session:
+        if dry_run:
+            seen = effect(session, finding, said, now())
+        else:
+            seen = give_feedback(session, operator(), finding, said, note.strip(), now=now())
+    if seen is None:
+        raise UsageError(f"no finding has the id {finding!r}")
+    sys.stdout.write(
+        f"required score {seen.before:g} -> {seen.after:g}; of {seen.episodes} episodes in 30 days "
+        f"{len(seen.lost)} not raised any more ({len(seen.right_lost)} of them right), {len(seen.won)} raised again\n"
+    )
+    sys.stdout.writelines(f"- {one}\n" for one in seen.lost)
+    sys.stdout.writelines(f"+ {one}\n" for one in seen.won)
 
 
 @click.command(

@@ -17,7 +17,7 @@ from gatewatch.store.base import Base as Base
 from gatewatch.store.base import BigId
 from gatewatch.store.columns import Json
 
-SCHEMA = "0009"
+SCHEMA = "0010"
 """The newest migration: what this program writes."""
 
 
@@ -286,6 +286,19 @@ class SuppressionRow(Base):
     ended_at: Mapped[datetime | None] = mapped_column(index=True)
     hits: Mapped[int] = mapped_column(default=0)
     last_hit_at: Mapped[datetime | None]
+
+
+class FeedbackRow(Base):
+    """What somebody said of a finding. verdict: verdicts.Verdict. score: the finding's, when it was first said."""
+
+    __tablename__ = "feedback"
+    finding_id: Mapped[str] = mapped_column(ForeignKey("finding.id"), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(index=True)
+    verdict: Mapped[str]
+    score: Mapped[float]
+    note: Mapped[str]
+    author: Mapped[str]
+    at: Mapped[datetime]
 
 
 class AnsweredRow(Base):

@@ -63,3 +63,10 @@ def test_a_snooze_by_filter(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(run(capsys, "snooze", "--where", "severity >= low", "--for", "8h").split()) == 2
     assert "snoozed" in run(capsys, "list")
     assert "only one of them" in run(capsys, "snooze", ONE.id, "--for", "8h", "--until", "2030-01-01", code=2)
+
+
+def test_feedback_says_what_it_changes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "required score 0 -> 12.8" in run(capsys, "feedback", ONE.id, "--false", "--dry-run")
+    assert "required score 0 -> 12.8" in run(capsys, "feedback", ONE.id, "--false", "--note", "a scanner")
+    assert "required score 12.8 -> 0" in run(capsys, "feedback", ONE.id, "--none")
+    assert "say --true" in run(capsys, "feedback", ONE.id, code=2)

@@ -109,3 +109,13 @@ def test_a_viewer_may_look_and_not_act(client: TestClient, state: State) -> None
     assert act(client, {"action": "acknowledge"}, **headers)[0] == 403
     bulk = client.post("/api/v1/findings/actions", json={"action": "resolve", "where": ["api = shop"]}, headers=headers)
     assert bulk.status_code == 403
+
+
+def test_feedback_shows_what_it_would_change_and_changes_it(client: TestClient) -> None:
+    path = f"/api/v1/findings/{ONE.id}/feedback"
+    ahead = client.get(f"{path}/effect", params={"verdict": "false_positive"}).json()
+    assert (ahead["required_before"], ahead["required_after"]) == (0, 12.8)
+    assert client.put(path, json={"verdict": "false_positive", "note": "a scanner"}).json() == ahead
+    assert client.get(f"{path}/effect").json()["required_after"] == 0
+    assert client.put("/api/v1/findings/none/feedback", json={"verdict": None}).status_code == 404
+    assert client.put(path, json={"verdict": "maybe"}).status_code == 422
