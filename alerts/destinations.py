@@ -27,6 +27,11 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 class DestinationRefused(Exception):
     """The host leads to where calls must not go."""
 
+    def __init__(self) -> None:
+        super().__init__(
+            "the address leads into a private network or to this machine; outbound_allow can let it through"
+        )
+
 
 def inside(address: Address) -> bool:
     """Whether an address belongs to this machine, a private or reserved network, or hides one that does.
@@ -57,7 +62,7 @@ class Checked(httpcore.NetworkBackend):
     """Looks a host up, refuses what is inside, and connects to what it looked at. allow: exact hosts that may be."""
 
     def __init__(self, allow: Collection[str] = ()) -> None:
-        self._allow = frozenset(one.strip().strip("[]").lower() for one in allow)
+        self._allow = allow
         self._plain = httpcore.SyncBackend()
 
     def connect_tcp(
@@ -69,23 +74,32 @@ class Checked(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         last: Exception | None = None
-        for address in self._addresses(host, port, timeout):
+        for address in checked(host, port, timeout, self._allow):
             try:
                 return self._plain.connect_tcp(address, port, timeout, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 last = error
         raise last or httpcore.ConnectError("the host has no address")
 
-    def _addresses(self, host: str, port: int, timeout: float | None) -> list[str]:
-        name = host.strip("[]").rstrip(".").lower()
-        found = look_up(name, port, timeout)
-        if name in self._allow or name in LOOPBACK:
-            return found
-        for text in found:
-            address = ipaddress.ip_address(text.split("%")[0])
-            if inside(address) and not (address.is_loopback and _literal(name)):
-                raise DestinationRefused
+
+def checked(host: str, port: int, timeout: float | None, allow: Collection[str] = ()) -> list[str]:
+    """The addresses to connect to instead of the name. allow: exact hosts that may be inside.
+
+    DestinationRefused when one of them is inside; httpcore.ConnectError when the host cannot be looked up in time.
+    """
+    name = _plain(host)
+    found = look_up(name, port, timeout)
+    if name in map(_plain, allow) or name in LOOPBACK:
         return found
+    for text in found:
+        address = ipaddress.ip_address(text.split("%")[0])
+        if inside(address) and not (address.is_loopback and _literal(name)):
+            raise DestinationRefused
+    return found
+
+
+def _plain(host: str) -> str:
+    return host.strip().strip("[]").rstrip(".").lower()
 
 
 def _literal(name: str) -> bool:

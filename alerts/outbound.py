@@ -179,8 +179,8 @@ def call(
             )
             with transport() as way:
                 return _exchange(way, line, begin + total_s)
-        except DestinationRefused:
-            problem = "the address leads into a private network or to this machine; outbound_allow can let it through"
+        except DestinationRefused as error:
+            problem = str(error)
         except httpx.InvalidURL:
             problem = "this is no address"
         except httpx.ConnectTimeout:

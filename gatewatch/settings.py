@@ -124,7 +124,8 @@ class Settings(BaseSettings):
         "both hash principals",
     )
     outbound_allow: tuple[str, ...] = Field(
-        default=(), description="exact hosts on private networks that webhooks and the identity provider may be on"
+        default=(),
+        description="exact hosts on private networks where webhooks, mail server and identity provider may be",
     )
     log_format: str = Field(
         default="text", pattern="^(text|json)$", description="how serve and worker write their own log"

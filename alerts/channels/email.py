@@ -1,6 +1,7 @@
 """E-mail by SMTP: STARTTLS when it is offered, TLS from the start with smtps://; a password never in the clear.
 
-A password goes over an unencrypted connection only to this machine.
+A password goes over an unencrypted connection only to this machine. Connections go only where webhooks may go, too
+(alerts/destinations.py): a server on a private network must be named in `outbound_allow`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import logging
 import smtplib
 import socket
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.errors import HeaderParseError
@@ -17,9 +18,11 @@ from email.headerregistry import Address
 from email.policy import SMTP
 from urllib.parse import unquote, urlsplit
 
+import httpcore
 from pydantic import Field, SecretStr
 
 from alerts.channels import Attempt, ChannelOptions, channel, channel_kind
+from alerts.destinations import DestinationRefused, checked
 from alerts.letter import letter
 from alerts.message import parsed_instant, read
 from alerts.outbound import CONNECT_S, Deadline, deadline, is_loopback
@@ -49,7 +52,10 @@ class Server:
 
 
 class Email:
-    """tls: how to check the server's certificate; by default the system's way, and not at all on this machine."""
+    """tls: how to check the server's certificate; by default the system's way, and not at all on this machine.
+
+    allow: exact hosts that may be on a private network.
+    """
 
     def __init__(
         self,
@@ -59,12 +65,14 @@ class Email:
         *,
         tls: ssl.SSLContext | None = None,
         total_s: float = TOTAL_S,
+        allow: Collection[str] = (),
     ) -> None:
         self._server = server
         self._sender = sender
         self._to = tuple(to)
         self._tls = tls
         self._total_s = total_s
+        self._allow = allow
 
     def __repr__(self) -> str:
         return f"Email({self._server.host}:{self._server.port})"
@@ -99,6 +107,8 @@ class Email:
                 refused = smtp.sendmail(self._sender.addr_spec, [one.addr_spec for one in self._to], mail)
                 if refused:
                     log.error("some receivers of an alert were refused", extra={"refused": len(refused)})
+            except DestinationRefused as error:
+                return _Problem(str(error), retry=True)
             except (smtplib.SMTPException, OSError, UnicodeError) as error:
                 return _problem(error, self._total_s if until.expired else None)
             finally:
@@ -117,13 +127,32 @@ class Email:
         connected = smtp._get_socket  # type: ignore[attr-defined]  # the only place before the greeting is read
 
         def watched(host: str, port: int, timeout: float) -> socket.socket:
-            sock: socket.socket = connected(host, port, timeout)
+            sock = self._connected(connected, host, port, timeout)
             sock.settimeout(self._total_s)
             until.watch(sock)
             return sock
 
         smtp._get_socket = watched  # type: ignore[attr-defined]
         return smtp
+
+    def _connected(
+        self, connect: Callable[[str, int, float], socket.socket], host: str, port: int, timeout: float
+    ) -> socket.socket:
+        """A socket to the first checked address of the host that answers."""
+        last: OSError | None = None
+        try:
+            for address in checked(host, port, timeout, self._allow):
+                try:
+                    return connect(address, port, timeout)
+                except ssl.SSLError:
+                    raise
+                except OSError as error:
+                    last = error
+        except httpcore.NetworkError as error:  # the look-up
+            last = OSError(str(error))
+        except httpcore.TimeoutException as error:
+            last = TimeoutError(str(error))
+        raise last or OSError("the host has no address")
 
     def _introduce(self, smtp: smtplib.SMTP, until: Deadline) -> _Problem | None:
         """EHLO, STARTTLS, login."""
@@ -251,6 +280,7 @@ def email(settings: Settings) -> Email | None:
         server_of(settings.smtp_url),
         address_of(settings.email_from, "email_from"),
         [address_of(one, "email_to") for one in settings.email_to],
+        allow=settings.outbound_allow,
     )
 
 
@@ -266,4 +296,5 @@ def email_to(options: EmailOptions, settings: Settings) -> Email:
     if url is None:
         raise UsageError("smtp_url: name a server here or in the settings")
     sender = address_of(options.sender or settings.email_from, "sender")
-    return Email(server_of(url), sender, [address_of(one, "to") for one in options.to])
+    to = [address_of(one, "to") for one in options.to]
+    return Email(server_of(url), sender, to, allow=settings.outbound_allow)

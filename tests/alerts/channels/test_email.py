@@ -3,6 +3,7 @@ from __future__ import annotations
 import email.policy
 import logging
 import re
+import socket
 import ssl
 import time
 from collections.abc import Iterator
@@ -220,7 +221,7 @@ def test_a_password_does_not_go_over_the_wire_in_the_clear() -> None:
     # 0.0.0.0 leads to this machine, too, but does not say so.
     with scripted({"EHLO": "250-scripted\r\n250 AUTH PLAIN LOGIN"}) as (port, got):
         with pytest.raises(ChannelError, match="no STARTTLS, so it is not given the password") as caught:
-            send(f"smtp://user:{CANARY}@0.0.0.0:{port}")
+            send(f"smtp://user:{CANARY}@0.0.0.0:{port}", allow=["0.0.0.0"])
         assert not caught.value.retry
     assert not [line for line in got if "AUTH" in line]
 
@@ -397,3 +398,24 @@ def test_nothing_hostile_is_live_in_a_letter(mailbox: Mailbox, value: str) -> No
         rest = part.replace(ours, "")
         assert not re.search(r"https?://|javascript:|data:|www\.[a-z]+\.|evil\.example", rest)
         assert not set("\x00\x1b\u202e\u2066\u200b\ufeff\r") & set(part.replace("\r\n", "\n"))
+
+
+@pytest.mark.parametrize("url", ["smtp://mail.example.net:{}", "smtps://mail.example.net:{}"])
+def test_a_server_on_a_private_network_must_be_allowed(
+    mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    real = socket.getaddrinfo
+
+    def inside(host: str, *rest: Any, **named: Any) -> list[Any]:
+        return real("127.0.0.1" if host == "mail.example.net" else host, *rest, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", inside)
+    address = url.format(mailbox.port)
+    with pytest.raises(ChannelError, match=r"private network.*outbound_allow"):
+        send(address)
+    with pytest.raises(ChannelError, match="private network"):
+        send("smtp://169.254.169.254", allow=["mail.example.net"])
+    assert mailbox.got == []
+    if address.startswith("smtp:"):
+        send(address, allow=["Mail.example.net"])
+        assert len(mailbox.got) == 1
