@@ -12,6 +12,8 @@ import re
 from hashlib import sha256
 
 _DIGITS = 12
+REDACTED = rf"redacted:[0-9a-f]{{{_DIGITS}}}"
+"""What stands in a secret's place. It stays when a text comes here again (a rejected line that is read later)."""
 
 # A parameter is sensitive when its name ends in one of these (`id_token`, `X-Amz-Security-Token`, `clientSecret`) …
 _ENDINGS = "token|secret|passw(?:or)?d|signature|credentials?|api[-_]?key|accesskeyid|jwt|session(?:[-_]?id)?"
@@ -43,6 +45,8 @@ BEARER = (
 
 SECRET = f"{PARAMETER}|{BEARER}"
 _SECRET = re.compile(SECRET)
+_REDACTED = re.compile(REDACTED)
+_WORD = len("redacted:")
 _NAMED = re.compile(_BEFORE)
 
 
@@ -58,12 +62,17 @@ def hashed_sql(value: str, key: str) -> str:
 
 def key_id(value: str, key: str) -> str:
     """What an API key is called when only its value was logged."""
-    return f"key#{hashed(value, key)}"
+    return f"key#{_in_place_of(value, key)[_WORD:]}"
 
 
 def key_id_sql(value: str, key: str) -> str:
     """`key_id` as an expression; NULL stays NULL."""
-    return f"'key#' || {hashed_sql(value, key)}"
+    again = f"regexp_full_match({value}, '{REDACTED}')"
+    return f"'key#' || CASE WHEN {again} THEN substr({value}, {_WORD + 1}) ELSE {hashed_sql(value, key)} END"
+
+
+def _in_place_of(secret: str, key: str) -> str:
+    return secret if _REDACTED.fullmatch(secret) else f"redacted:{hashed(secret, key)}"
 
 
 def redacted(text: str, key: str) -> str:
@@ -73,7 +82,7 @@ def redacted(text: str, key: str) -> str:
         secret = found.group()
         named = _NAMED.match(secret)
         kept = named.end() if named is not None else 0
-        return f"{secret[:kept]}redacted:{hashed(secret[kept:], key)}"
+        return f"{secret[:kept]}{_in_place_of(secret[kept:], key)}"
 
     return _SECRET.sub(replaced, text)
 
@@ -86,7 +95,7 @@ def redacted_line(line: str, key: str) -> str:
 
     def replaced(found: re.Match[str]) -> str:
         value = found.group(2)
-        return found.group() if value == "-" else f"{found.group(1)}redacted:{hashed(value, key)}"
+        return found.group() if value == "-" else f"{found.group(1)}{_in_place_of(value, key)}"
 
     return redacted(_QUOTED.sub(replaced, line), key)
 
@@ -109,9 +118,10 @@ def redacted_sql(text: str, key: str) -> str:
     """
     secret = _text(SECRET)
     kept = f"regexp_extract(z[2], {_text(f'^{_BEFORE}')})"
+    value = f"substr(z[2], length({kept}) + 1)"
     replacement = (
-        f"CASE WHEN z[2] IS NULL THEN '' "
-        f"ELSE {kept} || 'redacted:' || {hashed_sql(f'substr(z[2], length({kept}) + 1)', key)} END"
+        f"CASE WHEN z[2] IS NULL THEN '' WHEN regexp_full_match({value}, '{REDACTED}') THEN z[2] "
+        f"ELSE {kept} || 'redacted:' || {hashed_sql(value, key)} END"
     )
     return (
         f"array_to_string(list_transform(list_zip(string_split_regex({text}, {secret}), "

@@ -54,7 +54,7 @@ def retry_letters(state: State, source: str | None, log_format: str | None) -> R
     waiting: dict[str, list[StoredLetter]] = {}
     held = 0
     for stored in letters(state, source):
-        if len(stored.letter.body) < stored.letter.length:
+        if _cut(stored):
             result.cut += 1
             continue
         waiting.setdefault(stored.source, []).append(stored)
@@ -64,6 +64,14 @@ def retry_letters(state: State, source: str | None, log_format: str | None) -> R
             waiting, held = {}, 0
     _flush(state, waiting, log_format, result)
     return result
+
+
+def _cut(stored: StoredLetter) -> bool:
+    """Whether only a part of the line was kept. It may be shorter or longer than the line: its secrets are replaced."""
+    from ingest.work import LETTER_BYTES
+
+    letter = stored.letter
+    return letter.length > LETTER_BYTES or (len(letter.body) == LETTER_BYTES != letter.length)
 
 
 def _flush(state: State, waiting: dict[str, list[StoredLetter]], log_format: str | None, result: Retried) -> None:

@@ -117,6 +117,20 @@ def test_a_rejected_line_is_listed_exported_and_retried(tmp_path: Path, capsys: 
     assert len(run(capsys, "export", "requests").splitlines()) == 301
 
 
+def test_a_retried_line_names_its_secrets_as_other_lines_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    agent = "curl Bearer " + "a1b2" * 30  # far longer than what stands in its place
+    read = some_lines(300).replace('"ip"', f'"userAgent":"{agent}","ip"')
+    (tmp_path / "access.log").write_text(f"{read}28/May/2026:20:26:40 +0000|GET /late|200|{agent}\n")
+    run(capsys, "ingest", "access.log")
+    template = "$context.requestTime|$context.routeKey|$context.status|$context.identity.userAgent"
+    run(capsys, "dlq", "retry", "--log-format", template)
+    assert run(capsys, "dlq", "list") == "no rejected lines\n"
+    requests = [json.loads(line) for line in run(capsys, "export", "requests").splitlines()]
+    assert len(requests) == 301
+    (shown,) = {request["user_agent"] for request in requests}
+    assert shown.startswith("curl redacted:")
+
+
 def test_what_cannot_be_read_is_named_and_the_rest_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "a.log").write_text(some_lines(10))

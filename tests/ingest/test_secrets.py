@@ -10,7 +10,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ingest.secrets import clean_sql, key_id, key_id_sql, redacted, redacted_sql, suspicious_sql
+from ingest.secrets import (
+    clean_sql,
+    hashed,
+    key_id,
+    key_id_sql,
+    redacted,
+    redacted_line,
+    redacted_sql,
+    suspicious_sql,
+)
 
 KEY = "00ff"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dBjftJeZ4CVPmB92K27uhbUJU1p1r_wW1gFWFOEjXk"
@@ -185,3 +194,19 @@ def test_sql_and_python_agree_on_any_text(texts: list[str], key: str) -> None:
         assert identity == key_id(text, key)
         assert suspicious == (found != text)
         assert not (clean and suspicious)
+
+
+@pytest.mark.parametrize("text", ["/x?token=hunter2&key=a", f"curl Bearer {JWT}", "/x?next=%2Fcb%3Ftoken%3Dhunter2"])
+def test_what_is_redacted_stays_as_it_is(text: str) -> None:
+    once = redacted(text, KEY)
+    assert once != text
+    assert redacted(once, KEY) == once
+    assert by_sql([once])[0][0] == once
+    assert redacted_line(f'{{"path":"{text}","apiKey":"s3cret"}}', KEY) == redacted_line(
+        redacted_line(f'{{"path":"{text}","apiKey":"s3cret"}}', KEY), KEY
+    )
+
+
+def test_a_key_that_was_redacted_has_the_same_name() -> None:
+    held = f"redacted:{hashed('s3cret', KEY)}"
+    assert by_sql([held])[0][1] == key_id(held, KEY) == key_id("s3cret", KEY)
