@@ -17,7 +17,7 @@ from detect.episodes import Episode
 from detect.grid import Bools, Floats, Ints
 from detect.model import Block
 from detect.slowstate import CHUNK, DUE, LAYERS, RING, SCORES, TAIL, Frames, Slowness
-from detect.stats.ranks import BINS, GRAIN, LEAST_BODY, LEAST_TAIL, TAILS, quantile_ms, tail_nats
+from detect.stats.ranks import BINS, GRAIN, LEAST_BODY, LEAST_TAIL, TAILS, body_nats, quantile_ms, tail_nats
 from detect.stats.windows import prefix, trailing
 
 WINDOWS: tuple[tuple[int, float], ...] = ((3, 1.3), (5, 1.2), (15, 1.0), (60, 0.9), (240, 0.8))
@@ -168,7 +168,8 @@ class _Chunk:
                 error = np.maximum(variance, 1e-4) / np.maximum(n, 1.0) + (wider * stray) ** 2
                 if not pooled:
                     error = error + variance / np.maximum(state.usual.total, 1.0)[:, None]
-                body = np.where((n >= LEAST_VALUES) & (mean > 0), 0.5 * mean**2 / error, 0.0)
+                each = np.maximum(0.5 * mean**2, np.maximum(variance, 1e-4) * body_nats(mean))
+                body = np.where((n >= LEAST_VALUES) & (mean > 0), each / error, 0.0)
                 fired = (body >= state.limit) & (mean >= LEAST_BODY_SHIFT)
                 nats = np.where(fired, body, 0.0)
                 lasting = (body >= WARM_NATS) & (mean >= 0.5 * LEAST_BODY_SHIFT)

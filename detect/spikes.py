@@ -303,16 +303,17 @@ class _Work:
             chunk.score[:, -1] = np.where(steady, slow.score, chunk.score[:, -1])
             chunk.window[:, -1] = np.where(steady, 60 * slow.hours, chunk.window[:, -1])
         held = np.zeros_like(hot)
-        self.lasting = self._lasting(chunk.start + take, SLOW_SHARE * budget)
-        rows = (
-            set(self.lasting)
-            | set(np.flatnonzero(hot.any(axis=1)).tolist())
-            | set(spikes.episodes)
-            | set(spikes.pending)
-        )
+        rows = set(np.flatnonzero(hot.any(axis=1)).tolist()) | set(spikes.episodes) | set(spikes.pending)
         rows |= {row for row, minutes in self.sources.items() if self._any(row, minutes, chunk)}
+        # The hour's last minute by itself: which series are in an episode then must not depend on where it was cut.
+        full = (chunk.start + take) % 60 == 0
+        self.lasting: dict[int, Lasting] = {}
         for row in sorted(rows):
-            self._row(row, chunk, hot, warm, held)
+            self._row(row, chunk, hot, warm, held, range(take - full))
+        if full:
+            self.lasting = self._lasting(chunk.start + take, SLOW_SHARE * budget)
+            for row in sorted(rows | set(self.lasting)):
+                self._row(row, chunk, hot, warm, held, range(take - 1, take))
         if watched is not None:
             self._tell_episodes()
         if (chunk.start + take) % 60 == 0:
@@ -352,12 +353,12 @@ class _Work:
     def _any(self, row: int, minutes: Mapping[int, tuple[int, str]], chunk: Chunk) -> bool:
         return any(chunk.start <= minute < chunk.start + chunk.minutes for minute in minutes) and row < len(chunk.age)
 
-    def _row(self, row: int, chunk: Chunk, hot: Bools, warm: Bools, held: Bools) -> None:
+    def _row(self, row: int, chunk: Chunk, hot: Bools, warm: Bools, held: Bools, minutes: range) -> None:
         spikes = self.spikes
         sources = self.sources.get(row, {})
         allowed = max(float(self.source[row]), 3.0 * float(spikes.peak[row, 0]))
         ripe = chunk.age[row] >= SOURCE_AGE
-        for at in range(chunk.minutes):
+        for at in minutes:
             minute = chunk.start + at
             count, source = sources.get(minute, (0, ""))
             episode = spikes.episodes.get(row)

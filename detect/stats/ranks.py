@@ -163,6 +163,27 @@ class Spread:
         self.sums = self.sums * fade[:, None] + np.stack([square * weight, weight], axis=1)
 
 
+def _rates() -> tuple[Floats, Floats]:
+    """Means of body scores, and the nats of one value at each: the Legendre transform of the uniform's cumulants."""
+    tilt = np.geomspace(1e-3, 2e4, 4096)
+    mean = 0.5 / np.tanh(0.5 * tilt) - 1.0 / tilt
+    log_moment = 0.5 * tilt + np.log1p(-np.exp(-tilt)) - np.log(tilt)
+    return np.concatenate([[0.0], mean]), np.concatenate([[0.0], np.maximum(tilt * mean - log_moment, 0.0)])
+
+
+_MEANS, _NATS = _rates()
+
+
+def body_nats(mean: Floats) -> Floats:
+    """Nats that each value is worth in a window with this mean body score, were the values independent; 0 below 0.
+
+    Half the square over the variance while the mean is small, far more where nearly all values lie beyond nearly all
+    ordinary ones: that a mean of n ranks is so near to 1/2 is n times unlikely, not a matter of so many deviations.
+    Ties only make it less likely. Source: Cramér (1938), for the uniform distribution.
+    """
+    return np.asarray(np.interp(mean, _MEANS, _NATS))
+
+
 def tail_nats(seen: Floats, expected: Floats, spread: Floats) -> Floats:
     """Nats of so many above the edge, or more, when `expected` are; 0 where fewer were seen.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from detect.model import DETECTORS, Block, Context
@@ -58,6 +58,7 @@ def test_there_is_one_for_each_kind() -> None:
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
 @given(lengths=st.lists(st.integers(1, 2000), min_size=1, max_size=6))
+@example(lengths=[63, 169, 944, 2000])  # an hour in whose midst an episode ends
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_cut_gives_the_same_findings_and_state(name: str, lengths: list[int]) -> None:
     blocks, at, data = [], 0, block()

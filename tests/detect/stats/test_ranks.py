@@ -1,7 +1,9 @@
+import math
+
 import numpy as np
 import pytest
 
-from detect.stats.ranks import BINS, LEAST_BODY, Reference, Spread, bin_ms, quantile_ms, tail_nats
+from detect.stats.ranks import BINS, LEAST_BODY, Reference, Spread, bin_ms, body_nats, quantile_ms, tail_nats
 
 
 def humps(rng: np.random.Generator, size: int, *, slower: float = 1.0) -> np.ndarray:
@@ -72,3 +74,15 @@ def test_one_odd_quarter_hardly_widens_what_is_usual() -> None:
     before = spread.value()[0]
     spread.learn(np.array([0.4]), np.array([0.0004]), 15)
     assert spread.value()[0] < 1.4 * before
+
+
+def test_a_mean_rank_near_the_end_is_worth_what_its_probability_says() -> None:
+    # The mean of n uniforms is within e of its end with probability (n e)^n / n! (Irwin-Hall), for n e <= 1.
+    for n, e in ((4, 0.02), (6, 0.04), (9, 0.1), (14, 0.05)):
+        exact = math.lgamma(n + 1) - n * math.log(n * e)
+        bound = n * float(body_nats(np.array(0.5 - e)))
+        assert 0.75 * exact < bound < exact, (n, e)
+        assert bound > 1.2 * n * 6.0 * (0.5 - e) ** 2  # what a normal distribution would say
+    small = np.array([0.0, 0.01, 0.05])
+    assert np.allclose(body_nats(small), 6.0 * small**2, rtol=0.01, atol=1e-9)
+    assert float(body_nats(np.array(-0.3))) == 0.0
