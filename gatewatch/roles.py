@@ -42,6 +42,7 @@ class Via(StrEnum):
     SESSION = "session"
     TOKEN = "token"  # noqa: S105
     CLI = "cli"
+    SLACK = "slack"
     NOBODY = "none"
 
 

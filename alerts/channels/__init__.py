@@ -154,6 +154,23 @@ def configured(settings: Settings) -> dict[str, Configured]:
 
 
 def _made(name: str, given: Mapping[str, Any], settings: Settings) -> Configured:
+    kind, options = options_of(name, given, settings)
+    try:
+        made = kind.make(options, settings)
+    except UsageError as error:
+        raise UsageError(f"{settings.alerts_file}: channels.{name}: {error}") from None
+    resolved = kind.wants.resolved if options.resolved is None else options.resolved
+    return Configured(
+        made,
+        replace(kind.wants, resolved=resolved),
+        options.type,
+        options.fallback,
+        options.fallback_after.total_seconds(),
+    )
+
+
+def options_of(name: str, given: Mapping[str, Any], settings: Settings) -> tuple[Kind, ChannelOptions]:
+    """Kind and checked options of a channel of the alerts file, with secrets in the place of references to them."""
     where = f"{settings.alerts_file}: channels.{name}"
     kind = KINDS.get(str(given.get("type")))
     if kind is None:
@@ -169,19 +186,7 @@ def _made(name: str, given: Mapping[str, Any], settings: Settings) -> Configured
         for field in kind.options.model_fields
         if isinstance(value := getattr(options, field), SecretStr)
     }
-    options = options.model_copy(update=secret)
-    try:
-        made = kind.make(options, settings)
-    except UsageError as error:
-        raise UsageError(f"{where}: {error}") from None
-    resolved = kind.wants.resolved if options.resolved is None else options.resolved
-    return Configured(
-        made,
-        replace(kind.wants, resolved=resolved),
-        options.type,
-        options.fallback,
-        options.fallback_after.total_seconds(),
-    )
+    return kind, options.model_copy(update=secret)
 
 
 def configured_channels(settings: Settings) -> dict[str, Channel]:

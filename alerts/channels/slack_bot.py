@@ -20,8 +20,9 @@ import httpx
 from pydantic import Field, SecretStr
 
 from alerts.blocks import bot_message, note_message, thread_message
-from alerts.channels import Attempt, ChannelOptions, channel_kind
+from alerts.channels import Attempt, ChannelOptions, channel_kind, options_of
 from alerts.chart import chart_png
+from alerts.config import load_alert_config
 from alerts.letter_html import colour_of
 from alerts.message import Message, read
 from alerts.outbound import call, post_json, refuse_unless_taken, usable, way_to
@@ -43,6 +44,9 @@ class SlackBotOptions(ChannelOptions):
     channel: str = Field(pattern=r"^[A-Z0-9]{2,20}$", description="id of the channel, such as C0123456789")
     signing_secret: SecretStr | None = Field(
         default=None, description="of the app; with it messages have buttons, answered at /slack/interactivity"
+    )
+    operators: tuple[str, ...] = Field(
+        default=(), description="ids of people who may press buttons; default: everybody who sees them"
     )
     api: str = Field(default=API, description="address of Slack's API, for tests")
 
@@ -175,3 +179,14 @@ class _Refused(ChannelError):
 def slack_bot(options: SlackBotOptions, settings: Settings) -> SlackBot:
     target = Target(options.token, options.channel, options.signing_secret is not None, options.api.rstrip("/"))
     return SlackBot(target, transport=way_to(settings))
+
+
+def apps(settings: Settings) -> list[SlackBotOptions]:
+    """The Slack apps of the alerts file whose buttons are answered."""
+    found = []
+    for name, given in load_alert_config(settings).channels.items():
+        if given.get("type") == "slack_bot":
+            _, options = options_of(name, given, settings)
+            if isinstance(options, SlackBotOptions) and options.signing_secret is not None:
+                found.append(options)
+    return found

@@ -43,16 +43,23 @@ PUBLIC_PATHS = frozenset(
         "/login/oidc",
         "/login/oidc/callback",
         "/logout",
+        "/slack/interactivity",
         "/assets/gatewatch.css",
         "/assets/login.css",
         "/assets/favicon.svg",
         "/assets/first/theme.js",
     }
 )
-"""What is answered without a login: whether we live, the login page, and what it looks like. Nothing of the data."""
+"""What is answered without a login: whether we live, the login page, and what it looks like. Nothing of the data.
 
-FORM_PATHS = frozenset({"/login", "/logout"})
-"""Pages that work without scripts: their forms carry the CSRF token in a field, and check it themselves."""
+Slack's calls are signed, and checked where they are answered.
+"""
+
+FORM_PATHS = frozenset({"/login", "/logout", "/slack/interactivity"})
+"""What takes forms: pages that work without scripts, whose forms carry the CSRF token in a field, and Slack's calls.
+
+They check by themselves who sent them.
+"""
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 

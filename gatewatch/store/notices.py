@@ -68,7 +68,7 @@ def groups_with(session: Session, ids: Iterable[str]) -> dict[str, StoredGroup]:
     return found
 
 
-def due_groups(session: Session, now: datetime, limit: int = 5000) -> list[StoredGroup]:
+def due_groups(session: Session, now: datetime, limit: int = 50_000) -> list[StoredGroup]:
     """Groups that are to be looked at."""
     rows = session.scalars(select(GroupRow).where(GroupRow.due_at <= now).order_by(GroupRow.due_at).limit(limit))
     return [_group(row) for row in rows]

@@ -23,7 +23,15 @@ from gatewatch.settings import Settings
 from gatewatch.store.state import State, open_state
 from tests.people import NAMES, add_people, csrf, log_in
 
-OPEN_TO_ALL = {"/healthz", "/readyz", "/login", "/login/oidc", "/login/oidc/callback", "/logout"}
+OPEN_TO_ALL = {
+    "/healthz",
+    "/readyz",
+    "/login",
+    "/login/oidc",
+    "/login/oidc/callback",
+    "/logout",
+    "/slack/interactivity",
+}
 """What may be public. Whoever adds a public route must add it here, and say why in the commit."""
 
 
