@@ -29,6 +29,7 @@ from gatewatch.api.access import PUBLIC
 from gatewatch.api.problems import problem
 from gatewatch.app.opened import Opened
 from gatewatch.errors import ChannelError, GatewatchError, UsageError
+from gatewatch.records import JSON
 from gatewatch.roles import Role, Via, Who
 from gatewatch.settings import Settings
 from gatewatch.store.acting import Act, Verb, act
@@ -117,9 +118,9 @@ class Buttons:
         """An answer that only the one who pressed sees; without it nothing is lost."""
         if not usable(press.reply_to):
             return
-        body = {"response_type": "ephemeral", "replace_original": False, "text": mrkdwn(text, 500)}
+        body: dict[str, JSON] = {"response_type": "ephemeral", "replace_original": False, "text": mrkdwn(text, 500)}
         try:
-            post_json(press.reply_to, {**body}, headers={}, name="slack", transport=way_to(self._settings))
+            post_json(press.reply_to, body, headers={}, name="slack", transport=way_to(self._settings))
         except ChannelError as error:
             log.info("Slack did not take an answer", extra={"reason": str(error)})
 
