@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -21,14 +22,21 @@ def form(
     done: str = "",
     lists: str = "",
     numbers: str = "",
+    hours: str = "",
+    fixed: dict[str, JSON] | None = None,
 ) -> Component:
-    """Inputs whose values are sent to the API by a button. lists, numbers: names of fields that are such."""
+    """Inputs whose values are sent to the API by a button. lists, numbers: names of fields that are such.
+
+    hours: names of fields that are so many hours from now, sent as an instant. fixed: what is sent besides.
+    """
     asked: Any = {
         "data-method": method,
         "data-path": path,
         "data-done": done,
         "data-lists": lists,
         "data-numbers": numbers,
+        "data-hours": hours,
+        "data-fixed": json.dumps(fixed or {}),
     }
     button = html.Button(label, className="plain-button send", type="submit")
     # Should the script be missing, a POST is refused, where a GET would write what was typed into the address.
@@ -45,8 +53,9 @@ def action(
     return html.Button(label, className="plain-button send", type="button", **asked)
 
 
-def choice(name: str, label: str, values: list[str], value: str) -> Component:
-    made: Component = dmc.Select(
-        name=name, label=label, data=[{"value": one, "label": one} for one in values], value=value, allowDeselect=False
-    )
+def choice(name: str, label: str, values: Sequence[str] | Mapping[str, str], value: str) -> Component:
+    """values: what is sent; of a mapping, the key, while its word is shown."""
+    shown = values if isinstance(values, Mapping) else {one: one for one in values}
+    data = [{"value": one, "label": word} for one, word in shown.items()]
+    made: Component = dmc.Select(name=name, label=label, data=data, value=value, allowDeselect=False)
     return made

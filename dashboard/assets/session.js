@@ -91,14 +91,23 @@
     return box;
   }
 
+  // What a suppression would have hidden.
+  function hidden(found) {
+    var n = found.findings;
+    return "It would have hidden " + n + (n === 1 ? " finding" : " findings") + " (" + found.open +
+      " open) since " + String(found.since).slice(0, 10) + ". Nothing is changed yet.";
+  }
+
   function fields(form) {
-    var body = {};
+    var body = JSON.parse(form.dataset.fixed || "{}");
+    var hours = (form.dataset.hours || "").split(" ");
     var lists = (form.dataset.lists || "").split(" ");
     var numbers = (form.dataset.numbers || "").split(" ");
-    form.querySelectorAll("input[name]").forEach(function (input) {
+    form.querySelectorAll("input[name], textarea[name]").forEach(function (input) {
       var name = input.name;
       if (input.value === "") return;
       var value = numbers.indexOf(name) >= 0 ? Number(input.value) : input.value;
+      if (hours.indexOf(name) >= 0) value = new Date(Date.now() + Number(input.value) * 3600e3).toISOString();
       body[name] = lists.indexOf(name) >= 0 ? [value] : value;
     });
     return body;
@@ -123,6 +132,7 @@
       if (form) form.querySelectorAll("input[type=password]").forEach(function (input) { input.value = ""; });
       if (found.token) say("Keep this token now: it is not shown again.", "keep", shown(found.token));
       else if (found.requests && found.entities) say("This is written in the audit log.", "keep", whole(found));
+      else if (found.problems !== undefined) { say(hidden(found), "keep"); return; }
       else say(from.done || "Done.", "good");
       document.getElementById("refresh").click();
     }).catch(function (error) {

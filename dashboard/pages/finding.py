@@ -11,6 +11,7 @@ from dash.development.base_component import Component
 
 from alerts.render.text import plain
 from dashboard import words
+from dashboard.acts import acts
 from dashboard.changing import action
 from dashboard.components import card, empty, labels_switch, severity_mark, state_mark, table, twin, where
 from dashboard.data import BEHIND_ROWS, Detail, Reader
@@ -21,6 +22,7 @@ from dashboard.view import View
 from gatewatch.access.current import current
 from gatewatch.records import Entities, Finding
 from gatewatch.roles import Role
+from gatewatch.store.finding_events import FindingEvent
 
 _REQUEST_COLUMNS: tuple[tuple[str, str, int], ...] = (
     ("at", "Time (UTC)", 200),
@@ -83,6 +85,7 @@ def content(found: Detail, back: Component, view: View) -> Component:
                     html.Div(
                         [
                             remedy(one),
+                            acts(found.stored, current()),
                             reasons(one),
                             facts(one),
                             who(one.entities),
@@ -214,7 +217,10 @@ def different(one: Finding) -> Component | None:
     if not rows:
         return None
     heads = ("What", "Value", "Requests", "Share", "Share before")
-    return card("What is different", table(heads, rows, caption="Most frequent values, now and before", name="narrow"))
+    return card(
+        "What is different",
+        table(heads, rows, caption="Most frequent values, now and before", numbers=(2, 3, 4), name="stack different"),
+    )
 
 
 def _number(value: object) -> float | None:
@@ -288,6 +294,14 @@ def changes(one: Finding) -> Component | None:
     )
 
 
+def by(event: FindingEvent) -> str:
+    return f" by {plain(event.actor, 80)}" if event.actor else ""
+
+
+def noted(event: FindingEvent) -> str:
+    return f": {plain(event.note, 200)}" if event.note else ""
+
+
 def history(found: Detail) -> Component | None:
     if not found.events:
         return None
@@ -295,7 +309,7 @@ def history(found: Detail) -> Component | None:
         html.Li(
             [
                 html.Span(words.at(event.at), className="small"),
-                f" {plain(event.transition, 20)}: {plain(event.note, 200)}",
+                f" {plain(event.transition, 20)}{by(event)}{noted(event)}",
             ]
         )
         for event in found.events[-20:]
