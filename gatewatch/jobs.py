@@ -19,12 +19,14 @@ from alerts.channels import configured_channels
 from alerts.config import load_alert_config
 from alerts.outbound import call, way_to
 from gatewatch.alerting import dispatch, stand_in, watch
+from gatewatch.connecting import Accounts
 from gatewatch.delivering import Senders, holder_name
 from gatewatch.errors import GatewatchError, LeaseLost
 from gatewatch.evaluating import evaluate
 from gatewatch.evidencing import with_cards
 from gatewatch.following import Follower, follower_of
 from gatewatch.housekeeping import keep_house
+from gatewatch.polling import poll
 from gatewatch.records import State as FindingState
 from gatewatch.records import iso
 from gatewatch.secretrefs import dereferenced
@@ -58,6 +60,9 @@ SEND_SECONDS = 5.0
 
 LOOK_SECONDS = 20
 """Seconds between two looks at channels that fail and at what is silent."""
+
+POLL_SECONDS = 60
+"""Seconds between two looks at what is due of the AWS connections."""
 
 HOUSE_SECONDS = 3600
 """Seconds between two looks at what can be joined or removed in the store."""
@@ -233,6 +238,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     scheduler.add_job(worker.deliver, "interval", seconds=2, next_run_time=begin, id="deliver")
     scheduler.add_job(worker.look_after, "interval", seconds=LOOK_SECONDS, id="look-after")
     scheduler.add_job(worker.beat, "interval", seconds=worker.beat_seconds, next_run_time=begin, id="beat")
+    scheduler.add_job(worker.poll, "interval", seconds=POLL_SECONDS, next_run_time=begin, id="poll")
     scheduler.add_job(worker.house, "interval", seconds=HOUSE_SECONDS, next_run_time=begin, id="house")
     scheduler.start()
     try:
@@ -253,6 +259,7 @@ class _Worker:
         self._holder = holder_name()
         self._config = load_alert_config(settings)
         self._follower = follower_of(state, settings)
+        self._accounts = Accounts(state, settings)
         self._senders = Senders(
             state, configured_channels(settings), holder=self._holder, clock=lambda: datetime.now(UTC), stop=stop
         )
@@ -277,6 +284,14 @@ class _Worker:
             follow(self._state, self._settings, self._follower)
 
         self._claimed("follow", self._settings.follow_seconds, look)
+
+    def poll(self) -> None:
+        def ask() -> None:
+            with held(self._state, "poll", self._holder, self._settings.lease_seconds) as epoch:
+                if epoch is not None:
+                    poll(self._state, self._accounts, datetime.now(UTC))
+
+        self._claimed("poll", POLL_SECONDS, ask)
 
     def house(self) -> None:
         def keep() -> None:

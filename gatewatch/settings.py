@@ -141,7 +141,7 @@ class Settings(BaseSettings):
     )
     aws_hard_calls_per_day: int = Field(default=200_000, ge=0, description="AWS calls a day that are never passed")
     aws_degrade_order: tuple[str, ...] = Field(
-        default=("traces", "metrics", "history", "inventory", "changes", "logs"),
+        default=("traces", "metrics", "inventory", "changes", "logs"),
         description="who pauses first between the soft and the hard cap",
     )
     aws_rates: dict[str, float] = Field(

@@ -83,6 +83,19 @@ def read_traces(paths: Iterable[str]) -> Traces:
     return found
 
 
+def traces_of(pulled: Iterable[dict[str, JSON]]) -> Traces:
+    """Traces as BatchGetTraces gives them; what is none of them is counted in `rejects`."""
+    found, rows = Traces(SPANS.empty_table()), _Rows()
+    apart: dict[str, list[bytes]] = {}
+    for number, record in enumerate(pulled, 1):
+        try:
+            _take(record, rows, apart, found)
+        except _NoTraceError as error:
+            found.rejects.add("X-Ray", number, str(error))
+    found.table, found.thinned = rows.table(), rows.mask + 1
+    return found
+
+
 class _NoTraceError(Exception):
     """Why a record is no trace."""
 

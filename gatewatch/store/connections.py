@@ -15,7 +15,7 @@ from gatewatch.store.models import AwsConnectionRow, AwsPollRow
 
 @dataclass(frozen=True, slots=True)
 class AwsConnection:
-    """sources: what is asked for there (`inventory`, `metrics`, `traces`, `changes`, `history`)."""
+    """sources: what is asked for there (`inventory`, `metrics`, `traces`, `changes`, `keys`)."""
 
     name: str
     profile: str | None

@@ -102,7 +102,7 @@ def _refused(where: str, error: Any) -> SourceError:
     if code in _GONE or status == 404:
         return Gone(f"{at}: not there (any more): {said or code}")
     if code in _NO_RECORDER:
-        return NotRecorded(f"{at}: AWS Config records nothing here; turn on its recorder, or leave `history` out")
+        return NotRecorded(f"{at}: AWS Config records nothing here; turn on its recorder")
     if code in _DISABLED:
         return NotRecorded(f"{at}: not available here ({code}): {said}")
     return SourceError(f"{at}: {code or status}: {said}")

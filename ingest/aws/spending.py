@@ -13,7 +13,7 @@ from typing import Protocol
 from gatewatch.errors import SourceError
 from ingest.aws.prices import NANO
 
-DEGRADE_ORDER: tuple[str, ...] = ("traces", "metrics", "history", "inventory", "changes", "logs")
+DEGRADE_ORDER: tuple[str, ...] = ("traces", "metrics", "inventory", "changes", "logs")
 """Who stops first when the soft cap is passed; logs, from which findings are made, last."""
 
 _SOURCE: ContextVar[str] = ContextVar("aws_source", default="other")
@@ -128,7 +128,7 @@ class InMemory:
 
 @contextmanager
 def on_behalf_of(source: str) -> Iterator[None]:
-    """Calls made inside are this source's: `logs`, `metrics`, `traces`, `inventory`, `changes`, `history`."""
+    """Calls made inside are this source's: `logs`, `metrics`, `traces`, `inventory`, `changes`."""
     token = _SOURCE.set(source)
     try:
         yield

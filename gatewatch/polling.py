@@ -1,0 +1,137 @@
+"""Asks every AWS connection for what is due: inventory, changes, metrics, traces. One that fails stops no other."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from gatewatch.connecting import Accounts
+from gatewatch.errors import GatewatchError
+from gatewatch.records import JSON
+from gatewatch.store.connections import AwsConnection, connections, note_poll, poll_of
+from gatewatch.store.state import State
+from gatewatch.surroundings import Kept, keep, known_inventory
+from ingest.aws.inventory import pull_inventory
+from ingest.aws.metrics import pull_metrics
+from ingest.aws.session import Aws
+from ingest.aws.spending import on_behalf_of
+from ingest.aws.trail import pull_changes
+from ingest.aws.xray import pull_traces
+from ingest.traces import traces_of
+
+log = logging.getLogger(__name__)
+
+EVERY: Mapping[str, timedelta] = {
+    "inventory": timedelta(hours=1),
+    "changes": timedelta(minutes=2),
+    "metrics": timedelta(minutes=5),
+    "traces": timedelta(minutes=5),
+}
+"""Sources of a connection, in the order in which they are asked, and how often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """One source of one connection in one region. error: one line, None when it went well."""
+
+    connection: str
+    region: str
+    source: str
+    kept: Kept | None
+    error: str | None
+
+
+def poll(state: State, accounts: Accounts, now: datetime, *, force: bool = False) -> list[Polled]:
+    """Ask what is due (force: everything that is switched on), and keep it. Nothing is raised for a source."""
+    with state.read() as session:
+        known = connections(session)
+    done = []
+    for one in known:
+        aws = accounts.open(one)
+        try:
+            regions = aws.regions
+        except GatewatchError as error:
+            done.append(Polled(one.name, "", "", None, str(error)))
+            continue
+        for region in regions:
+            for source in EVERY:
+                if source in one.sources:
+                    result = _due(state, aws, one, region, source, now, force=force)
+                    done += [] if result is None else [result]
+    accounts.ledger.flush()
+    return done
+
+
+def _due(
+    state: State, aws: Aws, one: AwsConnection, region: str, source: str, now: datetime, *, force: bool
+) -> Polled | None:
+    with state.read() as session:
+        before = poll_of(session, one.name, region, source)
+    if before is not None and not force and now - before.tried_at < EVERY[source]:
+        return None
+    cursor = cast("Mapping[str, Any] | None", None if before is None else before.cursor)
+    try:
+        with on_behalf_of(source):
+            kept, after = _PULLS[source](state, aws, one, region, cursor, now)
+    except GatewatchError as error:
+        said = str(error)
+        state.run(lambda session: note_poll(session, one.name, region, source, now=now, error=said))
+        log.warning("an AWS source failed", extra={"source": f"{one.name} {region} {source}", "reason": said})
+        return Polled(one.name, region, source, None, said)
+    state.run(lambda session: note_poll(session, one.name, region, source, now=now, cursor=after))
+    return Polled(one.name, region, source, kept, None)
+
+
+def _inventory(
+    state: State,
+    aws: Aws,
+    one: AwsConnection,
+    region: str,
+    cursor: Mapping[str, Any] | None,  # noqa: ARG001  all is read each time
+    now: datetime,
+) -> tuple[Kept, JSON]:
+    pulled = pull_inventory(aws, region, now, keys="keys" in one.sources)
+    kept = keep(state, now=now, source=f"aws {one.name}", inventory=pulled.document)
+    return kept, {"denied": cast(JSON, dict(pulled.denied))}
+
+
+def _changes(
+    state: State, aws: Aws, one: AwsConnection, region: str, cursor: Mapping[str, Any] | None, now: datetime
+) -> tuple[Kept, JSON]:
+    until = None if not cursor else datetime.fromisoformat(cursor["until"])
+    events = pull_changes(aws, region, until, now)
+    return keep(state, now=now, source=f"aws {one.name}", events=events), {"until": now.isoformat()}
+
+
+def _metrics(
+    state: State, aws: Aws, one: AwsConnection, region: str, cursor: Mapping[str, Any] | None, now: datetime
+) -> tuple[Kept, JSON]:
+    pulled = pull_metrics(aws, region, cursor, now, related=_related(known_inventory(state)))
+    if pulled is None:
+        return Kept(), None
+    return keep(state, now=now, source=f"aws {one.name}", points=pulled.points), pulled.cursor
+
+
+def _traces(
+    state: State, aws: Aws, one: AwsConnection, region: str, cursor: Mapping[str, Any] | None, now: datetime
+) -> tuple[Kept, JSON]:
+    pulled = pull_traces(aws, region, cursor, now)
+    if pulled is None:
+        return Kept(), None
+    spans = traces_of(pulled.traces).table
+    return keep(state, now=now, source=f"aws {one.name}", spans=spans), pulled.cursor
+
+
+_Pull = Callable[[State, Aws, AwsConnection, str, "Mapping[str, Any] | None", datetime], tuple[Kept, JSON]]
+_PULLS: Mapping[str, _Pull] = {"inventory": _inventory, "changes": _changes, "metrics": _metrics, "traces": _traces}
+
+
+def _related(inventory: Mapping[str, Any] | None) -> frozenset[str]:
+    """Names of the functions, ACLs and pools that serve the APIs of the inventory."""
+    known = inventory or {}
+    functions = {str(one["functionArn"]).split(":function:")[-1].split(":")[0] for one in known.get("functions", ())}
+    acls = {str(one["name"]) for one in known.get("webAcls", ())}
+    return frozenset(functions | acls | {str(one["Id"]) for one in known.get("userPools", ())})
