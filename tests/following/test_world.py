@@ -1,0 +1,92 @@
+"""A simulated world in the AWS double: S3 objects and log groups give the findings that `scan` gives from its files."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gatewatch.cli import main
+from gatewatch.cli.inputs import keep_beside
+from gatewatch.following import Follower
+from gatewatch.jobs import tick
+from gatewatch.simulate.model import Settings as World
+from gatewatch.simulate.write import write_world
+from gatewatch.store.reading import read_minutes
+from gatewatch.store.sources import Source
+from gatewatch.store.state import State
+from gatewatch.surroundings import known_inventory
+from ingest.envelopes import unwrap
+from tests.awsdouble import Double
+from tests.following.logs import REGION, Clock, aws_of
+from tests.test_surroundings import FILES, beside_of, said, stored
+
+END = datetime(2026, 6, 9, 12, 0, tzinfo=UTC)
+NOW = END + timedelta(minutes=10)
+BUCKET = "delivered"
+
+
+def test_live_sources_say_what_a_scan_says(
+    double: Double, state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "world"
+    end_ms = int(END.timestamp()) * 1000
+    write_world(World(seed=7, days=0.4, apis=4, rate_rps=0.5, end_ms=end_ms, ongoing=True), folder)
+    clock = Clock(NOW.timestamp())
+    aws = aws_of(double, clock, {"logs": 1000.0, "s3": 1000.0})
+    uploaded = [*objects(aws.client("s3", REGION), folder), *groups(aws.client("logs", REGION), folder, monkeypatch)]
+
+    keep_beside(state, beside_of(folder, *FILES), source="files", now=NOW)
+    follower = Follower(state, lambda _: lambda service: aws.client(service, REGION))
+    for source in uploaded:
+        assert follower.look(source, NOW, known_inventory(state)).errors == []
+    again = [follower.look(source, NOW + timedelta(minutes=1), known_inventory(state)) for source in uploaded]
+    assert [one.accepted for one in again] == [0] * len(uploaded)
+    follower.close()
+    tick(state, state.settings, NOW)
+
+    out = tmp_path / "scan.json"
+    options = [text for name, file in FILES.items() for text in (f"--{name}", str(folder / file))]
+    scan = ["scan", str(folder / "logs"), *options, "-o", str(out), "--exit-zero", "--no-progress", "--workers", "1"]
+    assert main(scan) == 0
+    scanned = json.loads(out.read_text())
+    assert len(scanned["findings"]) >= 5
+    assert said(stored(state)[0]) == said(scanned["findings"])
+    assert sum(read_minutes(state).column("n").to_pylist()) == scanned["accounting"]["accepted"]
+
+
+def objects(client: Any, folder: Path) -> list[Source]:
+    """What Firehose delivered: a source for each stream."""
+    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    streams = sorted(path.name for path in (folder / "logs" / "firehose").iterdir())
+    for path in sorted((folder / "logs" / "firehose").rglob("*.gz")):
+        key = path.relative_to(folder / "logs" / "firehose").as_posix()
+        client.put_object(Bucket=BUCKET, Key=key, Body=path.read_bytes())
+    return [Source(name, "s3", f"s3://{BUCKET}/{name}/", True, NOW) for name in streams]
+
+
+def groups(client: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[Source]:
+    """What CloudWatch Logs holds: each event of the envelopes once, in groups of its own, put when it happened."""
+    sources = []
+    for stream in sorted((folder / "logs" / "cloudwatch").iterdir()):
+        events: dict[str, tuple[int, str]] = {}
+        for path in sorted(stream.rglob("*.gz")):
+            found = unwrap(gzip.decompress(path.read_bytes()))
+            group = next(name for name in found.group if name)
+            for ident, at, record in zip(found.event_id, found.event_time, found.records, strict=True):
+                events[str(ident)] = int(str(at)), record.decode()
+        client.create_log_group(logGroupName=group)
+        client.create_log_stream(logGroupName=group, logStreamName="s")
+        ordered = sorted(events.values())
+        for begin in range(0, len(ordered), 1000):
+            part = ordered[begin : begin + 1000]
+            put_at = datetime.fromtimestamp(part[-1][0] / 1000 + 2, UTC).replace(tzinfo=None)
+            monkeypatch.setattr("moto.logs.models.utcnow", lambda put_at=put_at: put_at)
+            told = [{"timestamp": at, "message": message} for at, message in part]
+            client.put_log_events(logGroupName=group, logStreamName="s", logEvents=told)
+        sources.append(Source(stream.name, "cloudwatch_logs", group, True, NOW, {"since_hours": 12}))
+    return sources
