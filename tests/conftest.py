@@ -12,6 +12,7 @@ import hypothesis
 import orjson
 import pytest
 
+from gatewatch.cli import main
 from gatewatch.simulate.model import Settings
 from gatewatch.simulate.write import Written, write_world
 
@@ -62,3 +63,27 @@ def small_world(tmp_path_factory: pytest.TempPathFactory) -> SmallWorld:
     )
     written = write_world(settings, folder)
     return SmallWorld(folder, written, orjson.loads((folder / "labels.json").read_bytes()))
+
+
+BESIDE = {"inventory": "inventory.json", **{name: f"{name}.jsonl" for name in ("changes", "metrics", "traces")}}
+"""The files that stand beside a world's logs, by the option of `scan` that takes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class TinyWorld:
+    """Ten hours of four APIs up to SMALL_END, 28,000 lines, and what `scan` says of it with the files beside it."""
+
+    folder: Path
+    scanned: Any
+
+
+@pytest.fixture(scope="session")
+def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> TinyWorld:
+    folder = tmp_path_factory.mktemp("tiny_world")
+    end_ms = int(SMALL_END.timestamp()) * 1000
+    write_world(Settings(seed=7, days=0.4, apis=4, rate_rps=0.5, end_ms=end_ms, ongoing=True), folder)
+    options = [text for name, file in BESIDE.items() for text in (f"--{name}", str(folder / file))]
+    out = folder / "scan.json"
+    scan = ["scan", str(folder / "logs"), *options, "-o", str(out), "--exit-zero", "--no-progress", "--workers", "1"]
+    assert main(scan) == 0
+    return TinyWorld(folder, orjson.loads(out.read_bytes()))

@@ -21,38 +21,23 @@ from gatewatch.settings import Settings
 from gatewatch.store.findings import FindingFilter, list_blind, list_findings
 from gatewatch.store.inventories import snapshots
 from gatewatch.store.state import State, open_state
-from tests.conftest import SMALL_END, SmallWorld
+from tests.conftest import BESIDE, SMALL_END, TinyWorld
 
 NOW = SMALL_END + timedelta(minutes=10)
-FILES = {
-    "inventory": "inventory.json",
-    "changes": "changes.jsonl",
-    "metrics": "metrics.jsonl",
-    "traces": "traces.jsonl",
-}
 
 
 def beside_of(folder: Path, *names: str) -> Beside:
-    paths = {name: str(folder / FILES[name]) for name in names}
+    paths = {name: str(folder / BESIDE[name]) for name in names}
     given = {name: [paths[name]] if name in paths else [] for name in ("changes", "metrics", "traces")}
     return read_beside({"inventory": paths.get("inventory"), **given})
 
 
 @pytest.fixture(scope="module")
-def scanned(small_world: SmallWorld, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """What `scan` says with the four files."""
-    out = tmp_path_factory.mktemp("scanned") / "out.json"
-    options = [text for name, file in FILES.items() for text in (f"--{name}", str(small_world.folder / file))]
-    assert main(["scan", str(small_world.logs), *options, "-o", str(out), "--exit-zero", "--no-progress"]) == 0
-    return json.loads(out.read_text())
-
-
-@pytest.fixture(scope="module")
-def ingested(small_world: SmallWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def ingested(tiny_world: TinyWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("surroundings") / "data"
     state = open_state(Settings(data_dir=folder))
-    beside = beside_of(small_world.folder, "inventory")
-    ingest_paths(state, [str(small_world.logs)], workers=1, inventory=beside.inventory)
+    beside = beside_of(tiny_world.folder, "inventory")
+    ingest_paths(state, [str(tiny_world.folder / "logs")], workers=1, inventory=beside.inventory)
     state.close()
     return folder
 
@@ -91,9 +76,10 @@ def stored(state: State) -> tuple[list[Any], list[Any]]:
 
 
 def test_what_comes_later_and_in_parts_is_taken_up_and_the_same_again_is_nothing_new(
-    small_world: SmallWorld, scanned: Any, state: State
+    tiny_world: TinyWorld, state: State
 ) -> None:
-    whole = beside_of(small_world.folder, *FILES)
+    scanned = tiny_world.scanned
+    whole = beside_of(tiny_world.folder, *BESIDE)
     assert whole.points is not None
     tick(state, state.settings, NOW)
     assert said(stored(state)[0]) != said(scanned["findings"])
@@ -123,10 +109,11 @@ def test_what_comes_later_and_in_parts_is_taken_up_and_the_same_again_is_nothing
 
 
 def test_documents_alone_can_be_ingested(
-    small_world: SmallWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tiny_world: TinyWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("GATEWATCH_DATA_DIR", str(tmp_path / "data"))
-    ingest = ("ingest", "--inventory", str(small_world.inventory), "--changes", str(small_world.changes))
+    documents = [str(tiny_world.folder / BESIDE[name]) for name in ("inventory", "changes")]
+    ingest = ("ingest", "--inventory", documents[0], "--changes", documents[1])
     assert main(list(ingest)) == 0
     assert "kept: a new inventory, " in capsys.readouterr().err
     assert main(list(ingest)) == 0

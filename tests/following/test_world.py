@@ -3,44 +3,38 @@
 from __future__ import annotations
 
 import gzip
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gatewatch.cli import main
 from gatewatch.cli.inputs import keep_beside
 from gatewatch.following import Follower
 from gatewatch.jobs import tick
-from gatewatch.simulate.model import Settings as World
-from gatewatch.simulate.write import write_world
 from gatewatch.store.reading import read_minutes
 from gatewatch.store.sources import Source
 from gatewatch.store.state import State
 from gatewatch.surroundings import known_inventory
 from ingest.envelopes import unwrap
 from tests.awsdouble import Double
+from tests.conftest import BESIDE, SMALL_END, TinyWorld
 from tests.following.logs import REGION, Clock, aws_of
-from tests.test_surroundings import FILES, beside_of, said, stored
+from tests.test_surroundings import beside_of, said, stored
 
-END = datetime(2026, 6, 9, 12, 0, tzinfo=UTC)
-NOW = END + timedelta(minutes=10)
+NOW = SMALL_END + timedelta(minutes=10)
 BUCKET = "delivered"
 
 
 def test_live_sources_say_what_a_scan_says(
-    double: Double, state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_world: TinyWorld, double: Double, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "world"
-    end_ms = int(END.timestamp()) * 1000
-    write_world(World(seed=7, days=0.4, apis=4, rate_rps=0.5, end_ms=end_ms, ongoing=True), folder)
+    folder, scanned = tiny_world.folder, tiny_world.scanned
     clock = Clock(NOW.timestamp())
     aws = aws_of(double, clock, {"logs": 1000.0, "s3": 1000.0})
     uploaded = [*objects(aws.client("s3", REGION), folder), *groups(aws.client("logs", REGION), folder, monkeypatch)]
 
-    keep_beside(state, beside_of(folder, *FILES), source="files", now=NOW)
+    keep_beside(state, beside_of(folder, *BESIDE), source="files", now=NOW)
     follower = Follower(state, lambda _: lambda service: aws.client(service, REGION))
     for source in uploaded:
         assert follower.look(source, NOW, known_inventory(state)).errors == []
@@ -49,11 +43,6 @@ def test_live_sources_say_what_a_scan_says(
     follower.close()
     tick(state, state.settings, NOW)
 
-    out = tmp_path / "scan.json"
-    options = [text for name, file in FILES.items() for text in (f"--{name}", str(folder / file))]
-    scan = ["scan", str(folder / "logs"), *options, "-o", str(out), "--exit-zero", "--no-progress", "--workers", "1"]
-    assert main(scan) == 0
-    scanned = json.loads(out.read_text())
     assert len(scanned["findings"]) >= 5
     assert said(stored(state)[0]) == said(scanned["findings"])
     assert sum(read_minutes(state).column("n").to_pylist()) == scanned["accounting"]["accepted"]
