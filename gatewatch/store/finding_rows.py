@@ -1,9 +1,7 @@
-"""Findings to rows and back, and the cursor of a page."""
+"""Findings to rows and back."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import json
 from datetime import UTC, datetime
@@ -107,24 +105,3 @@ def _change(change: dict[str, Any]) -> Change:
 def _dict(value: JSON) -> dict[str, Any]:
     assert isinstance(value, dict)
     return value
-
-
-def cursor_of(row: FindingRow) -> str:
-    """Where a page ended: opaque to clients."""
-    text = f"{row.start_at.astimezone(UTC).isoformat()} {row.id}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def read_cursor(cursor: str) -> tuple[datetime, str]:
-    """(start, id) of the last finding of the page before. ValueError when it is not one of ours."""
-    try:
-        if len(cursor) > 200:
-            raise ValueError
-        raw = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        at, _, identity = raw.decode("ascii").partition(" ")
-        start = datetime.fromisoformat(at)
-        if start.tzinfo is None or not identity.isalnum():
-            raise ValueError
-        return start.astimezone(UTC), identity
-    except (ValueError, UnicodeError, binascii.Error, OverflowError):
-        raise ValueError("this is not a cursor that an earlier page gave") from None

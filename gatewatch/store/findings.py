@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 
 from gatewatch.lifecycle import HOLD, OPEN, Event
 from gatewatch.records import Blind, Finding, Kind, Severity, State
+from gatewatch.store.finding_cursor import NEWEST, SORTS, Order, cursor_of, read_cursor
 from gatewatch.store.finding_events import add_event
-from gatewatch.store.finding_rows import cursor_of, digest, finding_of, finding_values, read_cursor
+from gatewatch.store.finding_rows import digest, finding_of, finding_values
 from gatewatch.store.finding_where import conditions
 from gatewatch.store.lives import born, step
 from gatewatch.store.models import BlindRow, FindingRow
@@ -207,21 +208,29 @@ def _note(session: Session, finding_id: str, now: datetime, kind: str, reason: s
 
 
 def list_findings(
-    session: Session, filter_: FindingFilter | None = None, *, limit: int = 50, cursor: str | None = None
+    session: Session,
+    filter_: FindingFilter | None = None,
+    *,
+    limit: int = 50,
+    cursor: str | None = None,
+    sort: Order = NEWEST,
 ) -> Page:
-    """Newest start first. Findings that come in while somebody pages neither repeat nor hide others.
+    """Newest start first, or by one of finding_cursor.SORTS. What comes in while somebody pages hides no other finding.
 
-    ValueError when the cursor is not one that an earlier page gave.
+    ValueError when the cursor is not one that an earlier page of the same order gave.
     """
     limit = max(1, min(limit, MAX_PAGE))
-    question = select(FindingRow).where(*_conditions(filter_ or FindingFilter()))
+    column: Any = SORTS[sort.removeprefix("-")]
+    down = sort.startswith("-")
+    question = select(FindingRow).where(*filter_conditions(filter_ or FindingFilter()))
     if cursor is not None:
-        start, identity = read_cursor(cursor)
-        question = question.where(
-            or_(FindingRow.start_at < start, and_(FindingRow.start_at == start, FindingRow.id < identity))
-        )
-    rows = list(session.scalars(question.order_by(FindingRow.start_at.desc(), FindingRow.id.desc()).limit(limit + 1)))
-    following = cursor_of(rows[limit - 1]) if len(rows) > limit else None
+        value, identity = read_cursor(cursor, sort)
+        further = column < value if down else column > value
+        behind = FindingRow.id < identity if down else FindingRow.id > identity
+        question = question.where(or_(further, and_(column == value, behind)))
+    order = (column.desc(), FindingRow.id.desc()) if down else (column, FindingRow.id)
+    rows = list(session.scalars(question.order_by(*order).limit(limit + 1)))
+    following = cursor_of(rows[limit - 1], sort) if len(rows) > limit else None
     return Page([_stored_finding(row) for row in rows[:limit]], following)
 
 
@@ -239,14 +248,15 @@ def count_findings(session: Session, filter_: FindingFilter | None = None) -> di
     """(kind, severity) -> how many."""
     rows = session.execute(
         select(FindingRow.kind, FindingRow.severity, func.count())
-        .where(*_conditions(filter_ or FindingFilter()))
+        .where(*filter_conditions(filter_ or FindingFilter()))
         .group_by(FindingRow.kind, FindingRow.severity)
         .order_by(FindingRow.kind, FindingRow.severity)
     )
     return {(row[0], row[1]): row[2] for row in rows}
 
 
-def _conditions(filter_: FindingFilter) -> list[ColumnElement[bool]]:
+def filter_conditions(filter_: FindingFilter) -> list[ColumnElement[bool]]:
+    """A filter as SQL."""
     out: list[ColumnElement[bool]] = [
         column == value
         for column, value in (

@@ -221,7 +221,7 @@ def test_a_cursor_that_is_not_ours_is_refused(state: State, cursor: str) -> None
 
 @given(cursor=st.text(max_size=60))
 def test_no_cursor_breaks_the_reader(cursor: str) -> None:
-    from gatewatch.store.finding_rows import read_cursor
+    from gatewatch.store.finding_cursor import read_cursor
 
     with pytest.raises(ValueError, match="cursor"):
         read_cursor(cursor)

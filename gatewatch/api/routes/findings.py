@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import pyarrow as pa
 from fastapi import APIRouter, Path, Query, Request
@@ -11,17 +11,18 @@ from starlette.responses import Response
 
 from gatewatch.api.access import OPERATOR, VIEWER, asker
 from gatewatch.api.changing import now
+from gatewatch.api.finding_query import Asked, chosen, field_names
 from gatewatch.api.problems import problem
-from gatewatch.api.reading import NOT_FOUND, PROBLEMS, Instant, answer, ask, missing
+from gatewatch.api.reading import NOT_FOUND, PROBLEMS, answer, ask, missing
 from gatewatch.api.tags import tagged
-from gatewatch.errors import UsageError
 from gatewatch.lifecycle import allowed
 from gatewatch.privacy import Privacy
-from gatewatch.records import JSON, Kind, Severity, iso
-from gatewatch.records import State as FindingState
+from gatewatch.records import JSON, iso
 from gatewatch.store import audit
 from gatewatch.store.behind import requests_behind
+from gatewatch.store.finding_cursor import NEWEST, Order
 from gatewatch.store.finding_events import finding_events
+from gatewatch.store.finding_facets import FACETS, facets
 from gatewatch.store.findings import (
     FindingFilter,
     StoredFinding,
@@ -29,12 +30,18 @@ from gatewatch.store.findings import (
     list_findings,
 )
 from gatewatch.store.state import State
-from gatewatch.where import MOST_TERMS, parse_all
 
 router = APIRouter(prefix="/api/v1/findings", tags=["findings"], dependencies=[VIEWER])
 
-Text = Annotated[str | None, Query(max_length=512)]
 FindingId = Annotated[str, Path(alias="id", max_length=64, description="The finding's id")]
+
+
+FIELDS = frozenset(
+    "id fingerprint kind subtype severity score confidence title account region api_id stage route start end "
+    "detected_at entities cause caveat evidence changes remedy layer state first_seen_at updated_at occurrences "
+    "revision assignee snooze_until snooze_count suppression allowed".split()
+)
+"""What `fields` may name."""
 
 
 class FindingList(BaseModel):
@@ -65,59 +72,55 @@ def to_json(stored: StoredFinding, privacy: Privacy) -> dict[str, JSON]:
 @router.get(
     "",
     operation_id="list_findings",
-    summary="Findings, newest first",
+    summary="Findings, newest or worst first",
     responses={200: {"model": FindingList}, 400: PROBLEMS[422] | {"description": "Not our cursor"}, **PROBLEMS},
 )
 async def findings(
     request: Request,
-    kind: Annotated[Kind | None, Query(description="Only this kind")] = None,
-    severity: Annotated[Severity | None, Query(description="This severity or worse")] = None,
-    api: Text = None,
-    stage: Text = None,
-    route: Text = None,
-    state: Annotated[
-        FindingState | Literal["open", "all"] | None,
-        Query(description="open: neither resolved nor suppressed; without it, all but what is suppressed"),
-    ] = None,
-    where: Annotated[
-        list[str] | None,
-        Query(description="`field op value`, such as `severity >= high`; all must hold", max_length=MOST_TERMS),
-    ] = None,
-    since: Annotated[Instant | None, Query(description="Only what went on at or after this time")] = None,
-    until: Annotated[Instant | None, Query(description="Only what began before this time")] = None,
-    q: Annotated[str | None, Query(max_length=200, description="Only findings whose text contains this")] = None,
+    wish: FindingFilter = Asked,
+    sort: Annotated[Order, Query(description="-: the highest, or newest, first")] = NEWEST,
+    fields: Annotated[str | None, Query(max_length=500, description="Only these, such as `title,severity`")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=512, description="next_cursor of the page before")] = None,
 ) -> Response:
-    try:
-        terms = parse_all(where or ())
-    except UsageError as error:
-        return problem(422, f"where: {error}", kind="urn:gatewatch:problem:bad-filter")
-    wish = FindingFilter(
-        kind=kind,
-        severity_min=severity,
-        api=api,
-        stage=stage,
-        route=route,
-        state=state,
-        since=since,
-        until=until,
-        text=q,
-        where=terms,
-    )
-
+    names = field_names(fields, FIELDS)
     privacy: Privacy = request.app.state.privacy
 
     def page(store: State) -> dict[str, JSON]:
         with store.read() as session:
-            found = list_findings(session, wish, limit=limit, cursor=cursor)
-        return {"findings": [to_json(stored, privacy) for stored in found.items], "next_cursor": found.next_cursor}
+            found = list_findings(session, wish, limit=limit, cursor=cursor, sort=sort)
+        listed: list[JSON] = [chosen(to_json(stored, privacy), names) for stored in found.items]
+        return {"findings": listed, "next_cursor": found.next_cursor}
 
     try:
         return tagged(request, answer(await ask(request, page)))
     except ValueError:
-        detail = "cursor: not one that this API gave; begin again without it"
+        detail = "cursor: not one that this API gave for this order; begin again without it"
         return problem(400, detail, kind="urn:gatewatch:problem:bad-cursor")
+
+
+@router.get(
+    "/facets",
+    operation_id="count_findings",
+    summary="How many findings have which value, with the filters of the list",
+    responses={**PROBLEMS},
+)
+async def count(
+    request: Request,
+    wish: FindingFilter = Asked,
+    fields: Annotated[str | None, Query(max_length=200, description="Only these facets")] = None,
+) -> Response:
+    names = field_names(fields, frozenset(FACETS)) or frozenset(FACETS)
+
+    def counted(store: State) -> dict[str, JSON]:
+        with store.read() as session:
+            total, found = facets(session, wish, names)
+        listed: dict[str, JSON] = {
+            name: [{"value": value, "count": number} for value, number in values] for name, values in found.items()
+        }
+        return {"total": total, "facets": listed}
+
+    return tagged(request, answer(await ask(request, counted)))
 
 
 @router.get(

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from fastapi.testclient import TestClient
 
+from gatewatch.api.routes.findings import FIELDS
 from gatewatch.records import Entities, Kind, Severity
 from gatewatch.store.findings import save_findings
 from gatewatch.store.state import State
@@ -135,3 +136,58 @@ def test_the_requests_behind_a_finding_are_those_of_its_scope_and_time(client: T
     assert [row["request_id"] for row in body["requests"]] == ["in"]
     assert body["requests"][0]["at"] == "2026-06-09T12:01:00Z"
     assert client.get("/api/v1/findings/two/requests").status_code == 404
+
+
+def test_every_order_pages_through_all_findings_once(client: TestClient, state: State) -> None:
+    levels = list(Severity)
+    save(
+        state,
+        *(
+            a_finding(str(i), AT + timedelta(minutes=i % 4), severity=levels[i % 3], score=float(i * 7 % 5))
+            for i in range(9)
+        ),
+    )
+    ranks = {level.value: level.rank for level in levels}
+    for sort, value in (("severity", lambda one: ranks[one["severity"]]), ("score", lambda one: one["score"])):
+        for order in (sort, f"-{sort}"):
+            seen: list[dict[str, object]] = []
+            query: dict[str, str | int] = {"limit": 2, "sort": order}
+            while True:
+                body = client.get("/api/v1/findings", params=query).json()
+                seen += body["findings"]
+                if body["next_cursor"] is None:
+                    break
+                query["cursor"] = body["next_cursor"]
+            assert len({one["id"] for one in seen}) == len(seen) == 9
+            values = [value(one) for one in seen]
+            assert values == sorted(values, reverse=order.startswith("-"))
+            other = client.get("/api/v1/findings", params={"cursor": query["cursor"], "sort": "updated"})
+            assert other.status_code == 400
+
+
+def test_only_the_fields_that_are_asked_for_come(client: TestClient, state: State) -> None:
+    save(state, a_finding(layer="backend"))
+    [one] = client.get("/api/v1/findings").json()["findings"]
+    assert set(one) == FIELDS
+    [one] = client.get("/api/v1/findings", params={"fields": "title, severity"}).json()["findings"]
+    assert set(one) == {"id", "title", "severity"}
+    wrong = client.get("/api/v1/findings", params={"fields": "title,password"})
+    assert (wrong.status_code, "'password' is not one of" in wrong.json()["detail"]) == (422, True)
+
+
+def test_facets_count_what_the_list_shows(client: TestClient, state: State) -> None:
+    save(
+        state,
+        a_finding("a", api="a1"),
+        a_finding("b", api="a2", stage=None, severity=Severity.HIGH),
+        a_finding("c", api="a2", end=AT + timedelta(hours=1)),
+    )
+    body = client.get("/api/v1/findings/facets").json()
+    assert body["total"] == 3
+    assert body["facets"]["api"] == [{"value": "a2", "count": 2}, {"value": "a1", "count": 1}]
+    assert body["facets"]["stage"] == [{"value": "prod", "count": 2}, {"value": None, "count": 1}]
+    open_ones = client.get(
+        "/api/v1/findings/facets", params={"state": "open", "where": "api = a2", "fields": "severity"}
+    )
+    assert open_ones.json()["facets"] == {"severity": [{"value": "high", "count": 1}]}
+    assert client.get("/api/v1/findings/facets", params={"fields": "evidence"}).status_code == 422
