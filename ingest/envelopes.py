@@ -210,14 +210,20 @@ def glued_records(line: bytes) -> Iterator[bytes]:
     A cut between braces is tried first, since a record is far longer than the check; a cut inside a string is healed
     by joining the pieces until they read as an object.
     """
-    begin = 0
-    tries = 0
-    for cut in [*(found.span() for found in GLUED.finditer(line)), (len(line) - 1, len(line))]:
-        piece = line[begin : cut[0] + 1]
-        tries += 1
-        if tries > _TRIES or _whole(piece):  # the bound: an attacker can write many `}{` into one string
-            yield piece.strip()
-            begin, tries = cut[1], 0
+    cuts = [*(found.span() for found in GLUED.finditer(line)), (len(line) - 1, len(line))]
+    begin, first, place = 0, 0, 0
+    while place < len(cuts):
+        whole = _whole(line[begin : cuts[place][0] + 1])
+        if (
+            not whole and place - first < _TRIES and place < len(cuts) - 1
+        ):  # the bound: an attacker can write many `}{` into one string
+            place += 1
+            continue
+        if not whole and first < place and _whole(line[cuts[first][1] : cuts[first + 1][0] + 1]):
+            place = first  # nothing closed the string: the record was cut off, and must not swallow its neighbours
+        yield line[begin : cuts[place][0] + 1].strip()
+        begin = cuts[place][1]
+        first = place = place + 1
     if line[begin:].strip():
         yield line[begin:].strip()
 

@@ -61,6 +61,14 @@ def test_an_access_log_line_is_no_envelope() -> None:
     assert not is_envelope(b"")
 
 
+@pytest.mark.parametrize("place", [0, 5, 56, 57])
+def test_a_record_that_is_cut_off_in_a_string_costs_one_neighbour_at_most(place: int) -> None:
+    records = [f'{{"n":{number},"agent":"tool"}}' for number in range(60)]
+    glued = [record[:-4] if number == place else record for number, record in enumerate(records)]
+    found = [record.decode() for record in glued_records("".join(glued).encode())]
+    assert [record for record in found if record in records] == records[:place] + records[place + 2 :]
+
+
 def test_glued_records_come_apart_even_with_braces_in_strings() -> None:
     records = [json.dumps({"a": "x"}), json.dumps({"agent": "}{"}), json.dumps({"b": {"c": "{"}})]
     assert list(glued_records("".join(records).encode())) == [record.encode() for record in records]
