@@ -34,6 +34,9 @@ def command(
     unknown = [one for one in sources if one not in SOURCES]
     if unknown:
         raise UsageError(f"--source {unknown[0]!r}: there are {', '.join(SOURCES)}")
+    for one in resources:
+        if not one.startswith("arn:") or one.count(":") < 5:
+            raise UsageError(f"--resource {one!r} is no ARN")
     asked = sources or _enabled(ui)
     lacking = missing_resources(asked, resources)
     if lacking:
