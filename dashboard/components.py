@@ -11,6 +11,7 @@ from dash.development.base_component import Component
 
 from alerts.render.text import plain
 from dashboard import words
+from dashboard.names import Names
 from dashboard.view import View
 from gatewatch.records import Severity, State
 from gatewatch.store.findings import StoredFinding
@@ -122,11 +123,9 @@ def finding_href(finding_id: str, view: View) -> str:
     return f"/findings/{finding_id}{View(range=view.range, api=view.api, labels=view.labels).search()}"
 
 
-def where(stored: StoredFinding) -> str:
+def where(stored: StoredFinding, names: Names) -> str:
     """API, stage and route, as text."""
-    one = stored.finding
-    place = words.stage_name(plain(one.api, 80), plain(one.stage, 60) if one.stage else None)
-    return f"{place} · {plain(one.route, 120)}" if one.route else place
+    return names.place(stored.finding.api, stored.finding.stage, stored.finding.route)
 
 
 def banner(text: str, *, kind: str = "warning") -> Component:

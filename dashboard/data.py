@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from dashboard.labels import Label
+from dashboard.names import Names, names_of
 from dashboard.people import People, people
 from dashboard.traffic import Numbers, Sums, add_up, bucket_starts, covered, covered_share, key_places, time_places
 from dashboard.view import View, Window, window_of
@@ -28,6 +29,7 @@ from gatewatch.store.findings import (
     list_blind,
     list_findings,
 )
+from gatewatch.store.inventories import current_digests, current_inventory
 from gatewatch.store.reading import api_list, bounds, coverage, read_minutes
 from gatewatch.store.sources import SourceAccount, accounting
 from gatewatch.store.state import State
@@ -97,6 +99,7 @@ class Overview:
     sources: list[SourceAccount] = field(default_factory=list)
     labels: list[Label] = field(default_factory=list)
     labelled: bool = False
+    names: Names = field(default_factory=Names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,7 @@ class Detail:
     requests: list[dict[str, Any]]
     labels: list[Label] = field(default_factory=list)
     labelled: bool = False
+    names: Names = field(default_factory=Names)
 
 
 class Reader:
@@ -125,6 +129,7 @@ class Reader:
         self._clock = clock
         self._labels = labels
         self.privacy = privacy or Privacy()
+        self._named: tuple[list[str], Names] = ([], Names())
 
     def window(self, view: View) -> Window | None:
         """The time the view shows; None in an empty store."""
@@ -147,6 +152,7 @@ class Reader:
                 session, FindingFilter(api=view.api, since=window.since, until=window.until), limit=_NEEDS_YOU
             ).items
             blind = [one for one in list_blind(session) if view.api in (None, one.api)]
+        names = self.names()
         buckets, whole = _series(minutes, intervals, window)
         worst_first = sorted(opened, key=lambda one: (-one.finding.severity.rank, -one.finding.start.timestamp()))
         return Overview(
@@ -156,11 +162,12 @@ class Reader:
             covered_share=covered_share(intervals, window.since, window.until),
             blind=blind,
             open_counts=counts,
-            needs_you=[self._masked(one) for one in worst_first[:_NEEDS_YOU]],
+            needs_you=[self._masked(one, names) for one in worst_first[:_NEEDS_YOU]],
             apis=_apis(minutes, window, opened),
-            recent=[self._masked(one) for one in recent if one.finding.end is not None],
+            recent=[self._masked(one, names) for one in recent if one.finding.end is not None],
             labels=self._shown(view, window.since, window.until, view.api),
             labelled=bool(self._labels),
+            names=names,
         )
 
     def _shown(self, view: View, since: datetime, until: datetime, api: str | None) -> list[Label]:
@@ -184,7 +191,8 @@ class Reader:
         )
         with self._opened().read() as session:
             page = list_findings(session, wish, limit=limit, cursor=view.cursor)
-        return window, replace(page, items=[self._masked(one) for one in page.items])
+        names = self.names()
+        return window, replace(page, items=[self._masked(one, names) for one in page.items])
 
     def finding(self, finding_id: str, view: View | None = None) -> Detail | None:
         state = self._opened()
@@ -196,17 +204,29 @@ class Reader:
         one = stored.finding
         series = one.evidence.series
         shown = self._shown(view or View(), series[0].at, series[-1].at, one.api) if series else []
+        names = self.names()
         behind = requests_behind(state, one, limit=BEHIND_ROWS).to_pylist()
         return Detail(
-            self._masked(stored),
+            self._masked(stored, names),
             events,
             [self.privacy.row(row) for row in behind],
             [label for label in shown if label.stage in (None, one.stage)],
             bool(self._labels),
+            names,
         )
 
-    def _masked(self, stored: StoredFinding) -> StoredFinding:
-        return replace(stored, finding=self.privacy.finding(stored.finding)) if self.privacy.on else stored
+    def _masked(self, stored: StoredFinding, names: Names) -> StoredFinding:
+        """As it is shown: its API by name, and of people what may be seen."""
+        finding = names.titled(stored.finding)
+        return replace(stored, finding=self.privacy.finding(finding) if self.privacy.on else finding)
+
+    def names(self) -> Names:
+        """Of the APIs, by the newest inventory; read again when it has changed."""
+        with self._opened().read() as session:
+            digests = current_digests(session)
+            if digests != self._named[0]:
+                self._named = (digests, names_of(current_inventory(session)))
+        return self._named[1]
 
     def people(self, who: Who) -> People:
         """Who may come in, as far as `who` may see it; by the real clock, which sessions and tokens go by."""

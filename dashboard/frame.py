@@ -34,6 +34,7 @@ from dashboard import words
 from dashboard.components import banner, command, icon, skeleton, was
 from dashboard.data import Reader
 from dashboard.figures import template
+from dashboard.names import Names
 from dashboard.view import RANGES, View, view_of
 from gatewatch.access.current import current
 from gatewatch.errors import GatewatchError
@@ -131,10 +132,10 @@ def add_frame(dash: Dash, reader: Reader) -> None:
     async def scope(search: str | None) -> list[Component]:
         view = view_of(search)
         try:
-            names = await asyncio.to_thread(reader.api_names)
+            apis, names = await asyncio.to_thread(lambda: (reader.api_names(), reader.names()))
         except GatewatchError:
-            names = []
-        return scope_bar(view, names)
+            apis, names = [], Names()
+        return scope_bar(view, apis, names)
 
     @dash.callback(Output("who", "children"), Output("notice", "children"), Input(LOCATION, "pathname"))
     async def who(_: str | None) -> tuple[Component | None, Component | None]:
@@ -185,15 +186,15 @@ def who_menu(who: Who | None) -> tuple[Component | None, Component | None]:
     return html.Div([shown, html.Button("Log out", className="plain-button log-out")]), None
 
 
-def scope_bar(view: View, names: list[str]) -> list[Component]:
+def scope_bar(view: View, apis: list[str], names: Names) -> list[Component]:
     """API and time range; both write the address."""
-    if view.api and view.api not in names:
-        names = [view.api, *names]
+    if view.api and view.api not in apis:
+        apis = [view.api, *apis]
     return [
         was("scope", api=view.api, range=view.range),
         dmc.Select(
             id={"type": "url", "key": "api"},
-            data=[{"value": name, "label": name[:80]} for name in names],
+            data=[{"value": api, "label": names.api(api)} for api in apis],
             value=view.api,
             placeholder="All APIs",
             clearable=True,

@@ -107,7 +107,7 @@ def head(found: Detail) -> Component:
     one = stored.finding
     lasted = f"to {words.at(one.end)} ({words.duration(one.end - one.start)})" if one.end else "and goes on"
     pairs: list[tuple[str, Any]] = [
-        ("Where", where(stored)),
+        ("Where", where(stored, found.names)),
         ("When", f"{words.at(one.start)} {lasted}"),
         ("Detected", f"{words.at(one.detected_at)}, {words.duration(one.detected_at - one.start)} after it began"),
         ("Probable cause", words.CAUSES[one.cause] + (f", layer {plain(one.layer, 60)}" if one.layer else "")),

@@ -26,6 +26,7 @@ from dashboard.components import (
 )
 from dashboard.data import PAGE_ROWS, Reader
 from dashboard.frame import add_page
+from dashboard.names import Names
 from dashboard.view import RANGES, View
 from gatewatch.records import Kind, Severity, State
 from gatewatch.store.findings import Page, StoredFinding
@@ -60,7 +61,14 @@ def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
         ],
         className="page-head",
     )
-    return html.Div([head, note, filters(view), card(None, body(page, view, known=window is not None), name="flush")])
+    return html.Div(
+        [
+            head,
+            note,
+            filters(view),
+            card(None, body(page, view, reader.names(), known=window is not None), name="flush"),
+        ]
+    )
 
 
 def filters(view: View) -> Component:
@@ -116,13 +124,13 @@ def filters(view: View) -> Component:
     )
 
 
-def body(page: Page, view: View, *, known: bool) -> Component:
+def body(page: Page, view: View, names: Names, *, known: bool) -> Component:
     if not page.items:
         return nothing(view, known=known)
     return html.Div(
         [
-            html.Div(grid(page.items, view), className="wide-only"),
-            html.Ul([entry(stored, view) for stored in page.items[:CARDS]], className="cards narrow-only"),
+            html.Div(grid(page.items, view, names), className="wide-only"),
+            html.Ul([entry(stored, view, names) for stored in page.items[:CARDS]], className="cards narrow-only"),
             pager(page, view),
         ]
     )
@@ -142,7 +150,7 @@ def nothing(view: View, *, known: bool) -> Component:
     )
 
 
-def grid(items: list[StoredFinding], view: View) -> Component:
+def grid(items: list[StoredFinding], view: View, names: Names) -> Component:
     columns: list[dict[str, Any]] = [
         {
             "field": "severity",
@@ -162,7 +170,7 @@ def grid(items: list[StoredFinding], view: View) -> Component:
     made: Component = dag.AgGrid(
         id="findings-grid",
         columnDefs=columns,
-        rowData=[row(stored, view) for stored in items],
+        rowData=[row(stored, view, names) for stored in items],
         getRowId="params.data.id",
         defaultColDef={"sortable": True, "resizable": True, "suppressMovable": True},
         dashGridOptions={
@@ -179,7 +187,7 @@ def grid(items: list[StoredFinding], view: View) -> Component:
     return made
 
 
-def row(stored: StoredFinding, view: View) -> dict[str, str]:
+def row(stored: StoredFinding, view: View, names: Names) -> dict[str, str]:
     """A line of the grid: text only, shown as text."""
     one = stored.finding
     return {
@@ -188,14 +196,14 @@ def row(stored: StoredFinding, view: View) -> dict[str, str]:
         "severity": one.severity.value,
         "title": plain(one.title, 200),
         "kind": words.KINDS[one.kind],
-        "where": where(stored),
+        "where": where(stored, names),
         "start": words.at(one.start).removesuffix(" UTC"),
         "lasted": words.duration(one.end - one.start) if one.end else "goes on",
         "state": stored.state.value,
     }
 
 
-def entry(stored: StoredFinding, view: View) -> Component:
+def entry(stored: StoredFinding, view: View, names: Names) -> Component:
     """The same on a small screen."""
     one = stored.finding
     lasted = words.duration(one.end - one.start) if one.end else "goes on"
@@ -203,7 +211,7 @@ def entry(stored: StoredFinding, view: View) -> Component:
         [
             html.Div([severity_mark(one.severity), state_mark(stored.state)], className="entry-head"),
             finding_link(stored, view),
-            html.Div(f"{words.KINDS[one.kind]} · {where(stored)}", className="small"),
+            html.Div(f"{words.KINDS[one.kind]} · {where(stored, names)}", className="small"),
             html.Div(f"{words.at(one.start)} · {lasted}", className="small"),
         ]
     )

@@ -30,6 +30,7 @@ from dashboard.data import ApiRow, Overview, Reader, Totals
 from dashboard.figures import BLUE, ORANGE, PURPLE, SKY, VERMILLION, spark_sentence, sparkline, strip
 from dashboard.frame import add_page
 from dashboard.labels import Label, marks
+from dashboard.names import Names
 from dashboard.view import RANGES, View
 from gatewatch.records import Kind, Severity
 from gatewatch.store.findings import StoredFinding
@@ -96,7 +97,7 @@ def content(found: Overview, view: View) -> Component:
     if found.labelled:
         parts.append(card("What is really going on", truth(found, view), note=labels_switch(view)))
     if found.recent:
-        parts.append(card("Ended in this range", short_list(found.recent, view, ended=True)))
+        parts.append(card("Ended in this range", short_list(found.recent, view, found.names, ended=True)))
     if found.blind:
         parts.append(card("What gatewatch cannot see", blind(found), note="could not tell is not fine"))
     return html.Div(parts)
@@ -178,10 +179,10 @@ def needs_you(found: Overview, view: View) -> Component:
         if found.blind:
             return empty("No open finding", "But see below what gatewatch cannot judge.", hint)
         return empty("All is well", "No finding is open.", hint)
-    return short_list(found.needs_you, view)
+    return short_list(found.needs_you, view, found.names)
 
 
-def short_list(findings: Sequence[StoredFinding], view: View, *, ended: bool = False) -> Component:
+def short_list(findings: Sequence[StoredFinding], view: View, names: Names, *, ended: bool = False) -> Component:
     def item(stored: StoredFinding) -> Component:
         one = stored.finding
         since = (
@@ -189,7 +190,7 @@ def short_list(findings: Sequence[StoredFinding], view: View, *, ended: bool = F
             if one.end
             else f"since {words.at(one.start)}"
         )
-        line = [where(stored), " · ", since]
+        line = [where(stored, names), " · ", since]
         return html.Li(
             [
                 severity_mark(one.severity),
@@ -257,7 +258,7 @@ def apis(found: Overview, view: View) -> Component:
     heads = ("API / stage", "Requests", "", "5xx", "Auth rejections", "Throttled", "p95", "Open findings")
 
     def line(row: ApiRow) -> list[Component | str]:
-        name = words.stage_name(plain(row.api, 80), plain(row.stage, 60) if row.stage else None)
+        name = found.names.place(row.api, row.stage)
         series = row.requests
         said = spark_sentence(f"Requests of {name}", series, [words.count(one) for one in series])
         shaded = marks([one for one in found.labels if one.api == row.api], found.window)
@@ -293,7 +294,7 @@ def apis(found: Overview, view: View) -> Component:
 def blind(found: Overview) -> Component:
     rows: list[list[Component | str]] = [
         [
-            words.stage_name(plain(one.api, 80), plain(one.stage, 60) if one.stage else None),
+            found.names.place(one.api, one.stage),
             words.KINDS[one.kind],
             plain(one.reason, 200),
             ", ".join(plain(name, 60) for name in one.missing) or words.NONE,

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from dashboard.data import Reader
+from dashboard.names import Names
 from dashboard.pages import findings
 from dashboard.view import View
 from tests.dashboard.pages.conftest import find, texts
@@ -39,7 +40,9 @@ def test_a_cursor_that_somebody_typed_leads_to_the_first_page(reader: Reader) ->
 def test_pages_are_joined_by_links(reader: Reader) -> None:
     window, page = reader.findings(View(), limit=3)
     assert window is not None
-    older = [link for link in find(findings.body(page, View(), known=True), "Link") if link.children == "Older"]
+    older = [
+        link for link in find(findings.body(page, View(), Names(), known=True), "Link") if link.children == "Older"
+    ]
     assert len(older) == 1
     _, rest = reader.findings(replace(View(), cursor=page.next_cursor), limit=3)
     assert len(rest.items) == 1
