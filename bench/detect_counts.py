@@ -21,7 +21,8 @@ import numpy.typing as npt
 
 from bench.detect_tables import Goal, columns, goal_table
 from detect.counting import Chunk, Counting
-from detect.spikes import QUICK_SHARE, SLOW_AGE, SLOW_SHARE, YOUNG_MINUTES
+from detect.spikes import QUICK_SHARE, SLOW_AGE, SLOW_SHARE
+from detect.stats.seasonal import MATURE_MINUTES
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -34,6 +35,8 @@ ASKED = 0.1
 ARL = WEEK / ASKED
 MERGE = 60
 RATIO, LEAST = 1.4, 8.0
+GOOD = 10.0
+"""Successes for each of what is counted, with the same day and week."""
 LONGEST = 480
 LEVELS = (0.1, 1.0, 10.0, 100.0, 1_000.0, 10_000.0)
 SPREADS = (1.0, 2.0, 5.0, 10.0)
@@ -61,8 +64,11 @@ def seasonal(level: float, series: int, minutes: int) -> Floats:
     return np.broadcast_to(rate, (series, minutes))
 
 
-def hot_minutes(counts: Floats, *, guarded: bool = False) -> Bools:
-    """Minutes whose score is beyond the limit for ASKED, learned as the detectors do: not from what is hot."""
+def hot_minutes(counts: Floats, good: Floats | None = None, *, guarded: bool = False) -> Bools:
+    """Minutes whose score is beyond the limit for ASKED, learned as the detectors do: not from what is hot.
+
+    good: the successes that the counts come along with; the detectors always know them.
+    """
     counting = Counting()
     keys = [(None, None, f"s{row}", None) for row in range(len(counts))]
     counting.align(keys, np.zeros(len(counts), np.int64), START)
@@ -70,7 +76,7 @@ def hot_minutes(counts: Floats, *, guarded: bool = False) -> Bools:
 
     def decide(chunk: Chunk) -> Bools:
         limit = chunk.peaks.limit(QUICK_SHARE * ASKED)
-        hot = (chunk.score >= limit[:, None]) & (chunk.age >= YOUNG_MINUTES)[:, None] & chunk.use
+        hot = (chunk.score >= limit[:, None]) & (chunk.age >= MATURE_MINUTES)[:, None] & chunk.use
         if chunk.slow is not None:
             far = chunk.slow.score >= chunk.slow.peaks.limit(SLOW_SHARE * ASKED)
             hot[:, -1] |= far & (chunk.age >= SLOW_AGE)
@@ -79,7 +85,7 @@ def hot_minutes(counts: Floats, *, guarded: bool = False) -> Bools:
         parts.append(hot)
         return hot
 
-    counting.run(START, counts, np.ones(counts.shape, dtype=bool), decide)
+    counting.run(START, counts, np.ones(counts.shape, dtype=bool), decide, good)
     return np.concatenate(parts, axis=1)
 
 
@@ -111,7 +117,9 @@ def calibration(rng: np.random.Generator, series: int, weeks: int, *, guarded: b
     """Incident-free weeks: series x weeks of each of LEVELS x SPREADS."""
     for level in LEVELS:
         for spread in SPREADS:
-            alarms = episodes(hot_minutes(drawn(rng, seasonal(level, series, weeks * WEEK), spread), guarded=guarded))
+            mean = seasonal(level, series, weeks * WEEK)
+            counts, good = drawn(rng, mean, spread), drawn(rng, GOOD * mean, 1.0)
+            alarms = episodes(hot_minutes(counts, good, guarded=guarded))
             by = [int(alarms[:, low:high].sum()) for low, high in ((0, DAY), (0, WEEK), (WEEK, None))]
             yield Cell(level, spread, series, weeks, *by)
 
