@@ -70,6 +70,7 @@ def client_of(service: str, options: AwsOptions, settings: Settings) -> Any:
 def called(name: str, what: str, request: JSON, attempt: Attempt | None, call: Callable[[], Any]) -> Any:
     """The reply of a call, noted in the delivery log; ChannelError says if trying again can help."""
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     try:
         reply = call()
@@ -77,7 +78,7 @@ def called(name: str, what: str, request: JSON, attempt: Attempt | None, call: C
         code = str(error.response.get("Error", {}).get("Code", "unknown"))[:80]
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         problem = ChannelError(f"{name}: {code} (status {status})", retry=status >= 500 or code in _AGAIN)
-    except BotoCoreError as error:
+    except (BotoCoreError, ResponseParserError) as error:  # the latter is none of the former
         problem = ChannelError(f"{name}: {type(error).__name__}", retry=True)
     else:
         if attempt is not None:

@@ -1,0 +1,350 @@
+"""The hostile corpus through every way out: pages, hovers, API, exports, lists, channels, log. Nothing of it lives.
+
+Pages, routes, commands and channels are those that the registries name, so what is added later is tested, too.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import logging
+import re
+import unicodedata
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from typing import Any
+from urllib.parse import quote, unquote_to_bytes
+
+import click
+import dash
+import httpx
+import pytest
+from click.testing import CliRunner
+from playwright.sync_api import Browser
+
+from alerts.channels import KINDS, Attempt, Channel
+from gatewatch.cli.root import root as cli
+from gatewatch.errors import GatewatchError
+from gatewatch.logs import set_up_logging
+from gatewatch.records import Blind, Change, Entities, Finding, Kind
+from gatewatch.settings import Settings
+from gatewatch.store.findings import save_blind, save_findings
+from gatewatch.store.state import open_state
+from tests.alerts.builders import a_payload
+from tests.alerts.channels.test_email import running
+from tests.alerts.hostile import HOSTILE
+from tests.dashboard.conftest import Running, Watched
+from tests.dashboard.world import fill
+from tests.receivers import Got, receiver
+from tests.store.builders import a_finding, put, requests
+
+PAYLOADS = tuple(
+    re.sub(r"alert\((1|document.cookie)\)", "window.hacked=1", text).encode(errors="replace").decode()
+    for text in HOSTILE
+)
+SHORT = tuple(text for text in PAYLOADS if 0 < len(text) < 10_000)
+NOW = datetime.now(UTC).replace(second=0, microsecond=0)
+LINKS = re.compile(r"https?://(www\.)?evil\.example|\bwww\.evil\.example")
+FIELDS = ("title", "sentence", "remedy", "caveat", "api", "stage", "route", "subtype")
+DATA = {"webhook", "eventbridge", "sns"}
+"""Channels that programs read: the payload as it is, bounded where it is made, and nothing shows it."""
+
+HIDDEN = {"Cc", "Cf", "Cs"}
+
+WATCH_POLICY = """
+window.broken = [];
+document.addEventListener('securitypolicyviolation', e => window.broken.push(e.violatedDirective + ' ' + e.blockedURI));
+"""
+
+LIVE = """() => {
+  const bad = [];
+  const links = 'a, area, form[action], link, [src], [data], [formaction]';
+  for (const node of document.querySelectorAll(links)) {
+    for (const name of ['href', 'xlink:href', 'src', 'action', 'formaction', 'data']) {
+      const value = node.getAttribute(name);
+      if (value === null) continue;
+      const url = new URL(value, location.href);
+      const own = url.origin === location.origin
+        || (node.tagName === 'IMG' && ['data:', 'blob:'].includes(url.protocol));
+      if (!own && url.hostname !== 'docs.aws.amazon.com')
+        bad.push(node.tagName + ' ' + name + '=' + value.slice(0, 80));
+    }
+  }
+  for (const node of document.querySelectorAll('*'))
+    for (const one of node.attributes) if (one.name.startsWith('on')) bad.push(node.tagName + ' ' + one.name);
+  for (const node of document.querySelectorAll('iframe, object, embed, #react-entry-point script, base'))
+    bad.push(node.tagName);
+  if (window.hacked !== undefined) bad.push('script ran');
+  return bad.concat(window.broken);
+}"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    address: str
+    settings: Settings
+    findings: tuple[str, ...]
+
+
+def hostile_finding(n: int) -> Finding:
+    """Text number `n` of the corpus in every field that is one text, all short ones in every field that is a list."""
+    text = PAYLOADS[n]
+    start = NOW - timedelta(hours=2, minutes=n)
+    made = a_finding(f"{n} {text}"[:200], start)
+    return dataclasses.replace(
+        made,
+        title=text,
+        subtype=text[:60],
+        stage=text[:60],
+        route=text[:200],
+        layer=text[:60],
+        entities=Entities(
+            ips=SHORT, user_agents=PAYLOADS[-6:-4] + SHORT, principals=SHORT, api_key_ids=SHORT, asns=SHORT
+        ),
+        evidence=dataclasses.replace(
+            made.evidence, unit=text[:30], sentence=text, facts={text[:60]: text[:9999], "routes": list(SHORT)}
+        ),
+        remedy=text[:9999],
+        caveat=text[:9999],
+        changes=tuple(Change(start, one, one, one, 0.5) for one in SHORT[n % 30 :][:3]),
+    )
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    settings = Settings(data_dir=tmp_path_factory.mktemp("hostile") / "data")
+    state = open_state(settings)
+    fill(state, end=NOW)
+    texts = [text.encode(errors="replace").decode() for text in SHORT]
+    rows = [
+        dict.fromkeys(("route", "path", "user_agent", "principal", "error_message", "request_id", "api"), text)
+        | {"at": NOW - timedelta(seconds=30 + n), "status": 403, "client_ip": text[:40]}
+        for n, text in enumerate(texts)
+    ]
+    put(state, source=SHORT[0], file=SHORT[3], tables=[("requests", requests(rows))], lines=len(rows))
+    found = [hostile_finding(n) for n in range(len(PAYLOADS))]
+    with state.begin() as session:
+        save_findings(session, found, now=NOW)
+        save_blind(session, [Blind(Kind.DEAD_API, "1", "r", one[:60], "v", one) for one in texts])
+    state.close()
+    with Running(settings) as address:
+        yield Place(address, settings, tuple(one.id for one in found))
+
+
+def test_pages_and_hovers(browser: Browser, place: Place) -> None:
+    some = (place.findings[0], place.findings[5])
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context.add_init_script(WATCH_POLICY)
+    watched = Watched(context.new_page(), place.address)
+    templates = [page["path_template"] or page["path"] for page in dash.page_registry.values()]
+    assert len(templates) >= 4
+    for template in templates:
+        names = re.findall(r"<(\w+)>", template)
+        for value in some if names else ("",):
+            # A page for something that this test does not know gets the corpus itself as its name.
+            path = re.sub(r"<\w+>", value if names == ["finding_id"] else quote(SHORT[1], safe=""), template)
+            page = watched.open(path)
+            for chart in page.locator(".js-plotly-plot .nsewdrag").all()[:3]:
+                if chart.is_visible():
+                    chart.hover(force=True)
+                    assert page.evaluate(LIVE) == [], path
+            assert page.evaluate(LIVE) == [], path
+            watched.check()
+    for text in SHORT[:2]:  # what stands in the address is the attacker's too: a link that he sends
+        page = watched.open(f"/findings?q={quote(text)}&api={quote(text)}&severity={quote(text)}")
+        assert page.evaluate(LIVE) == [], text
+    watched.check()
+    context.close()
+
+
+def hidden(text: str) -> set[str]:
+    return {char for char in set(text) if unicodedata.category(char) in HIDDEN} - {"\n", "\t"}
+
+
+def test_every_answer_of_the_api_is_data_and_its_log_is_whole_lines(place: Place) -> None:
+    root, out = logging.getLogger(), io.StringIO()
+    kept = root.handlers[:], root.level
+    set_up_logging(logging.DEBUG, "text", out)
+    try:
+        with httpx.Client(base_url=place.address) as client:
+            document = client.get("/api/openapi.json").json()
+            asked = 0
+            for path, operations in document["paths"].items():
+                if "get" not in operations or not path.startswith("/api/"):
+                    continue
+                names = [one["name"] for one in operations["get"].get("parameters", ()) if one["in"] == "query"]
+                real = re.sub(r"\{\w+\}", place.findings[1], path)
+                odd = re.sub(r"\{\w+\}", quote(SHORT[0], safe=""), path)
+                tries: list[tuple[str, dict[str, str]]] = [(real, {}), (odd, {})]
+                tries += [(real, dict.fromkeys(names, text)) for text in SHORT[::9] if names]
+                for where, query in tries:
+                    query = {name: text.encode(errors="replace").decode() for name, text in query.items()}
+                    with client.stream("GET", where, params=query) as answer:
+                        asked += 1
+                        kind = answer.headers["content-type"].split(";")[0]
+                        assert answer.status_code < 500, where
+                        assert kind in {"application/json", "application/problem+json", "text/event-stream"}, where
+                        assert answer.headers["x-content-type-options"] == "nosniff"
+                        if kind != "text/event-stream":
+                            body = answer.read()
+                            json.loads(body)
+                            assert not set(b"\x00\x1b\x07\r") & set(body)
+            assert asked > 20
+    finally:
+        root.handlers[:], root.level = kept
+    lines = out.getvalue().splitlines()
+    assert all(line.isprintable() for line in lines)
+    assert all(re.match(r"20\d\d-|    \| ", line) for line in lines)
+
+
+def leaves(group: click.Group, before: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        one = group.get_command(context, name)
+        if isinstance(one, click.Group):
+            yield from leaves(one, (*before, name))
+        elif one is not None:
+            yield (*before, name), one
+
+
+def telling() -> list[list[str]]:
+    """Each command that tells what the store holds (list, export …), in each of its formats."""
+    out = []
+    for words, one in leaves(cli):
+        if not (words[0] == "export" or words[-1] in {"list", "export"}) or words[0] == "inventory":
+            continue
+        if any(param.required for param in one.params):
+            continue
+        form = next((p for p in one.params if "--format" in p.opts), None)
+        choices = getattr(getattr(form, "type", None), "choices", ())
+        out += [[*words, "--format", str(choice)] for choice in choices if choice != "parquet"] or [list(words)]
+    return out
+
+
+def test_every_export_and_list_is_text_without_formulas_and_forged_lines(place: Place) -> None:
+    commands = telling()
+    assert len(commands) > 8
+    told = 0
+    for words in commands:
+        done = CliRunner().invoke(cli, words, env={"GATEWATCH_DATA_DIR": str(place.settings.data_dir)})
+        assert done.exception is None or isinstance(done.exception, SystemExit), (words, done.exception)
+        text = done.stdout
+        assert hidden(text) - {"\u200b"} == set(), words
+        told += "onerror" in text or "onload" in text
+        if words[-1] == "csv":
+            rows = list(csv.reader(io.StringIO(text)))
+            assert len({len(row) for row in rows}) <= 1, words
+            for cell in (cell for row in rows for cell in row):
+                assert re.fullmatch(r"-?[\d.e+-]+", cell) or not re.match(r"\s*[=+\-@＝＋－＠\t\r]", cell), (
+                    words,
+                    cell,
+                )
+        elif words[-1] == "jsonl":
+            for line in text.splitlines():
+                assert isinstance(json.loads(line), dict), words
+    assert told >= 3
+
+
+def made(kind: str, address: str, mail: int) -> Channel:
+    """A channel of the kind that talks to our receivers; its options are filled by their names."""
+    http = {"url": address, "api": address, "smtp_url": f"smtp://127.0.0.1:{mail}"}
+    text = {"to": ["ops@example.net"], "sender": "gw@example.net", "region": "eu-central-1"}
+    text |= {"topic_arn": "arn:aws:sns:eu-central-1:123456789012:t", "channel": "C0123456789", "token": "xoxb-1"}
+    text |= {"routing_key": "a" * 32, "secret": "s" * 32}
+    options = KINDS[kind].options
+    given: dict[str, Any] = {name: (http | text)[name] for name in options.model_fields if name in http | text}
+    if kind == "apprise":
+        given["url"] = address.replace("http://", "json://")
+    missing = [name for name, one in options.model_fields.items() if one.is_required() and name not in {*given, "type"}]
+    assert not missing, f"say in this test what {missing} of the channel {kind} may be"
+    settings = Settings(public_url="https://gatewatch.example.net", aws_endpoint_url=address)
+    return KINDS[kind].make(options.model_validate({"type": kind, **given}), settings)
+
+
+def as_bytes(content: bytes | str | None) -> bytes:
+    return content.encode() if isinstance(content, str) else content or b""
+
+
+SNS = "<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>"
+
+
+def answered(got: Got) -> Any:
+    """What Slack says, or AWS, whose older APIs speak XML."""
+    return SNS if b"Action=" in got.body else {"ok": True, "ts": "1.2", "channel": "C0123456789"}
+
+
+def texts(body: bytes) -> list[str]:
+    """Every text in a body: JSON within JSON, forms, letters."""
+    try:
+        return [*strings(json.loads(body))]
+    except ValueError:
+        pass
+    if b"MIME-Version" in body:
+        letter = message_from_bytes(body, policy=default)
+        assert isinstance(letter, EmailMessage)
+        parts = [part.get_content() for part in letter.walk() if part.get_content_maintype() == "text"]
+        return [*map(str, letter.values()), *parts]
+    return [one.decode() for one in map(unquote_to_bytes, re.split(rb"[&=]", body.replace(b"+", b" ")))]
+
+
+def strings(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from (text for pair in value.items() for one in pair for text in strings(one))
+    elif isinstance(value, list):
+        yield from (text for one in value for text in strings(one))
+    elif isinstance(value, str):
+        yield value
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_no_channel_carries_a_live_payload(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    ours = str(a_payload()["link"])
+    with receiver(answer=answered) as service, running() as box:
+        channel = made(kind, service.url, box.port)
+        for text in SHORT if kind in DATA else PAYLOADS[::4] + PAYLOADS[9:16]:
+            payload = a_payload(**dict.fromkeys(FIELDS, text))
+            with suppress(GatewatchError):  # the receiver is no AWS; what was sent has been seen
+                channel.send(payload, idempotency_key="k", now=NOW, attempt=Attempt())
+        bodies = [one.body for one in service.got] + [as_bytes(one.content) for one in box.got]
+    assert len(bodies) >= 10
+    for body in bodies:
+        if kind in DATA:
+            continue
+        assert len(body) < 300_000
+        for one in texts(body):
+            assert hidden(one) - {"\r"} == set(), kind
+            rest = one.replace(ours, "")
+            if "<html" in rest:
+                assert not LINKS.search(rest), kind
+                assert not re.search(r"<(script|svg|img src=x|a href=.(java|data))", rest), kind
+
+
+def mentions(value: Any) -> Iterator[str]:
+    """What Slack reads as mrkdwn: everything but plain_text."""
+    if isinstance(value, dict) and value.get("type") != "plain_text":
+        yield from (text for one in value.values() for text in mentions(one))
+    elif isinstance(value, list):
+        yield from (text for one in value for text in mentions(one))
+    elif isinstance(value, str):
+        yield value
+
+
+@pytest.mark.parametrize("kind", [kind for kind in sorted(KINDS) if kind.startswith("slack")])
+def test_slack_is_given_no_mention_and_no_link_of_others(kind: str) -> None:
+    with receiver(answer=answered) as service:
+        for text in SHORT:
+            payload = a_payload(**dict.fromkeys(FIELDS, text))
+            made(kind, service.url, 25).send(payload, idempotency_key="k", now=NOW, attempt=Attempt())
+    assert len(service.got) >= len(SHORT)
+    for got in service.got:
+        for one in mentions(got.json):
+            assert not re.search(r"<(!|@|#|https?://evil|javascript)", one), one[:300]
