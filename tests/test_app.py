@@ -54,7 +54,7 @@ def test_every_page_address_leads_to_the_dashboard(client: TestClient, path: str
 def test_unknown_api_paths_and_files_stay_unknown(client: TestClient) -> None:
     for path in ("/api/none", "/assets/none.js", "/_dash-nothing", "/assets/../app.py"):
         assert client.get(path).status_code in {404} or path.startswith("/assets/..")
-    assert client.post("/findings", json={}).status_code == 404
+    assert client.post("/findings", json={}).status_code == 405
 
 
 def test_every_answer_has_the_security_headers(client: TestClient) -> None:
