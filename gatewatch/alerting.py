@@ -10,8 +10,6 @@ import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy.orm import Session
-
 from alerts.channels import Configured, configured
 from alerts.config import AlertConfig, load_alert_config
 from alerts.groups import Group
@@ -27,6 +25,7 @@ from gatewatch.store import notices, outbox
 from gatewatch.store.leases import last_run
 from gatewatch.store.silences import StoredSilence, ending_soon, silences
 from gatewatch.store.sources import last_commits, sources
+from gatewatch.store.state import Session
 
 log = logging.getLogger(__name__)
 

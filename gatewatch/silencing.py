@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from pydantic import ValidationError
-from sqlalchemy.orm import Session
 
 from alerts.matching import NAMES, Match
 from gatewatch.alerting import silence_of
@@ -16,6 +15,7 @@ from gatewatch.roles import Who
 from gatewatch.store import audit
 from gatewatch.store.notices import look_now
 from gatewatch.store.silences import StoredSilence, add_silence, end_silence
+from gatewatch.store.state import Session
 
 
 def add(
