@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from alerts.render.link import safe_link
+from alerts.render.unlinked import unlinked
 from gatewatch.records import JSON, Severity
 
 _WHO = {
@@ -37,6 +38,7 @@ _NEWS = {
 _SAID_STATES = frozenset({"acknowledged", "snoozed", "suppressed"})
 
 MOST_LISTED = 10
+_LONGEST = 4000
 
 _CAUSES = {
     "gateway": "the gateway",
@@ -160,39 +162,39 @@ def read(payload: Mapping[str, JSON]) -> Message:
     given: Mapping[str, Any] = payload
     severity = _text(given, "severity").lower()
     cause = _text(given, "cause")
-    layer = _text(given, "layer")
-    stage = _text(given, "stage")
+    layer = _said(given, "layer")
+    stage = _said(given, "stage")
     return Message(
         severity=severity if severity in set(Severity) else Severity.MEDIUM.value,
         transition=_text(given, "transition"),
-        kind=_text(given, "kind") or "finding",
-        subtype=_text(given, "subtype"),
-        title=_text(given, "title") or _text(given, "sentence"),
-        scope=_text(given, "api") + (f"/{stage}" if stage else ""),
-        route=_text(given, "route"),
-        account=_text(given, "account"),
-        region=_text(given, "region"),
+        kind=_said(given, "kind") or "finding",
+        subtype=_said(given, "subtype"),
+        title=_said(given, "title") or _said(given, "sentence"),
+        scope=_said(given, "api") + (f"/{stage}" if stage else ""),
+        route=_said(given, "route"),
+        account=_said(given, "account"),
+        region=_said(given, "region"),
         start=_instant(_text(given, "start")),
         end=_instant(_text(given, "end")),
         detected_at=_instant(_text(given, "detected_at")),
-        sentence=_text(given, "sentence"),
+        sentence=_said(given, "sentence"),
         observed=_number(given.get("observed")),
         expected=_number(given.get("expected")),
-        unit=_text(given, "unit"),
+        unit=_said(given, "unit"),
         cause=_CAUSES.get(cause, "") + (f" ({layer})" if layer and cause in _CAUSES else ""),
-        caveat=_text(given, "caveat"),
-        remedy=_text(given, "remedy"),
+        caveat=_said(given, "caveat"),
+        remedy=_said(given, "remedy"),
         who=tuple(_who(given)),
         changes=tuple(_changes(given)),
         episodes=int(_number(given.get("episodes")) or 1),
         link=safe_link(given.get("link")),
-        code=_text(given, "code"),
+        code=_said(given, "code"),
         fingerprint=_text(given, "fingerprint"),
         state=_text(given, "state"),
         group_id=_text(given, "group_id"),
-        team=_text(given, "team"),
-        environment=_text(given, "environment"),
-        stands_in_for=_text(given, "stands_in_for"),
+        team=_said(given, "team"),
+        environment=_said(given, "environment"),
+        stands_in_for=_said(given, "stands_in_for"),
         series=tuple(_series(given)),
         findings=tuple(_listed(given)),
         finding_ids=tuple(_ids(given)),
@@ -221,7 +223,13 @@ def _who(given: Mapping[str, Any]) -> list[tuple[str, tuple[str, ...], int]]:
         items = entities.get(name) if isinstance(entities, Mapping) else None
         rest = _number(more.get(name)) if isinstance(more, Mapping) else None
         if isinstance(items, list) and items:
-            out.append((label, tuple(str(item) for item in items[:5]), int(rest or 0) + max(0, len(items) - 5)))
+            out.append(
+                (
+                    label,
+                    tuple(unlinked(str(item)[:_LONGEST]) for item in items[:5]),
+                    int(rest or 0) + max(0, len(items) - 5),
+                )
+            )
     return out
 
 
@@ -230,9 +238,9 @@ def _changes(given: Mapping[str, Any]) -> list[tuple[str, str]]:
     out: list[tuple[str, str]] = []
     for change in changes[:3] if isinstance(changes, list) else []:
         if isinstance(change, Mapping):
-            by = _text(change, "actor")
-            on = _text(change, "resource")
-            what = _text(change, "what") + (f" on {on}" if on else "") + (f" by {by}" if by else "")
+            by = _said(change, "actor")
+            on = _said(change, "resource")
+            what = _said(change, "what") + (f" on {on}" if on else "") + (f" by {by}" if by else "")
             out.append((_instant(_text(change, "at")), what))
     return out
 
@@ -252,7 +260,7 @@ def _listed(given: Mapping[str, Any]) -> list[Listed]:
     group = given.get("group")
     findings = group.get("findings") if isinstance(group, Mapping) else None
     return [
-        Listed(_text(one, "title"), _text(one, "severity"), _text(one, "state"), safe_link(one.get("link")))
+        Listed(_said(one, "title"), _text(one, "severity"), _text(one, "state"), safe_link(one.get("link")))
         for one in (findings[:MOST_LISTED] if isinstance(findings, list) else [])
         if isinstance(one, Mapping)
     ]
@@ -275,6 +283,11 @@ def _count(given: Mapping[str, Any], name: str) -> int:
 def _text(given: Mapping[str, Any], name: str) -> str:
     value = given.get(name)
     return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+def _said(given: Mapping[str, Any], name: str) -> str:
+    """A text of strangers: whatever shows it, a telephone's notification too, finds no link to make of it."""
+    return unlinked(_text(given, name)[:_LONGEST])
 
 
 def _number(value: object) -> float | None:
