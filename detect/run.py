@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import cast
@@ -23,7 +22,7 @@ from gatewatch.records import JSON, Blind, Finding
 BLOCK_ROWS = 3_000_000
 """Cells (route series × minutes) of one block: bounds memory; any cut gives the same findings."""
 
-SLICE_ROWS = 100_000
+SLICE_ROWS = 60_000
 """Rows of minutes whose frames are made at a time: about 600 bytes a row, twice while they are made."""
 
 
@@ -55,8 +54,9 @@ def detect(
     span = _span(minutes, coverage, states, since)
     if span is None:
         return Detection([], [], states)
-    blocks = _ahead(_slices(minutes, clients, *span), coverage)
-    found, blind, states = fold((part for block in blocks for part in cut(block)), context, states, only)
+    slices = _slices(minutes, clients, *span)
+    blocks = (block for part in slices for block in cut(frames_of(part[0], part[1], coverage, part[2], part[3])))
+    found, blind, states = fold(blocks, context, states, only)
     return Detection(conclude(found, states, minute_at(span[1]), context), blind, states)
 
 
@@ -86,19 +86,6 @@ def _slices(
         end = min(max(end, begin + 60), stop)
         yield _within(minutes, begin, end), _within(clients, begin, end), begin, end
         begin = end
-
-
-def _ahead(slices: Iterable[tuple[pa.Table, pa.Table, int, int]], coverage: pa.Table) -> Iterator[Block]:
-    """The frames of each slice, made while the detectors still look at the one before."""
-    with ThreadPoolExecutor(1) as pool:
-        before: Future[Block] | None = None
-        for minutes, clients, start, stop in slices:
-            after = pool.submit(frames_of, minutes, clients, coverage, start, stop)
-            if before is not None:
-                yield before.result()
-            before = after
-        if before is not None:
-            yield before.result()
 
 
 def _within(table: pa.Table, start: int, stop: int) -> pa.Table:
