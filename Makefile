@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test lint clean lock venv browser slow-clients fuzz-api audit sbom bench-ingest bench-detect bench-simulate bench-push kill-test
+.PHONY: help demo test properties lint clean lock venv browser slow-clients fuzz-api audit sbom bench-ingest bench-detect bench-simulate bench-push kill-test
 
 help:
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -29,6 +29,9 @@ lint: $(STAMP) ## ruff, mypy, import contracts
 
 test: $(STAMP) browser lint ## set up and run every check
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+properties: $(STAMP) ## every property test with new random examples
+	NEW_EXAMPLES=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $$(grep -rlE '@given|RuleBasedStateMachine' tests)
 
 bench-ingest: $(STAMP) ## ingest speed against DuckDB's C10 and GoAccess
 	$(BIN)/python -m bench.ingest

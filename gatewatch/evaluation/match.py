@@ -13,7 +13,7 @@ incident is a double or a symptom told apart. Three rules keep luck and flooding
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -103,7 +103,18 @@ class Judgement:
 
 
 def judge(labels: Labels, claims: Sequence[Claim], rules: Rules | None = None) -> Judgement:
-    return Pairing(labels, claims, rules or Rules()).judged()
+    """Fates, owners and windows in the order of `claims`; which of two equally good ones counts does not hang on it."""
+    order = sorted(range(len(claims)), key=lambda i: _rank(claims[i]))
+    judged = Pairing(labels, [claims[i] for i in order], rules or Rules()).judged()
+    back = np.argsort(order)
+    return replace(
+        judged,
+        claims=claims,
+        outcomes=tuple(one if one.found is None else replace(one, found=order[one.found]) for one in judged.outcomes),
+        fates=tuple(judged.fates[i] for i in back),
+        owners=tuple(judged.owners[i] for i in back),
+        tempted=tuple(judged.tempted[i] for i in back),
+    )
 
 
 @dataclass(slots=True)
@@ -318,6 +329,14 @@ class Pairing:
         return Outcome(incident, found, delay, findings, flooded, culprits(incident.people, self.claims[found].people))
 
 
+def _rank(claim: Claim) -> tuple[float, float, str, str]:
+    return claim.detected, claim.start, claim.id, repr(claim)
+
+
+_EVEN = 1e-11
+"""Weight of the square of a delay in seconds: breaks ties, and never outweighs a second of total delay."""
+
+
 def _by_delay(edge: Ints, times: Times) -> list[int]:
     return [int(i) for i in edge[np.lexsort((edge, times.detected[edge]))]]
 
@@ -325,7 +344,9 @@ def _by_delay(edge: Ints, times: Times) -> list[int]:
 def assign(edges: Sequence[Sequence[int]], detected: Floats, opens: Floats) -> list[int | None]:
     """For each incident one of its findings (edges, earliest first), none twice: most pairs, then least total delay.
 
-    Incidents that share no finding take their earliest. Among n that do, nobody needs more than its n earliest.
+    Incidents that share no finding take their earliest. Among n that do, nobody needs more than its n earliest. Any
+    exchange among incidents that are open at once has the same total: of these the least unequal delays are taken, so
+    that each gets the finding that came just after it.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -345,7 +366,7 @@ def assign(edges: Sequence[Sequence[int]], detected: Floats, opens: Floats) -> l
     cost: npt.NDArray[Any] = np.full((len(rivals), len(columns)), never)
     for i, (row, times) in enumerate(zip(rows, delays, strict=True)):
         for index, delay in zip(row, times, strict=True):
-            cost[i, at[index]] = delay
+            cost[i, at[index]] = delay + _EVEN * delay * delay
     for number in rivals:
         out[number] = None
     for i, column in zip(*linear_sum_assignment(cost), strict=True):

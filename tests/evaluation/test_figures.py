@@ -113,6 +113,15 @@ def test_who_looks_ahead_or_names_no_api_finds_nothing(truth: Labels) -> None:
     assert counted(truth, nowhere).everything.recall == 0.0
 
 
+def test_incidents_open_at_once_each_get_the_finding_that_came_after_them() -> None:
+    """Any exchange among them has the same total delay, and other culprits."""
+    people = [People({"ips": (f"198.51.100.{n}",)}) for n in range(4)]
+    truth = labels(*(an_incident(f"i{n}", hours=24 + n / 60, people=people[n]) for n in range(4)))
+    claims = oracle(truth)
+    for order in (claims, claims[::-1], claims[2:] + claims[:2]):
+        assert counted(truth, order).everything.precision == 1.0
+
+
 @given(truth=worlds(), data=st.data())
 @settings(max_examples=40, deadline=None)
 def test_the_order_of_findings_does_not_matter(truth: Labels, data: st.DataObject) -> None:
