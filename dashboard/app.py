@@ -13,7 +13,7 @@ from dash.backends import get_backend
 
 from dashboard import pages
 from dashboard.data import Reader
-from dashboard.frame import add_frame, shell
+from dashboard.frame import add_frame, places, shell
 from dashboard.labels import Label
 from gatewatch.privacy import Privacy
 from gatewatch.store.state import State as Store
@@ -82,8 +82,8 @@ def build_dashboard(
         csrf_token_name=csrf_cookie,
     )
     reader = Reader(opened, clock, labels, privacy)
-    dash.layout = shell()
     add_frame(dash, reader)
     for module in sorted(pkgutil.iter_modules(pages.__path__), key=lambda found: found.name):
         importlib.import_module(f"{pages.__name__}.{module.name}").register(dash, reader)
+    dash.layout = shell(places(dash))
     return dash

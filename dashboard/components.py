@@ -12,7 +12,7 @@ from dash.development.base_component import Component
 from alerts.render.text import plain
 from dashboard import words
 from dashboard.names import Names
-from dashboard.view import View
+from dashboard.view import View, Window
 from gatewatch.records import Severity, State
 from gatewatch.store.findings import StoredFinding
 
@@ -120,7 +120,7 @@ def finding_link(stored: StoredFinding, view: View) -> Component:
 
 
 def finding_href(finding_id: str, view: View) -> str:
-    return f"/findings/{finding_id}{View(range=view.range, api=view.api, labels=view.labels).search()}"
+    return f"/findings/{finding_id}{view.kept().search()}"
 
 
 def where(stored: StoredFinding, names: Names) -> str:
@@ -130,6 +130,21 @@ def where(stored: StoredFinding, names: Names) -> str:
 
 def banner(text: str, *, kind: str = "warning") -> Component:
     return html.Div([icon("warning"), html.Span(text)], className=f"banner banner-{kind}", role="status")
+
+
+def stale_note(view: View, window: Window | None) -> Component | None:
+    """Says that the newest data are old, so that the range counts back from them and not from now."""
+    if window is None or not window.stale:
+        return None
+    return banner(
+        f"No newer data than {words.at(window.until)}; the {view.span_label} counts back from there.", kind="info"
+    )
+
+
+def range_line(window: Window | None) -> Component:
+    """The time a page shows, for its head."""
+    said = f"{words.at(window.since)} to {words.at(window.until)}" if window else "no data yet"
+    return html.P(said, className="subtitle")
 
 
 def was(group: str, **values: str | None) -> Component:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -35,7 +36,7 @@ from dashboard.components import banner, command, icon, skeleton, was
 from dashboard.data import Reader
 from dashboard.figures import template
 from dashboard.names import Names
-from dashboard.view import RANGES, View, view_of
+from dashboard.view import KEPT_KEYS, RANGES, View, view_of
 from gatewatch.access.current import current
 from gatewatch.errors import GatewatchError
 from gatewatch.roles import Via, Who
@@ -45,11 +46,6 @@ log = logging.getLogger(__name__)
 LOCATION = "_pages_location"
 """The dcc.Location that Dash's page container brings along."""
 
-NAVIGATION = (
-    ("overview", "/", "Overview"),
-    ("findings", "/findings", "Findings"),
-    ("settings", "/settings", "Settings"),
-)
 EVERY_MS = 60_000
 
 _VALIDATION = "called by Dash, once, to learn the ids on the page"
@@ -57,7 +53,41 @@ _VALIDATION = "called by Dash, once, to learn the ids on the page"
 Render = Callable[[Reader, str, View], Component]
 
 
-def shell() -> Component:
+@dataclass(frozen=True, slots=True)
+class Nav:
+    """A page's place in the navigation. key: the letter that follows `g`. icon: one of assets/icons.css."""
+
+    order: int
+    key: str
+    icon: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An entry of the navigation."""
+
+    name: str
+    title: str
+    href: str
+    nav: Nav
+
+
+def places(dash: Dash) -> list[Place]:
+    """The navigation: what the pages that are registered brought along, in its order."""
+    found: list[Place] = vars(dash).setdefault("gatewatch_places", [])
+    return sorted(found, key=lambda one: one.nav.order)
+
+
+def _enter(dash: Dash, place: Place) -> None:
+    for other in places(dash):
+        if other.nav.key == place.nav.key or other.nav.order == place.nav.order:
+            raise ValueError(
+                f"the pages {other.name!r} and {place.name!r} have the same key or order in the navigation"
+            )
+    vars(dash)["gatewatch_places"].append(place)
+
+
+def shell(navigation: Sequence[Place]) -> Component:
     """Everything that stays while pages change."""
     header = html.Div(
         [
@@ -80,14 +110,16 @@ def shell() -> Component:
     )
     links = [
         dmc.NavLink(
-            id={"type": "nav", "name": name},
-            label=label,
-            href=href,
-            leftSection=icon(name),
-            active="exact" if href == "/" else "partial",
+            id={"type": "nav", "name": place.name},
+            label=place.title,
+            href=place.href,
+            leftSection=icon(place.nav.icon),
+            rightSection=dmc.Kbd(f"g {place.nav.key}", size="xs", className="nav-key"),
+            active="exact" if place.href == "/" else "partial",
             className="nav",
+            **{"data-go": place.nav.key},
         )
-        for name, href, label in NAVIGATION
+        for place in navigation
     ]
     whole: Component = dmc.MantineProvider(
         defaultColorScheme="auto",
@@ -106,6 +138,7 @@ def shell() -> Component:
                 ),
                 dcc.Store(id="shown"),
                 dcc.Store(id="scheme"),
+                dcc.Store(id="kept-keys", data=list(KEPT_KEYS)),
                 dcc.Store(id="templates", data={"light": template(dark=False), "dark": template(dark=True)}),
                 dcc.Interval(id="minute", interval=EVERY_MS),
             ],
@@ -119,7 +152,7 @@ def shell() -> Component:
 
 
 def _keys() -> Component:
-    keys = (("g o", "Overview"), ("g f", "Findings"), ("g s", "Settings"), ("/", "filter"), ("d", "theme"))
+    keys = (("/", "filter"), ("d", "theme"))
     return html.Dl(
         [html.Div([html.Dt(dmc.Kbd(key, size="xs")), html.Dd(what)]) for key, what in keys], className="keys"
     )
@@ -153,7 +186,13 @@ def add_frame(dash: Dash, reader: Reader) -> None:
         State(LOCATION, "search"),
         prevent_initial_call=True,
     )
-    clientside("nav_links", Output({"type": "nav", "name": ALL}, "href"), Input(LOCATION, "search"))
+    clientside(
+        "nav_links",
+        Output({"type": "nav", "name": ALL}, "href"),
+        Input(LOCATION, "search"),
+        State({"type": "nav", "name": ALL}, "href"),
+        State("kept-keys", "data"),
+    )
     clientside(
         "navbar",
         Output("app-shell", "navbar"),
@@ -226,8 +265,14 @@ def add_page(
     path_template: str | None = None,
     heights: tuple[int, ...] = (96, 240, 240),
     every_minute: bool = False,
+    nav: Nav | None = None,
 ) -> None:
-    """Register a page: its skeleton at once, its content by one callback."""
+    """Register a page: its skeleton at once, its content by one callback.
+
+    nav: its entry in the navigation, which brings its key, too; a page without one is reached from others.
+    """
+    if nav is not None:
+        _enter(dash, Place(name, title, path or "/", nav))
     content = f"{name}-content"
 
     def layout(shown: str | None = _VALIDATION, **_: object) -> Any:

@@ -3,73 +3,178 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlencode
 
+from dashboard.when import canonical, instant, relative
 from gatewatch.records import Kind, Severity, State
 
 RANGES: dict[str, tuple[str, timedelta]] = {
+    "15m": ("15 min", timedelta(minutes=15)),
+    "30m": ("30 min", timedelta(minutes=30)),
     "1h": ("hour", timedelta(hours=1)),
+    "3h": ("3 h", timedelta(hours=3)),
     "6h": ("6 h", timedelta(hours=6)),
+    "12h": ("12 h", timedelta(hours=12)),
     "24h": ("24 h", timedelta(hours=24)),
+    "3d": ("3 days", timedelta(days=3)),
     "7d": ("7 days", timedelta(days=7)),
+    "14d": ("14 days", timedelta(days=14)),
     "30d": ("30 days", timedelta(days=30)),
+    "90d": ("90 days", timedelta(days=90)),
 }
 DEFAULT_RANGE = "24h"
 STALE = timedelta(hours=1)
+WIDEST = timedelta(days=400)
+COMPARISONS = {"prev": "previous period", "week": "same time last week"}
+REFRESHES: dict[str, tuple[str, int]] = {
+    "off": ("off", 0),
+    "10s": ("10 s", 10),
+    "1m": ("1 min", 60),
+    "5m": ("5 min", 300),
+}
+MOST_TERMS = 30
 _LONGEST = 512
+_NAMES = {"since": "from", "until": "to"}
+"""Fields whose key in the address is another word."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """State of a page. None: not filtered. Values that make no sense are left out, so any address shows something.
 
-    labels: `off` when the labels of a simulated world are not to be shown.
+    since, until (`from` and `to` in the address): a chosen time, as an instant (`2026-06-09T12:00:00Z`) or counted back
+    (`now-90m`); they win over `range`. cmp: what is compared with. refresh: how often it is drawn anew. f: conditions
+    `field op value` (gatewatch.where). tab, sort, cols, sel: a page's own. labels: `off` when those of a simulated
+    world are not to be shown. notes: kinds of annotations that are hidden, by comma.
     """
 
     range: str = DEFAULT_RANGE
+    since: str | None = None
+    until: str | None = None
+    cmp: str | None = None
+    refresh: str | None = None
     api: str | None = None
     stage: str | None = None
+    labels: str | None = None
+    notes: str | None = None
     kind: str | None = None
     severity: str | None = None
     state: str | None = None
     q: str | None = None
     cursor: str | None = None
-    labels: str | None = None
+    tab: str | None = None
+    sort: str | None = None
+    cols: str | None = None
+    sel: str | None = None
+    f: tuple[str, ...] = ()
 
     @property
     def filtered(self) -> bool:
-        return any((self.api, self.stage, self.kind, self.severity, self.state, self.q))
+        return any((self.api, self.stage, self.kind, self.severity, self.state, self.q, self.f))
 
-    def search(self, **changes: str | None) -> str:
-        """The query string of this view with these changes, `?` included; '' when all is default."""
-        values = {name: getattr(self, name) for name in self.__slots__} | changes
+    @property
+    def chosen(self) -> bool:
+        """The time is one that was chosen, and not one of the quick ranges."""
+        return self.since is not None or self.until is not None
+
+    @property
+    def span_label(self) -> str:
+        """`last 24 h`, or `chosen time`."""
+        return "chosen time" if self.chosen else f"last {RANGES[self.range][0]}"
+
+    @property
+    def frozen(self) -> bool:
+        """Its ends are instants: the same picture whenever it is opened."""
+        return self.until is not None and not relative(self.until) and not (self.since and relative(self.since))
+
+    def lasting(self, name: str) -> View:
+        """The same over a quick range."""
+        return replace(self, range=name, since=None, until=None)
+
+    def between(self, since: datetime, until: datetime) -> View:
+        """The same over a time that stays."""
+        return replace(self, range=DEFAULT_RANGE, since=canonical(since), until=canonical(until))
+
+    def kept(self) -> View:
+        """What a link to another page takes along: time, scope and how it is shown, and no filter."""
+        return View(
+            range=self.range,
+            since=self.since,
+            until=self.until,
+            cmp=self.cmp,
+            refresh=self.refresh,
+            api=self.api,
+            stage=self.stage,
+            labels=self.labels,
+            notes=self.notes,
+        )
+
+    def search(self, **changes: str | tuple[str, ...] | None) -> str:
+        """The query string of this view with these changes, `?` included; '' when all is default.
+
+        A change of `range` takes a chosen time away.
+        """
+        if "range" in changes:
+            changes = {"since": None, "until": None} | changes
+        values = {field.name: getattr(self, field.name) for field in fields(self)} | changes
         if values["range"] == DEFAULT_RANGE:
             values["range"] = None
-        pairs = [(name, value) for name, value in values.items() if value]
-        return "?" + urlencode(pairs) if pairs else ""
+        pairs = [(_NAMES.get(name, name), value) for name, value in values.items() if value]
+        return "?" + urlencode(pairs, doseq=True) if pairs else ""
+
+
+KEPT_KEYS = ("range", "from", "to", "cmp", "refresh", "api", "stage", "labels", "notes")
+"""Keys of the address that `View.kept` leaves."""
 
 
 def view_of(search: str | None) -> View:
     """The view that a query string asks for."""
-    given = {name: values[0][:_LONGEST] for name, values in parse_qs((search or "").removeprefix("?")).items()}
+    asked = parse_qs((search or "").removeprefix("?"))
+    given = {name: values[0][:_LONGEST] for name, values in asked.items()}
 
     def one_of(name: str, allowed: Mapping[str, object] | set[str]) -> str | None:
         value = given.get(name)
         return value if value in allowed else None
 
+    span, since, until = _times(one_of("range", RANGES), given.get("from"), given.get("to"))
     return View(
-        range=one_of("range", RANGES) or DEFAULT_RANGE,
+        range=span,
+        since=since,
+        until=until,
+        cmp=one_of("cmp", COMPARISONS),
+        refresh=one_of("refresh", REFRESHES),
         api=given.get("api"),
         stage=given.get("stage"),
+        labels=one_of("labels", {"off"}),
+        notes=given.get("notes"),
         kind=one_of("kind", {kind.value for kind in Kind}),
         severity=one_of("severity", {severity.value for severity in Severity}),
         state=one_of("state", {"open", *(state.value for state in State)}),
         q=given.get("q"),
         cursor=given.get("cursor"),
-        labels=one_of("labels", {"off"}),
+        tab=given.get("tab"),
+        sort=given.get("sort"),
+        cols=given.get("cols"),
+        sel=given.get("sel"),
+        f=tuple(term[:_LONGEST] for term in asked.get("f", ())[:MOST_TERMS]),
     )
+
+
+def _times(span: str | None, since: str | None, until: str | None) -> tuple[str, str | None, str | None]:
+    """range, since and until as a view holds them: one way to say one thing."""
+    first, last = canonical(since), canonical(until)
+    if last == "now":
+        last = None
+    if first is not None and last is not None and not relative(first) and not relative(last) and first >= last:
+        first = last = None  # nothing lies between them
+    if first is not None and last is None and first.removeprefix("now-") in RANGES:
+        return first.removeprefix("now-"), None, None
+    if first == "now":
+        first = None
+    # Only the end was given: the range counts back from it. A start makes the range superfluous.
+    return (span or DEFAULT_RANGE) if first is None else DEFAULT_RANGE, first, last
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +193,43 @@ class Window:
     def bucket_minutes(self) -> int:
         """A bucket that cuts the window into at most 120."""
         minutes = self.span / timedelta(minutes=1)
-        return next(size for size in (1, 5, 10, 15, 30, 60, 120, 360, 720, 1440) if minutes / size <= 120)
+        return next(size for size in (1, 5, 10, 15, 30, 60, 120, 360, 720, 1440, 7200) if minutes / size <= 120)
+
+    def moved(self, by: timedelta) -> Window:
+        return Window(self.since + by, self.until + by, self.stale)
 
 
 def window_of(view: View, newest: datetime | None, now: datetime) -> Window:
-    """The time a view shows: back from now, or from the newest data when those are older than an hour."""
+    """The time a view shows. It counts back from now, or from the newest data when those are older than an hour."""
     stale = newest is not None and now - newest > STALE
-    end = newest if newest is not None and stale else now
-    until = end.astimezone(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
-    return Window(until - RANGES[view.range][1], until, stale)
+    end = _after(newest if newest is not None and stale else now)
+    until = end if view.until is None else _up(instant(view.until, end))
+    since = until - RANGES[view.range][1] if view.since is None else _down(instant(view.since, end))
+    if since >= until and view.until is None:
+        until, stale = _after(now), False  # it was asked for a time after the newest data
+    since = max(min(since, until - timedelta(minutes=1)), until - WIDEST)
+    return Window(since, until, stale and not view.frozen)
+
+
+def compared(view: View, window: Window) -> Window | None:
+    """The earlier time that a view compares its window with, of the same length; None when it compares with none."""
+    if view.cmp is None:
+        return None
+    if view.cmp == "prev":
+        return window.moved(-window.span)
+    week = timedelta(weeks=1)
+    return window.moved(-week * -(-window.span // week))  # what is longer than a week is not laid over itself
+
+
+def _down(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(second=0, microsecond=0)
+
+
+def _up(at: datetime) -> datetime:
+    whole = _down(at)
+    return whole if whole == at else _after(at)
+
+
+def _after(at: datetime) -> datetime:
+    """The end of the minute that this instant lies in."""
+    return _down(at) + timedelta(minutes=1)

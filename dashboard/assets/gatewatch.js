@@ -17,6 +17,25 @@
     window.scrollTo(0, 0);
   }
 
+  // Writes keys of the address at once; null takes one away. As every change of the address, the back button undoes it.
+  function change(keys) {
+    var query = new URLSearchParams(window.location.search);
+    var before = query.toString();
+    Object.keys(keys).forEach(function (key) {
+      query.delete(key);
+      [].concat(keys[key] === null ? [] : keys[key]).forEach(function (value) { query.append(key, value); });
+    });
+    if (query.toString() === before) return;
+    if (!("cursor" in keys)) query.delete("cursor");
+    var text = query.toString();
+    window.history.pushState({}, "", window.location.pathname + (text ? "?" + text : ""));
+    window.dispatchEvent(new CustomEvent("_dashprivate_pushstate"));
+  }
+  document.addEventListener("click", function (event) {
+    var from = event.target.closest && event.target.closest("[data-set]");
+    if (from && !from.disabled) change(JSON.parse(from.dataset.set));
+  });
+
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
     gatewatch: {
       // The only writer of the address: every control with an id {type: "url"} stands for one key of the query.
@@ -32,19 +51,19 @@
           else query.delete(id.key);
         });
         if (query.toString() === before.toString()) return none();
+        // A quick range takes a chosen time away.
+        if (query.get("range") !== before.get("range")) { query.delete("from"); query.delete("to"); }
         query.delete("cursor"); // another question begins at its first page
         var text = query.toString();
         return text ? "?" + text : "";
       },
-      // Pages keep the range and the API; filters are theirs alone.
-      nav_links: function (search) {
+      // Pages keep time and scope; filters are theirs alone.
+      nav_links: function (search, hrefs, keys) {
         var query = new URLSearchParams(search || "");
         var kept = new URLSearchParams();
-        ["range", "api", "labels"].forEach(function (key) { if (query.get(key)) kept.set(key, query.get(key)); });
+        keys.forEach(function (key) { if (query.get(key)) kept.set(key, query.get(key)); });
         var text = kept.toString() ? "?" + kept.toString() : "";
-        return window.dash_clientside.callback_context.outputs_list.map(function (output) {
-          return (output.id.name === "overview" ? "/" : "/" + output.id.name) + text;
-        });
+        return hrefs.map(function (href) { return href.split("?")[0] + text; });
       },
       navbar: function (opened, pathname, navbar) {
         var by = window.dash_clientside.callback_context.triggered[0];
@@ -111,6 +130,26 @@
     if (!String(window.getSelection())) openRow(event.target);
   });
 
+  // Keys. A control says with data-key which one presses it; those of the page come first.
+  function seen(element) { return element.getClientRects().length > 0 && !element.disabled; }
+  function pressed(key) {
+    return ["#main", "body"].some(function (place) {
+      var found = Array.from(document.querySelectorAll(place + " [data-key]")).find(function (one) {
+        return one.dataset.key === key && seen(one);
+      });
+      if (!found) return false;
+      if (found.matches("input, textarea")) found.focus();
+      else found.click();
+      return true;
+    });
+  }
+  function chord(first, key) {
+    if (first !== "g") return pressed(first + " " + key);
+    var nav = Array.from(document.querySelectorAll("a.nav[data-go]")).find(function (a) { return a.dataset.go === key; });
+    if (nav) nav.click();
+    return !!nav;
+  }
+
   var pending = null;
   document.addEventListener("keydown", function (event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -118,19 +157,13 @@
     if (event.target.closest && event.target.closest("input, textarea, select, [contenteditable]")) return;
     var first = pending;
     pending = null;
-    if (first === "g") {
-      var link = { o: "/", f: "/findings", s: "/settings" }[event.key];
-      var nav = link && Array.from(document.querySelectorAll("a.nav")).find(function (a) {
-        return new URL(a.href).pathname === link;
-      });
-      if (nav) nav.click();
-    } else if (event.key === "g") {
-      pending = "g";
-    } else if (event.key === "d") {
-      document.getElementById("theme").click();
-    } else if (event.key === "/") {
+    if (first && chord(first, event.key)) { event.preventDefault(); return; }
+    if (event.key === "g" || event.key === "t") { pending = event.key; return; }
+    if (event.key === "/") {
       var search = document.querySelector(".filter-text input");
-      if (search) { event.preventDefault(); search.focus(); }
+      if (search) { event.preventDefault(); search.focus(); return; }
     }
+    if (event.key === "d") document.getElementById("theme").click();
+    else if (pressed(event.key)) event.preventDefault();
   });
 })();

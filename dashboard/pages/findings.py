@@ -13,21 +13,22 @@ from dash.development.base_component import Component
 from alerts.render.text import plain
 from dashboard import words
 from dashboard.components import (
-    banner,
     card,
     empty,
     finding_href,
     finding_link,
     icon,
+    range_line,
     severity_mark,
+    stale_note,
     state_mark,
     was,
     where,
 )
 from dashboard.data import PAGE_ROWS, Reader
-from dashboard.frame import add_page
+from dashboard.frame import Nav, add_page
 from dashboard.names import Names
-from dashboard.view import RANGES, View
+from dashboard.view import View
 from gatewatch.records import Kind, Severity, State
 from gatewatch.store.findings import Page, StoredFinding
 
@@ -36,35 +37,30 @@ _WRAPPED: dict[str, Any] = {"wrapText": True, "autoHeight": True}
 _BY_SEVERITY = {"comparator": {"function": "bySeverity"}}
 GRID_THEME = {"function": "gatewatchGridTheme(themeQuartz)"}
 
+NAV = Nav(order=20, key="f", icon="findings")
+
 
 def register(dash: Dash, reader: Reader) -> None:
-    add_page(dash, reader, "findings", title="Findings", render=render, path="/findings", heights=(48, 480))
+    add_page(dash, reader, "findings", title="Findings", render=render, path="/findings", heights=(48, 480), nav=NAV)
 
 
 def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
-    note: Component | None = None
     try:
         window, page = reader.findings(view)
     except ValueError:  # a cursor that somebody typed
         view = replace(view, cursor=None)
         window, page = reader.findings(view)
-    if window is not None and window.stale:
-        text = f"No newer data than {words.at(window.until)}; the last {RANGES[view.range][0]} count back from there."
-        note = banner(text, kind="info")
     head = html.Div(
         [
             html.H1("Findings"),
-            html.P(
-                f"{words.at(window.since)} to {words.at(window.until)}" if window else "no data yet",
-                className="subtitle",
-            ),
+            range_line(window),
         ],
         className="page-head",
     )
     return html.Div(
         [
             head,
-            note,
+            stale_note(view, window),
             filters(view),
             card(None, body(page, view, reader.names(), known=window is not None), name="flush"),
         ]
@@ -115,7 +111,7 @@ def filters(view: View) -> Component:
                 [("open", "Open"), *((state.value, words.STATES[state]) for state in State)],
                 view.state,
             ),
-            dcc.Link("Clear", href=f"/findings{View(range=view.range).search()}", className="clear")
+            dcc.Link("Clear", href=f"/findings{unfiltered(view).search()}", className="clear")
             if view.filtered
             else None,
         ],
@@ -136,15 +132,20 @@ def body(page: Page, view: View, names: Names, *, known: bool) -> Component:
     )
 
 
+def unfiltered(view: View) -> View:
+    """The same time, and nothing left out."""
+    return replace(view.kept(), api=None, stage=None)
+
+
 def nothing(view: View, *, known: bool) -> Component:
     if not known:
         return empty("No findings yet", "Nothing was ingested. Read access logs with `gatewatch ingest PATH…`.")
     if view.filtered:
-        clear = dcc.Link("Clear the filters", href=f"/findings{View(range=view.range).search()}")
+        clear = dcc.Link("Clear the filters", href=f"/findings{unfiltered(view).search()}")
         return empty("No finding fits these filters", html.Span([clear, " or choose a longer range."]))
-    longer = dcc.Link("Look at 30 days", href=f"/findings{replace(view, range='30d').search()}")
+    longer = dcc.Link("Look at 30 days", href=f"/findings{view.search(range='30d')}")
     return empty(
-        f"No finding in the last {RANGES[view.range][0]}",
+        f"No finding in the {view.span_label}",
         "Either all is well, or gatewatch cannot see enough: the Overview lists what it cannot judge.",
         longer,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from dash import Dash, dcc, html
 from dash.development.base_component import Component
@@ -12,14 +11,15 @@ from dash.development.base_component import Component
 from alerts.render.text import plain
 from dashboard import words
 from dashboard.components import (
-    banner,
     card,
     command,
     empty,
     finding_link,
     icon,
     labels_switch,
+    range_line,
     severity_mark,
+    stale_note,
     state_mark,
     table,
     tile,
@@ -28,10 +28,10 @@ from dashboard.components import (
 )
 from dashboard.data import ApiRow, Overview, Reader, Totals
 from dashboard.figures import BLUE, ORANGE, PURPLE, SKY, VERMILLION, spark_sentence, sparkline, strip
-from dashboard.frame import add_page
+from dashboard.frame import Nav, add_page
 from dashboard.labels import Label, marks
 from dashboard.names import Names
-from dashboard.view import RANGES, View
+from dashboard.view import View
 from gatewatch.records import Kind, Severity
 from gatewatch.store.findings import StoredFinding
 
@@ -39,9 +39,11 @@ LABEL_ROWS = 15
 MOST_LABELS = 200
 """Labels that are shown at once, and those that are folded out at most."""
 
+NAV = Nav(order=10, key="o", icon="overview")
+
 
 def register(dash: Dash, reader: Reader) -> None:
-    add_page(dash, reader, "overview", title="Overview", render=render, path="/", every_minute=True)
+    add_page(dash, reader, "overview", title="Overview", render=render, path="/", every_minute=True, nav=NAV)
 
 
 def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
@@ -69,19 +71,17 @@ def first_run() -> Component:
 
 def content(found: Overview, view: View) -> Component:
     window = found.window
-    label = RANGES[view.range][0]
     parts: list[Component] = [
         html.Div(
             [
                 html.H1("Overview"),
-                html.P(f"{words.at(window.since)} to {words.at(window.until)}", className="subtitle"),
+                range_line(window),
             ],
             className="page-head",
         )
     ]
-    if window.stale:
-        text = f"No newer data than {words.at(window.until)}; the last {label} count back from there."
-        parts.append(banner(text, kind="info"))
+    if note := stale_note(view, window):
+        parts.append(note)
     n_open = sum(found.open_counts.values())
     parts += [
         tiles(found),
@@ -92,7 +92,7 @@ def content(found: Overview, view: View) -> Component:
             ],
             className="columns",
         ),
-        card("APIs", apis(found, view), note=f"last {label}, worst first"),
+        card("APIs", apis(found, view), note=f"{view.span_label}, worst first"),
     ]
     if found.labelled:
         parts.append(card("What is really going on", truth(found, view), note=labels_switch(view)))
@@ -210,7 +210,7 @@ def matrix(found: Overview, view: View) -> Component:
         n = found.open_counts.get((kind.value, severity.value), 0)
         if n == 0:
             return html.Span("0", className="zero")
-        href = "/findings" + replace(view, kind=kind.value, severity=severity.value, state="open", range="30d").search()
+        href = "/findings" + view.search(kind=kind.value, severity=severity.value, state="open", range="30d")
         said = f"{n} open, {words.KINDS[kind]}, {severity.value}"
         return dcc.Link(words.count(n), href=href, className=f"matrix-cell severity-{severity.value}", title=said)
 
@@ -264,7 +264,7 @@ def apis(found: Overview, view: View) -> Component:
         shaded = marks([one for one in found.labels if one.api == row.api], found.window)
         if shaded:
             said += f" {words.plural(len(shaded), 'label')} of the simulated world shaded."
-        href = "/findings" + replace(view, api=row.api, stage=row.stage, state="open", range="30d").search()
+        href = "/findings" + view.search(api=row.api, stage=row.stage, state="open", range="30d")
         findings = (
             dcc.Link(
                 [icon(row.worst.value), words.count(row.open_findings)],

@@ -13,7 +13,7 @@ from dashboard import words
 from dashboard.changing import action, choice, form
 from dashboard.components import card, command, empty, table
 from dashboard.data import Reader
-from dashboard.frame import add_page
+from dashboard.frame import Nav, add_page
 from dashboard.people import AUDIT_LINES, People
 from dashboard.view import View
 from gatewatch.access.current import current
@@ -24,9 +24,13 @@ from gatewatch.store.users import User
 
 HANDLE = 16  # of a session's id, as the API shows it
 
+NAV = Nav(order=140, key="s", icon="settings")
+
 
 def register(dash: Dash, reader: Reader) -> None:
-    add_page(dash, reader, "settings", title="Settings", render=render, path="/settings", heights=(48, 200, 320))
+    add_page(
+        dash, reader, "settings", title="Settings", render=render, path="/settings", heights=(48, 200, 320), nav=NAV
+    )
 
 
 def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+from dash import Dash
 from fastapi.testclient import TestClient
 
+from dashboard.frame import Nav, Place, _enter, places, shell
 from gatewatch.app import build_app
 from gatewatch.settings import Settings
 
@@ -52,3 +55,14 @@ def test_a_page_that_is_left_changes_nothing(tmp_path: Path) -> None:
         status, body = show(client, "overview", "/findings")
     assert status in {200, 204}
     assert "overview-content" not in body.get("response", {})  # type: ignore[operator]
+
+
+def test_pages_stand_in_the_navigation_in_their_order_and_no_key_leads_to_two() -> None:
+    dash = Dash("test_frame", add_log_handler=False)
+    _enter(dash, Place("late", "Late", "/late", Nav(20, "l", "latency")))
+    _enter(dash, Place("first", "First", "/", Nav(10, "f", "overview")))
+    assert [one.name for one in places(dash)] == ["first", "late"]
+    written = json.dumps(shell(places(dash)).to_plotly_json(), default=lambda one: one.to_plotly_json())
+    assert written.index('"data-go": "f"') < written.index('"data-go": "l"')
+    with pytest.raises(ValueError, match=r"'late' and 'latest' have the same key"):
+        _enter(dash, Place("latest", "Latest", "/latest", Nav(30, "l", "latency")))
