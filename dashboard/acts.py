@@ -26,6 +26,9 @@ _AT_ONCE: dict[Event, tuple[str, str]] = {
 }
 """What needs no further words: the button's, and what is said when it is done."""
 
+_KEYS = {Event.ACKNOWLEDGE: "a", Event.RESOLVE: "r"}
+"""Keys that press them; see dashboard.palette."""
+
 _SNOOZES = {"1": "1 hour", "4": "4 hours", "24": "1 day", "168": "7 days"}
 _WHYS = {
     Suppression.ACCEPTED_RISK: "Accepted risk",
@@ -43,7 +46,7 @@ def acts(stored: StoredFinding, who: Who | None) -> Component | None:
     may = allowed(stored.state, over=stored.finding.end is not None)
     path = f"/api/v1/findings/{stored.finding.id}/actions"
     buttons = [
-        action(_AT_ONCE[one][0], "POST", path, {"action": one.value}, done=_AT_ONCE[one][1])
+        action(_AT_ONCE[one][0], "POST", path, {"action": one.value}, done=_AT_ONCE[one][1], key=_KEYS.get(one, ""))
         for one in may
         if one in _AT_ONCE
     ]
@@ -69,8 +72,9 @@ def _standing(stored: StoredFinding) -> Component | None:
     return html.P(" ".join(lines), className="small") if lines else None
 
 
-def _folded(title: str, *inside: Component) -> Component:
-    return html.Details([html.Summary(title), *inside], className="change")
+def _folded(title: str, *inside: Component, key: str = "") -> Component:
+    pressed: Any = {"data-key": key} if key else {}
+    return html.Details([html.Summary(title, **pressed), *inside], className="change")
 
 
 def _snooze(path: str) -> Component:
@@ -83,7 +87,7 @@ def _snooze(path: str) -> Component:
         hours="until",
         done="Snoozed: it is told again when the time is over or it gets worse.",
     )
-    return _folded("Snooze", asked)
+    return _folded("Snooze", asked, key="s")
 
 
 def _suppress(stored: StoredFinding, path: str) -> Component:
@@ -102,7 +106,9 @@ def _suppress(stored: StoredFinding, path: str) -> Component:
     )
     where: dict[str, Any] = {"where": [f"fingerprint = {stored.finding.fingerprint}"]}
     look = action("What would it hide?", "POST", "/api/v1/suppressions/preview", where, done="")
-    return _folded("Suppress", html.P("Hides this problem, later episodes too.", className="small"), look, asked)
+    return _folded(
+        "Suppress", html.P("Hides this problem, later episodes too.", className="small"), look, asked, key="m"
+    )
 
 
 def _assign(stored: StoredFinding, path: str) -> Component:

@@ -44,12 +44,14 @@ def form(
 
 
 def action(
-    label: str, method: str, path: str, body: dict[str, JSON] | None = None, *, done: str, sure: str = ""
+    label: str, method: str, path: str, body: dict[str, JSON] | None = None, *, done: str, sure: str = "", key: str = ""
 ) -> Component:
-    """A button that calls the API. sure: what it says before it is pressed a second time."""
+    """A button that calls the API. sure: what it says before it is pressed a second time. key: that presses it, too."""
     asked: Any = {"data-method": method, "data-path": path, "data-body": json.dumps(body or {}), "data-done": done}
     if sure:
         asked["data-sure"] = sure
+    if key:
+        asked["data-key"] = key
     return html.Button(label, className="plain-button send", type="button", **asked)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ from gatewatch.store.state import State
 PAGE_ROWS = 500
 BEHIND_ROWS = 200
 _NEEDS_YOU = 8
+_STAGES_FOR_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,16 @@ class Detail:
     names: Names = field(default_factory=Names)
 
 
+@dataclass(frozen=True, slots=True)
+class Scopes:
+    """What there is to choose from. anchor: what times count back from; None in an empty store."""
+
+    window: Window | None = None
+    anchor: datetime | None = None
+    stages: Sequence[tuple[str, str | None]] = ()
+    names: Names = field(default_factory=Names)
+
+
 class Reader:
     """Asks the store. `clock` is what the ranges count back from; labels: of a simulated world, if it is one.
 
@@ -130,6 +142,7 @@ class Reader:
         self._labels = labels
         self.privacy = privacy or Privacy()
         self._named: tuple[list[str], Names] = ([], Names())
+        self._stages: tuple[float, list[tuple[str, str | None]]] = (0.0, [])
 
     def window(self, view: View) -> Window | None:
         """The time the view shows; None in an empty store."""
@@ -142,16 +155,20 @@ class Reader:
         window = self.window(view)
         if window is None:
             return None
-        minutes = read_minutes(state, window.since, window.until, api=view.api)
+        minutes = read_minutes(state, window.since, window.until, api=view.api, stage=view.stage)
         intervals = coverage(state, window.since, window.until)
-        open_ones = FindingFilter(state="open", api=view.api)
+        open_ones = FindingFilter(state="open", api=view.api, stage=view.stage)
         with state.read() as session:
             counts = count_findings(session, open_ones)
             opened = list_findings(session, open_ones, limit=200).items
             recent = list_findings(
-                session, FindingFilter(api=view.api, since=window.since, until=window.until), limit=_NEEDS_YOU
+                session,
+                FindingFilter(api=view.api, stage=view.stage, since=window.since, until=window.until),
+                limit=_NEEDS_YOU,
             ).items
-            blind = [one for one in list_blind(session) if view.api in (None, one.api)]
+            blind = [
+                one for one in list_blind(session) if view.api in (None, one.api) and view.stage in (None, one.stage)
+            ]
         names = self.names()
         buckets, whole = _series(minutes, intervals, window)
         worst_first = sorted(opened, key=lambda one: (-one.finding.severity.rank, -one.finding.start.timestamp()))
@@ -232,9 +249,25 @@ class Reader:
         """Who may come in, as far as `who` may see it; by the real clock, which sessions and tokens go by."""
         return people(self._opened(), who, datetime.now(UTC))
 
-    def api_names(self) -> list[str]:
-        """Every API that ever had a request, busiest first."""
-        return list(dict.fromkeys(row.api for row in api_list(self._opened()) if row.api))
+    def stages(self) -> list[tuple[str, str | None]]:
+        """Every stage that ever had a request, as (API, stage), busiest first; up to a minute old."""
+        read_at, known = self._stages
+        if not known or monotonic() - read_at > _STAGES_FOR_S:
+            known = list(dict.fromkeys((row.api, row.stage) for row in api_list(self._opened()) if row.api))
+            self._stages = (monotonic(), known)
+        return known
+
+    def anchor(self) -> datetime:
+        """What times count back from: now, or the newest data when those are old."""
+        window = self.window(View())
+        return self._clock() if window is None else window.until
+
+    def scopes(self, view: View) -> Scopes:
+        """What the top bar offers."""
+        window = self.window(view)
+        if window is None:
+            return Scopes()
+        return Scopes(window, self.anchor(), self.stages(), self.names())
 
     def sources(self) -> list[SourceAccount]:
         with self._opened().read() as session:

@@ -32,11 +32,13 @@ from dash.development.base_component import Component
 
 from alerts.render.text import plain
 from dashboard import words
-from dashboard.components import banner, command, icon, skeleton, was
-from dashboard.data import Reader
+from dashboard.bar import bar, parts
+from dashboard.components import banner, command, icon, skeleton
+from dashboard.data import Reader, Scopes
 from dashboard.figures import template
-from dashboard.names import Names
-from dashboard.view import KEPT_KEYS, RANGES, View, view_of
+from dashboard.palette import Entry, openers, overlay, palette
+from dashboard.view import KEPT_KEYS, View, view_of
+from dashboard.when import typed
 from gatewatch.access.current import current
 from gatewatch.errors import GatewatchError
 from gatewatch.roles import Via, Who
@@ -93,10 +95,8 @@ def shell(navigation: Sequence[Place]) -> Component:
         [
             dmc.Burger(id="burger", size="sm", hiddenFrom="sm", opened=False, **{"aria-label": "Navigation"}),
             dcc.Link([icon("logo"), "gatewatch"], href="/", className="brand"),
-            html.Div(id="scope", className="scope"),
-            dmc.ActionIcon(
-                icon("refresh"), id="refresh", variant="default", size="lg", n_clicks=0, **{"aria-label": "Refresh"}
-            ),
+            bar(),
+            *openers(),
             dmc.ColorSchemeToggle(
                 id="theme",
                 lightIcon=icon("sun"),
@@ -121,13 +121,14 @@ def shell(navigation: Sequence[Place]) -> Component:
         )
         for place in navigation
     ]
+    entries = [Entry(one.title, one.href, "Page", one.nav.icon, one.nav.key) for one in navigation]
     whole: Component = dmc.MantineProvider(
         defaultColorScheme="auto",
         theme={"fontFamily": "system-ui, sans-serif", "primaryColor": "blue", "defaultRadius": "md"},
         children=dmc.AppShell(
             [
                 dmc.AppShellHeader(header),
-                dmc.AppShellNavbar([html.Nav(links), html.Div(id="who", className="person"), _keys()], p="sm"),
+                dmc.AppShellNavbar([html.Nav(links), html.Div(id="who", className="person")], p="sm"),
                 dmc.AppShellMain(
                     [
                         html.Div(id="notice"),
@@ -136,14 +137,17 @@ def shell(navigation: Sequence[Place]) -> Component:
                         html.Footer(id="footer", className="footer"),
                     ]
                 ),
+                palette(entries),
+                overlay(entries),
                 dcc.Store(id="shown"),
                 dcc.Store(id="scheme"),
+                dcc.Store(id="time-asked"),
                 dcc.Store(id="kept-keys", data=list(KEPT_KEYS)),
                 dcc.Store(id="templates", data={"light": template(dark=False), "dark": template(dark=True)}),
                 dcc.Interval(id="minute", interval=EVERY_MS),
             ],
             id="app-shell",
-            header={"height": 56},
+            header={"height": {"base": 100, "sm": 56}},
             navbar={"width": 200, "breakpoint": "sm", "collapsed": {"mobile": True}},
             padding="md",
         ),
@@ -151,24 +155,38 @@ def shell(navigation: Sequence[Place]) -> Component:
     return whole
 
 
-def _keys() -> Component:
-    keys = (("/", "filter"), ("d", "theme"))
-    return html.Dl(
-        [html.Div([html.Dt(dmc.Kbd(key, size="xs")), html.Dd(what)]) for key, what in keys], className="keys"
-    )
-
-
 def add_frame(dash: Dash, reader: Reader) -> None:
     """The callbacks of the frame itself."""
 
-    @dash.callback(Output("scope", "children"), Input(LOCATION, "search"))
-    async def scope(search: str | None) -> list[Component]:
+    spots = list(parts(View(), Scopes()))
+
+    @dash.callback(
+        {name: Output(name, "children") for name in spots}, Input(LOCATION, "search"), Input("minute", "n_intervals")
+    )
+    async def picks(search: str | None, _: int | None) -> dict[str, list[Component]]:
         view = view_of(search)
         try:
-            apis, names = await asyncio.to_thread(lambda: (reader.api_names(), reader.names()))
+            found = await asyncio.to_thread(reader.scopes, view)
         except GatewatchError:
-            apis, names = [], Names()
-        return scope_bar(view, apis, names)
+            found = Scopes()  # the page says why
+        return parts(view, found)
+
+    @dash.callback(
+        Output("time-asked", "data"),
+        Output("time-error", "children"),
+        Input("time-apply", "n_clicks"),
+        Input("time-typed", "n_submit"),
+        State("time-typed", "value"),
+        prevent_initial_call=True,
+    )
+    async def typed_time(_: int | None, __: int | None, text: str | None) -> tuple[Any, Any]:
+        try:
+            anchor = await asyncio.to_thread(reader.anchor)
+            since, until = typed(text or "", anchor)
+        except GatewatchError as error:
+            return no_update, str(error)
+        keys = {"range": None, "from": since, "to": until if until != "now" else None}
+        return {"keys": keys, "asked": text}, None
 
     @dash.callback(Output("who", "children"), Output("notice", "children"), Input(LOCATION, "pathname"))
     async def who(_: str | None) -> tuple[Component | None, Component | None]:
@@ -192,6 +210,14 @@ def add_frame(dash: Dash, reader: Reader) -> None:
         Input(LOCATION, "search"),
         State({"type": "nav", "name": ALL}, "href"),
         State("kept-keys", "data"),
+    )
+    clientside("set_keys", Output("time-typed", "value"), Input("time-asked", "data"), prevent_initial_call=True)
+    clientside(
+        "pace",
+        Output("minute", "interval"),
+        Output("minute", "disabled"),
+        Input(LOCATION, "search"),
+        Input("minute", "id"),
     )
     clientside(
         "navbar",
@@ -223,35 +249,6 @@ def who_menu(who: Who | None) -> tuple[Component | None, Component | None]:
     shown = html.Div([html.Span(name, className="person-name", title=name), html.Span(role, className="chip")])
     # The click is heard by session.js: Dash's own forms do not send themselves.
     return html.Div([shown, html.Button("Log out", className="plain-button log-out")]), None
-
-
-def scope_bar(view: View, apis: list[str], names: Names) -> list[Component]:
-    """API and time range; both write the address."""
-    if view.api and view.api not in apis:
-        apis = [view.api, *apis]
-    return [
-        was("scope", api=view.api, range=view.range),
-        dmc.Select(
-            id={"type": "url", "key": "api"},
-            data=[{"value": api, "label": names.api(api)} for api in apis],
-            value=view.api,
-            placeholder="All APIs",
-            clearable=True,
-            searchable=True,
-            leftSection=icon("api"),
-            className="scope-api",
-            **{"aria-label": "API"},
-        ),
-        dmc.Select(
-            id={"type": "url", "key": "range"},
-            data=[{"value": name, "label": f"Last {label}"} for name, (label, _) in RANGES.items()],
-            value=view.range,
-            allowDeselect=False,
-            leftSection=icon("clock"),
-            className="scope-range",
-            **{"aria-label": "Time range"},
-        ),
-    ]
 
 
 def add_page(

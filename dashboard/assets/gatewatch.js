@@ -31,9 +31,51 @@
     window.history.pushState({}, "", window.location.pathname + (text ? "?" + text : ""));
     window.dispatchEvent(new CustomEvent("_dashprivate_pushstate"));
   }
+  // To another page, with the time and scope of this one.
+  function leave(path, keys) {
+    var query = new URLSearchParams(window.location.search);
+    var kept = new URLSearchParams();
+    ["range", "from", "to", "cmp", "refresh", "api", "stage", "labels", "notes"].forEach(function (key) {
+      if (query.get(key)) kept.set(key, query.get(key));
+    });
+    Object.keys(keys).forEach(function (key) { kept.set(key, keys[key]); });
+    go(path + "?" + kept.toString());
+  }
+  window.gatewatch = { change: change, leave: leave };
+
+  // Menus are <details class="drop">: one is open at a time; a choice, Escape or a click elsewhere closes it.
+  function closeMenus(but) {
+    document.querySelectorAll("details.drop[open]").forEach(function (menu) {
+      if (menu === but) return;
+      var inside = menu.contains(document.activeElement);
+      menu.open = false;
+      if (inside) menu.querySelector("summary").focus();
+    });
+  }
+  document.addEventListener("toggle", function (event) {
+    var menu = event.target;
+    if (!menu.matches || !menu.matches("details.drop") || !menu.open) return;
+    closeMenus(menu);
+    var first = menu.querySelector(".drop-panel input, .drop-panel [aria-pressed='true'], .drop-panel button");
+    if (first) first.focus();
+  }, true);
   document.addEventListener("click", function (event) {
-    var from = event.target.closest && event.target.closest("[data-set]");
+    var target = event.target;
+    var from = target.closest && target.closest("[data-set]");
     if (from && !from.disabled) change(JSON.parse(from.dataset.set));
+    closeMenus(from ? null : target.closest && target.closest("details.drop"));
+  });
+  // Arrows walk through the choices of a menu.
+  document.addEventListener("keydown", function (event) {
+    var menu = event.target.closest && event.target.closest("details.drop[open]");
+    if (!menu) return;
+    if (event.key === "Escape") { closeMenus(null); return; }
+    var step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    var all = Array.from(menu.querySelectorAll(".drop-panel input, .drop-panel button"));
+    var next = all[(all.indexOf(document.activeElement) + step + all.length) % all.length];
+    if (next) next.focus();
   });
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
@@ -53,6 +95,8 @@
         if (query.toString() === before.toString()) return none();
         // A quick range takes a chosen time away.
         if (query.get("range") !== before.get("range")) { query.delete("from"); query.delete("to"); }
+        // A stage belongs to its API.
+        if (query.get("api") !== before.get("api") && query.get("stage") === before.get("stage")) query.delete("stage");
         query.delete("cursor"); // another question begins at its first page
         var text = query.toString();
         return text ? "?" + text : "";
@@ -64,6 +108,20 @@
         keys.forEach(function (key) { if (query.get(key)) kept.set(key, query.get(key)); });
         var text = kept.toString() ? "?" + kept.toString() : "";
         return hrefs.map(function (href) { return href.split("?")[0] + text; });
+      },
+      set_keys: function (asked) {
+        if (!asked) return none();
+        closeMenus(null);
+        change(asked.keys);
+        return "";
+      },
+      // How often the page is drawn anew; a frozen time is not.
+      pace: function (search) {
+        var query = new URLSearchParams(search || "");
+        var every = { off: 0, "10s": 10, "5m": 300 }[query.get("refresh")];
+        if (every === undefined) every = 60;
+        var frozen = /^\d/.test(query.get("to") || "");
+        return [(every || 60) * 1000, every === 0 || frozen];
       },
       navbar: function (opened, pathname, navbar) {
         var by = window.dash_clientside.callback_context.triggered[0];
@@ -150,9 +208,33 @@
     return !!nav;
   }
 
+  // j and k walk through the rows of the page; a row is current when something in it has the focus.
+  var ROWS = "#main .ag-center-cols-container .ag-row, #main .short-list > li, #main .cards > li, #main tbody > tr, #main [data-row]";
+  function rowsNow() {
+    return Array.from(document.querySelectorAll(ROWS)).filter(function (row) { return seen(row) && row.querySelector("a[href]"); });
+  }
+  function walk(step) {
+    var rows = rowsNow();
+    if (!rows.length) return false;
+    if (rows[0].matches(".ag-row")) rows.sort(function (a, b) { return a.getAttribute("row-index") - b.getAttribute("row-index"); });
+    var here = rows.findIndex(function (row) { return row.contains(document.activeElement); });
+    var next = here < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(Math.max(here + step, 0), rows.length - 1);
+    var link = rows[next].querySelector("a[href]");
+    link.focus();
+    link.scrollIntoView({ block: "nearest" });
+    return true;
+  }
+  function select() {
+    var row = rowsNow().find(function (one) { return one.contains(document.activeElement); });
+    var box = row && row.querySelector("input[type=checkbox]");
+    if (box) box.click();
+    return !!box;
+  }
+
   var pending = null;
   document.addEventListener("keydown", function (event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (document.querySelector("dialog[open]")) return;
     if (event.key === "Enter") { openRow(event.target); return; }
     if (event.target.closest && event.target.closest("input, textarea, select, [contenteditable]")) return;
     var first = pending;
@@ -165,5 +247,7 @@
     }
     if (event.key === "d") document.getElementById("theme").click();
     else if (pressed(event.key)) event.preventDefault();
+    else if ((event.key === "j" || event.key === "k") && walk(event.key === "j" ? 1 : -1)) event.preventDefault();
+    else if (event.key === "x" && select()) event.preventDefault();
   });
 })();

@@ -117,7 +117,7 @@ def test_an_opened_link_shows_the_same_picture(watch: Opener) -> None:
     page = watch().open("/findings?severity=high&state=open&range=7d&q=latency")
     expect(page.locator(".ag-center-cols-container .ag-row")).to_have_count(1)
     expect(page.get_by_label("Search findings")).to_have_value("latency")
-    expect(page.locator("input[aria-label='Time range']")).to_have_value("Last 7 days")
+    expect(page.locator("#time-face")).to_have_text("Last 7 days")
 
 
 def test_a_row_opens_its_finding_and_back_leads_to_the_list(watch: Opener, site: Site) -> None:
@@ -148,6 +148,40 @@ def test_keys_lead_from_page_to_page(watch: Opener) -> None:
     expect(page.locator("h1")).to_have_text("Overview")
 
 
+def test_the_palette_and_the_keys_lead_everywhere_without_a_mouse(watch: Opener) -> None:
+    page = watch().open("/?range=7d")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("find")
+    expect(page.get_by_role("option").first).to_contain_text("Findings")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("Findings")
+    assert page.url.endswith("/findings?range=7d")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("legacy9")
+    expect(page.get_by_role("option").first).to_contain_text("Only this API")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**api=legacy9*")
+    page.go_back()
+    page.keyboard.press("Control+k")
+    page.keyboard.type("credential")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q=credential*")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_contain_text("Freeze the time")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Keys")).to_have_count(0)
+    page.keyboard.press("g")
+    page.keyboard.press("o")
+    expect(page.locator("h1")).to_have_text("Overview")
+    expect(page.locator(".short-list li").first).to_be_visible()
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expect(page.locator(".short-list li").nth(1).locator("a")).to_be_focused()
+    page.keyboard.press("k")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_contain_text("Credential stuffing")
+
+
 def test_a_number_of_the_matrix_leads_to_its_findings(watch: Opener) -> None:
     page = watch().open("/")
     page.get_by_title("1 open, Latency, high").click()
@@ -161,8 +195,46 @@ def test_the_scope_changes_what_is_shown(watch: Opener) -> None:
     choose(page, "All APIs", "legacy9")
     expect(page.locator(".tile-value").first).not_to_have_text(everything)
     assert "api=legacy9" in page.url
-    choose(page, "Last 24 h", "Last hour", label="Time range")
-    page.wait_for_url("**range=1h*")
+    choose(page, "All stages", "v1")
+    page.wait_for_url("**stage=v1*")
+    choose(page, "All APIs", "login8a2", label="API")
+    page.wait_for_url(lambda url: "api=login8a2" in url and "stage" not in url)
+
+
+def test_the_time_is_chosen_typed_moved_and_frozen_by_mouse_and_keys(watch: Opener) -> None:
+    page = watch().open("/?range=1h")
+    face, shown = page.locator("#time-face"), page.locator(".page-head .subtitle")
+    expect(shown).to_have_text("2026-06-09 11:00 UTC to 2026-06-09 12:00 UTC")
+    page.get_by_label("Time range").click()
+    page.get_by_role("button", name="Last 6 h").click()
+    expect(face).to_have_text("Last 6 h")
+    expect(page.locator("#time-menu")).not_to_have_attribute("open", "")
+    page.keyboard.press("[")
+    expect(shown).to_have_text("2026-06-09 00:00 UTC to 2026-06-09 06:00 UTC")
+    assert "from=2026-06-09T00" in page.url
+    page.keyboard.press("]")
+    expect(face).to_have_text("Last 6 h")
+    page.keyboard.press("-")
+    expect(face).to_have_text("Last 12 h")
+    page.keyboard.press("t")
+    page.keyboard.press("a")
+    expect(page.get_by_label("The time is frozen; let it run again")).to_be_visible()
+    assert "from=2026-06-09T00%3A00Z&to=2026-06-09T12%3A00Z" in page.url
+    page.go_back()
+    expect(face).to_have_text("Last 12 h")
+    page.get_by_label("Time range").click()
+    page.get_by_label("Any time, in UTC").fill("the day before yesterday")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert").filter(has_text="is no time: write now-6h")).to_be_visible()
+    page.get_by_label("Any time, in UTC").fill("2026-06-09 03:00 to 2026-06-09 04:30")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(shown).to_have_text("2026-06-09 03:00 UTC to 2026-06-09 04:30 UTC")
+    page.keyboard.press("c")
+    page.get_by_role("button", name="With previous period").press("Enter")
+    page.wait_for_url("**cmp=prev*")
+    page.keyboard.press("l")
+    page.wait_for_url("**refresh=10s*")
+    expect(face).to_have_text("Last 90 min")
 
 
 def test_a_small_screen_has_cards_and_a_menu(watch: Opener) -> None:
