@@ -15,6 +15,7 @@ KINDS: dict[Kind, str] = {
     Kind.DEAD_API: "Dead API",
     Kind.LATENCY_OUTLIER: "Latency",
     Kind.DATA_QUALITY: "Data quality",
+    Kind.CONFIG_CHANGE: "Configuration",
 }
 SEVERITIES: dict[Severity, str] = {severity: severity.value.capitalize() for severity in Severity}
 STATES: dict[State, str] = {state: state.value.capitalize() for state in State}

@@ -150,6 +150,21 @@ FAMILIES: tuple[Family, ...] = (
         "Single windows, losses below a tenth, a usual delay, quiet nights.",
         "Ratios; Poisson tail for the score.",
     ),
+    Family(
+        Kind.CONFIG_CHANGE,
+        "Configuration changes",
+        "Settings that let in, let through or hide more than before, each with what it was and is, who changed it and "
+        "with what tool; and what was configured and never deployed. Over when the setting is put back. Needs changes "
+        "(CloudTrail, EventBridge) or inventories; logs only tell whether what was deleted had callers.",
+        "No statistics: the new value is compared with the one before, known by earlier events or by the newest "
+        "inventory from before. Where nobody knows it, only what is a risk by itself is told, with less confidence. A "
+        "risk is told when it has stood for two minutes. Two inventories that differ tell a change that no event told.",
+        {},
+        (),
+        "The same value again, an authorizer or ACL replaced by another within minutes, refused calls, lower limits, "
+        "new authorizers, first policies, methods for OPTIONS, releases that are deployed within an hour.",
+        "CloudTrail management events; versions of the inventory.",
+    ),
 )
 
 CODES: tuple[Code, ...] = (
@@ -457,6 +472,70 @@ CODES: tuple[Code, ...] = (
         "A field that nine of ten minutes had is missing from 30 minutes and 60 requests in a row.",
         "Mixed formats of one stage in which the richer one is rare.",
         "Put the variables back into the access-log format.",
+    ),
+    Code(
+        "CONF-001", Kind.CONFIG_CHANGE, "authorizer_removed",
+        "Methods or routes that asked who calls do so no longer.",
+        "Their authorization became NONE, or an authorizer was deleted and none came in its place.",
+        "A method that was always open and is set so again, where nobody knows what it was.",
+        "Connect an account or bring inventories, so that the value before is known.",
+    ),
+    Code(
+        "CONF-002", Kind.CONFIG_CHANGE, "waf_detached",
+        "A stage lost its web ACL.",
+        "DisassociateWebACL, or a newer inventory without it; an ACL that another replaces is none.",
+        "None known.",
+        "None needed.",
+    ),
+    Code(
+        "CONF-003", Kind.CONFIG_CHANGE, "throttle_raised",
+        "A limit of a stage, a method or a usage plan is higher or gone.",
+        "The rate, burst or quota is higher than before; low below twice, high from ten times on or without one.",
+        "Planned growth. Says nothing where the limit before is not known.",
+        "Connect an account or bring inventories, so that the value before is known.",
+    ),
+    Code(
+        "CONF-004", Kind.CONFIG_CHANGE, "logging_off",
+        "The access log or the execution log of a stage is off.",
+        "No destination (medium), or level OFF (low).",
+        "A log that was never on and is set off again, where nobody knows.",
+        "None needed.",
+    ),
+    Code(
+        "CONF-005", Kind.CONFIG_CHANGE, "tracing_off",
+        "X-Ray tracing of a stage is off.",
+        "The stage's tracing became false.",
+        "As logging_off.",
+        "None needed.",
+    ),
+    Code(
+        "CONF-006", Kind.CONFIG_CHANGE, "policy_widened",
+        "The resource policy lets in somebody whom it kept out.",
+        "A statement for everybody without a condition, a new principal or network, a refusal that is gone.",
+        "Conditions other than addresses are not compared. Where the old policy is not known, any that is open to all.",
+        "Connect an account or bring inventories, so that the policy before is known.",
+    ),
+    Code(
+        "CONF-007", Kind.CONFIG_CHANGE, "api_deleted",
+        "An API is gone.",
+        "High when it was called within a day before, low when it was called longer ago. Over a day later.",
+        "A planned removal.",
+        "None needed.",
+    ),
+    Code(
+        "CONF-008", Kind.CONFIG_CHANGE, "stage_deleted",
+        "A stage is gone.",
+        "As CONF-007; over when it is made again, or a day later.",
+        "A planned removal.",
+        "None needed.",
+    ),
+    Code(
+        "CONF-009", Kind.CONFIG_CHANGE, "not_deployed",
+        "An API is configured otherwise than it answers.",
+        "Methods, integrations, authorizers or the policy were changed, and no deployment came for an hour; not for "
+        "HTTP APIs whose stages deploy by themselves.",
+        "Work that takes longer than an hour.",
+        "None needed.",
     ),
 )  # fmt: skip
 

@@ -46,8 +46,8 @@ _WAYS: Mapping[Cause, str] = {
 
 def decided(finding: Finding, changes: Sequence[Change] | None, linked: Links) -> Finding:
     """The finding with its candidate changes and its cause. changes None: nobody brought any."""
-    if finding.subtype in STANDING:
-        return finding
+    if finding.subtype in STANDING or finding.kind is Kind.CONFIG_CHANGE:
+        return finding  # the latter is a change itself
     errors = finding.evidence.facts.get("server_errors")
     failing = finding.kind is not Kind.DEAD_API or (
         isinstance(errors, int | float) and errors > finding.evidence.observed

@@ -63,7 +63,7 @@ def reviewed(findings: Sequence[Finding], states: Mapping[str, JSON], until: dat
     out = []
     for finding in findings:
         one = finding
-        if finding.kind is not Kind.DATA_QUALITY:
+        if finding.kind not in (Kind.DATA_QUALITY, Kind.CONFIG_CHANGE):  # these do not rest on the logs
             if finding.kind is Kind.DEAD_API and finding.subtype in _QUIET:
                 one = _proven(finding, coverage, about_data, until)
             else:

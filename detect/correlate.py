@@ -101,6 +101,7 @@ def _rank(finding: Finding) -> float:
         Kind.AUTH_FAILURE_SPIKE: 3,
         Kind.LATENCY_OUTLIER: 4,
         Kind.DATA_QUALITY: 0.5,
+        Kind.CONFIG_CHANGE: 10,
     }
     if finding.kind is Kind.AUTH_FAILURE_SPIKE and finding.subtype in CALLERS and finding.subtype != "path_probing":
         return 1.5  # who attacks is throttled and blocked because of it
@@ -131,6 +132,8 @@ def _explains(root: Finding, symptom: Finding) -> bool:
         return True
     if not _overlap(root, symptom):
         return False
+    if Kind.CONFIG_CHANGE in (root.kind, symptom.kind):
+        return _explains_deletion(root, symptom)
     if Kind.DATA_QUALITY in (root.kind, symptom.kind):
         return _explains_by_data(root, symptom)
     if root.subtype in _STANDING or symptom.subtype in _STANDING:
@@ -140,6 +143,13 @@ def _explains(root: Finding, symptom: Finding) -> bool:
     if root.api != symptom.api or root.stage != symptom.stage:
         return _explains_elsewhere(root, symptom)
     return _explains_here(root, symptom)
+
+
+def _explains_deletion(root: Finding, symptom: Finding) -> bool:
+    """What was deleted does not answer: one thing. Any other change stands for itself, whatever else goes on."""
+    if root.kind is not Kind.DEAD_API or symptom.subtype not in ("api_deleted", "stage_deleted"):
+        return False
+    return root.api == symptom.api and symptom.stage in (None, root.stage) and _near(root, symptom)
 
 
 def _explains_here(root: Finding, symptom: Finding) -> bool:

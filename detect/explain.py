@@ -17,7 +17,7 @@ from detect.model import Block, Context, minute_at
 from detect.report import number, span_words
 from detect.run import between, fold
 from detect.watching import Look, Watch
-from gatewatch.records import JSON, JUDGED, Blind, Finding, Kind, Severity, iso
+from gatewatch.records import JSON, Blind, Finding, Kind, Severity, iso
 
 AFTER_MINUTES = 120
 YOUNG_MINUTES = 24 * 60.0
@@ -166,7 +166,7 @@ class _Answers:
         )
 
     def _stage(self, stage: str | None) -> Iterator[Answer]:
-        for kind in (*JUDGED, Kind.DATA_QUALITY):
+        for kind in Kind:
             if not any(key[3] == stage for key in self.keys):
                 yield Answer(kind, stage, "", "not_seen", "No request of it was in the logs by then.")
                 continue

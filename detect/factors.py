@@ -27,7 +27,8 @@ _NAMES: Mapping[str, str] = {
 def factors(finding: Finding, card: Mapping[str, JSON]) -> Iterator[JSON]:
     """[{sign, what, value}], what speaks for the finding first. card: with window, before and top."""
     evidence, facts = finding.evidence, finding.evidence.facts
-    yield _factor("+", f"by chance once in 10^{finding.score:g} looks", finding.score)
+    if finding.kind is not Kind.CONFIG_CHANGE:  # which nobody does by chance
+        yield _factor("+", f"by chance once in 10^{finding.score:g} looks", finding.score)
     if evidence.expected > 0 and evidence.observed > evidence.expected:
         ratio = evidence.observed / evidence.expected
         yield _factor("+", f"{ratio:.3g} times what was expected", round(ratio, 3))

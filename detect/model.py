@@ -11,10 +11,11 @@ from typing import Any, Protocol, TypeAlias
 import pandas as pd
 import pyarrow as pa
 
+from detect.configuration import Version
 from detect.grid import Grid, covered_minutes
 from detect.resources import Links, links
 from detect.watching import Watch
-from gatewatch.records import JSON, Blind, Change, Finding
+from gatewatch.records import JSON, Blind, Change, ChangeEvent, Finding
 from gatewatch.registry import Registry
 from gatewatch.settings import Settings
 
@@ -64,6 +65,7 @@ class Block:
 class Context:
     """What is known beside the traffic. asn: rows with `network`, `asn`, `name`. metrics: METRICS. spans: SPANS.
 
+    events: the changes with all that is known of them. versions: of the inventory, see detect.configuration.
     watch: who wants to know what was decided at one minute; it changes nothing.
     """
 
@@ -74,6 +76,8 @@ class Context:
     spans: pa.Table | None = None
     settings: Settings = field(default_factory=Settings)
     watch: Watch | None = None
+    events: Sequence[ChangeEvent] = ()
+    versions: Sequence[Version] = ()
 
     @cached_property
     def linked(self) -> Links:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 import numpy as np
@@ -15,12 +15,18 @@ import pyarrow.compute as pc
 from detect.conclude import conclude
 from detect.grid import MINUTE_US, micros
 from detect.model import DETECTORS, Block, Context, epoch_minute, minute_at
-from gatewatch.frames import merge_clients, rollup
+from gatewatch.frames import CLIENTS, COVERAGE, MINUTES, merge_clients, rollup
 from gatewatch.memory import give_back
 from gatewatch.records import JSON, Blind, Finding
 
 BLOCK_ROWS = 3_000_000
 """Cells (route series × minutes) of one block: bounds memory; any cut gives the same findings."""
+
+ANSWERED = 10
+"""Minutes after the last change that a scan looks at: what was put back at once is no news."""
+
+BESIDE: frozenset[str] = frozenset({"config_change"})
+"""Detectors that need no minutes: they go on where the logs end."""
 
 SLICE_ROWS = 60_000
 """Rows of minutes whose frames are made at a time: about 600 bytes a row, twice while they are made."""
@@ -52,12 +58,39 @@ def detect(
     """
     states = dict(states or {})
     span = _span(minutes, coverage, states, since)
-    if span is None:
+    changed = [one.change.at for one in context.events]
+    if span is None and not changed:
         return Detection([], [], states)
+    if span is None:
+        span = epoch_minute(min(changed)), epoch_minute(min(changed))
     slices = _slices(minutes, clients, *span)
     blocks = (block for part in slices for block in cut(frames_of(part[0], part[1], coverage, part[2], part[3])))
     found, blind, states = fold(blocks, context, states, only)
+    if changed:
+        last = max(changed) + timedelta(minutes=ANSWERED)
+        more, states = beside(context, states, span[1], epoch_minute(last), only)
+        found = [*{one.id: one for one in (*found, *more)}.values()]
     return Detection(conclude(found, states, minute_at(span[1]), context), blind, states)
+
+
+def beside(
+    context: Context, states: Mapping[str, JSON], begin: int, until: int, only: Collection[str] | None = None
+) -> tuple[list[Finding], dict[str, JSON]]:
+    """What detectors say that need no minutes, of the minutes before `until` (since the epoch) that have none.
+
+    begin: from where on, for those without a state.
+    """
+    found: list[Finding] = []
+    after = dict(states)
+    for name in sorted(BESIDE if only is None else BESIDE & set(only)):
+        stored = cast(dict[str, JSON] | None, after.get(name))
+        first = begin if stored is None else cast(int, stored["clock"])
+        if first >= until:
+            continue
+        block = frames_of(MINUTES.empty_table(), CLIENTS.empty_table(), COVERAGE.empty_table(), first, until)
+        told, _, after = fold([block], context, after, {name})
+        found += told
+    return found, after
 
 
 def frames_of(minutes: pa.Table, clients: pa.Table, coverage: pa.Table, start: int, stop: int) -> Block:

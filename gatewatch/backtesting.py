@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from detect.conclude import conclude
 from detect.model import Block, Context, epoch_minute
-from detect.run import cut, fold, frames_of
+from detect.run import beside, cut, fold, frames_of
 from gatewatch.evaluating import history
 from gatewatch.records import JSON, Blind, Finding, Kind
 from gatewatch.store.manifest import segments
@@ -107,6 +107,8 @@ def backtest(
             told(block.minutes, requests)
     out.apis = len(apis)
     for run, context, mine in zip(out.runs, contexts, said, strict=True):
+        later, run.states = beside(context, run.states, epoch_minute(begin), epoch_minute(until), only)
+        mine |= {finding.id: finding for finding in later}
         context = with_spans(state, context, mine.values(), until)
         whole = conclude(list(mine.values()), run.states, until, context)
         run.findings = [one for one in whole if one.detected_at >= since or one.end is None or one.end > since]

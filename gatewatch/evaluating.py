@@ -25,7 +25,8 @@ from detect.conclude import conclude
 from detect.inventory import declared
 from detect.meter import unknown_names, window_minutes
 from detect.model import Context, epoch_minute
-from detect.run import cut, fold, frames_of
+from detect.run import beside, cut, fold, frames_of
+from detect.standing import DECIDES
 from detect.version import code_version
 from gatewatch.records import (
     JSON,
@@ -128,11 +129,11 @@ def evaluate(state: State, settings: Settings, horizon: datetime) -> Evaluation 
         changed = _changed_from(before, now_seen, since)
         rows = [] if changed is None else states_before(session, CHECKPOINTS, changed)
     base = _read_checkpoint(*rows[0]) if rows else Checkpoint(since)
-    context = surrounded(state, Context(settings=settings), base.at, until, history=since)
+    context = surrounded(state, Context(settings=settings), base.at, until, history=since, known_until=horizon)
     now_seen = replace(now_seen, meter=_meter(context))
     if rows and before is not None and before.meter != now_seen.meter:
         rows, base = [], Checkpoint(since)
-        context = surrounded(state, Context(settings=settings), base.at, until, history=since)
+        context = surrounded(state, Context(settings=settings), base.at, until, history=since, known_until=horizon)
     minutes = _before(read_minutes(state, base.at, until), until)
     clients = _before(read_clients(state, base.at, until), until)
     intervals = coverage(state, base.at, until)
@@ -142,15 +143,20 @@ def evaluate(state: State, settings: Settings, horizon: datetime) -> Evaluation 
     # Copies: a detector may go on writing in the state that it was given.
     states, said, blind = copy.deepcopy(base.states), dict(base.said), list[Blind]()
     checkpoints: list[Checkpoint] = []
+    first = epoch_minute(begin)
     for end in _stops(begin, until, settings.late_hours):
         start, stop = epoch_minute(begin), epoch_minute(end)
         if stop > start and (minutes.num_rows or intervals.num_rows):
             blocks = list(cut(frames_of(minutes, clients, intervals, start, stop)))
             found, blind, states = fold(blocks, context, states)
-            said |= {finding.id: finding for finding in found}
+        else:  # whoever brings no logs wants to hear of changes all the same
+            found, states = beside(context, states, first, stop)
+        said |= {finding.id: finding for finding in found}
         begin = end
         if end < until:
             checkpoints.append(Checkpoint(end, copy.deepcopy(states), _remembered(said, end)))
+    later, _ = beside(context, states, first, epoch_minute(horizon))
+    said |= {finding.id: finding for finding in later}
     context = with_spans(state, context, said.values(), until)
     found = conclude(list(said.values()), states, until, context)
     return Evaluation(found, blind, since, until, now_seen, base, checkpoints)
@@ -215,7 +221,9 @@ def _look(state: State, settings: Settings, horizon: datetime) -> Seen:
         intervals = covered(session, until=horizon)
         changes = change_keys(session, oldest, horizon)
         traces = added(segment.token for segment in segments(session, "spans", oldest, horizon))
-        beside = _digest(f"{current_digests(session)} {traces}")
+        # What has to stand for some time is decided by the clock alone.
+        due = sum(at + timedelta(minutes=minutes) <= horizon for at, _ in changes for minutes in DECIDES)
+        explained = _digest(f"{current_digests(session)} {traces} {due}")
         key = _key(settings, session)
     newest = [segment.max_at + timedelta(minutes=1) for segment in listed if segment.kind == "minutes"]
     ends = [end for _, _, end in intervals]
@@ -227,7 +235,7 @@ def _look(state: State, settings: Settings, horizon: datetime) -> Seen:
         parts.setdefault(_hour(at - AFTER), []).append(change)
     hours = {hour: added(tokens) for hour, tokens in parts.items()}  # compaction changes none of them
     spans = {f"{_digest(source)} {start.isoformat()}": end.isoformat() for source, start, end in intervals}
-    return Seen(key, until, hours, spans, beside)
+    return Seen(key, until, hours, spans, explained)
 
 
 def _hour(at: datetime) -> str:

@@ -91,10 +91,11 @@ class Kind(StrEnum):
     DEAD_API = "dead_api"
     LATENCY_OUTLIER = "latency_outlier"
     DATA_QUALITY = "data_quality"
+    CONFIG_CHANGE = "config_change"
 
 
-JUDGED: tuple[Kind, ...] = tuple(kind for kind in Kind if kind is not Kind.DATA_QUALITY)
-"""The kinds that judge the traffic; data_quality judges the logs."""
+JUDGED: tuple[Kind, ...] = tuple(kind for kind in Kind if kind not in (Kind.DATA_QUALITY, Kind.CONFIG_CHANGE))
+"""The kinds that judge the traffic; data_quality judges the logs, config_change what people set."""
 
 
 class Cause(StrEnum):

@@ -10,19 +10,26 @@ import pyarrow as pa
 
 from detect import layers
 from detect.changes import AFTER, BEFORE
+from detect.configuration import Version, version_of
 from detect.meter import name_left, unknown_names
 from detect.model import Context
 from gatewatch.records import JSON, ChangeEvent, Finding, Kind
 from gatewatch.store.changes import changes, save_changes
-from gatewatch.store.inventories import current_inventory, save_inventory
+from gatewatch.store.inventories import current_inventory, save_inventory, snapshot_document, snapshots
 from gatewatch.store.manifest import has_segments
 from gatewatch.store.points import read_metrics, save_points
 from gatewatch.store.reading import api_list
 from gatewatch.store.spans import read_spans, save_spans
-from gatewatch.store.state import State
+from gatewatch.store.state import Session, State
 
 _UNJUDGED = timedelta(days=1)
 """Counts of so long before the first minute may wait to be judged: the longest period of CloudWatch."""
+
+MOST_VERSIONS = 60
+"""Inventories that are compared: the newest."""
+
+_READ: dict[tuple[str, datetime], Version] = {}
+"""Settings of versions that were read already: a version never changes, and every tick looks at the same ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +77,29 @@ def known_inventory(state: State) -> dict[str, JSON] | None:
         return current_inventory(session)
 
 
-def surrounded(state: State, context: Context, since: datetime, until: datetime, *, history: datetime) -> Context:
+def surrounded(
+    state: State,
+    context: Context,
+    since: datetime,
+    until: datetime,
+    *,
+    history: datetime,
+    known_until: datetime | None = None,
+) -> Context:
     """The context with what the store knows where it says nothing itself; of spans see `with_spans`.
 
-    since: the first minute that is folded. history: the begin of all that findings may be about.
+    since: the first minute that is folded. history: the begin of all that findings may be about. known_until: where
+    changes and inventories go on beyond the minutes.
     """
+    last = max(until + AFTER, known_until or until)
     with state.read() as session:
         if context.inventory is None:
             context = replace(context, inventory=current_inventory(session))
+        if not context.versions:
+            context = replace(context, versions=_versions(session, history, last))
         if not context.changes:
-            events = changes(session, history - BEFORE, until + AFTER)
-            context = replace(context, changes=[event.change for event in events])
+            events = changes(session, history - BEFORE, last)
+            context = replace(context, changes=[event.change for event in events], events=events)
         counted = has_segments(session, "metrics")
     if context.metrics is None and counted:
         context = replace(context, metrics=read_metrics(state, since - _UNJUDGED, until, known_since=history))
@@ -89,6 +108,25 @@ def surrounded(state: State, context: Context, since: datetime, until: datetime,
         apis = {one.api for one in api_list(state) if one.api is not None}
         context = replace(context, metrics=name_left(metrics, context.inventory, apis))
     return context
+
+
+def _versions(session: Session, since: datetime, until: datetime) -> list[Version]:
+    """The settings of the inventories of [since, until), and of those that were there at its begin, by time."""
+    listed = [one for one in snapshots(session) if one.taken_at < until]
+    old = {(one.account, one.region): one for one in listed if one.taken_at < since}
+    wanted = [*old.values(), *(one for one in listed if one.taken_at >= since)][-MOST_VERSIONS:]
+    out = []
+    for one in wanted:
+        key = (one.digest, one.taken_at)
+        if key not in _READ:
+            document = snapshot_document(session, one.id)
+            if document is None:
+                continue
+            _READ[key] = version_of(document, one.taken_at)
+        out.append(_READ[key])
+    for key in list(_READ)[: max(len(_READ) - 2 * MOST_VERSIONS, 0)]:
+        del _READ[key]
+    return sorted(out, key=lambda one: (one.at or until, one.account, one.region))
 
 
 def with_spans(

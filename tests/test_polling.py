@@ -11,12 +11,16 @@ from typing import Any
 import boto3
 import pytest
 
+from detect.model import Context
+from gatewatch.backtesting import backtest
 from gatewatch.cli import main
 from gatewatch.connecting import Accounts
+from gatewatch.jobs import tick
 from gatewatch.polling import Polled, poll
 from gatewatch.settings import Settings
 from gatewatch.store.changes import changes
 from gatewatch.store.connections import AwsConnection, polls, save_connection
+from gatewatch.store.findings import FindingFilter, list_findings
 from gatewatch.store.points import read_metrics, read_points
 from gatewatch.store.spans import read_spans
 from gatewatch.store.spending import ledger
@@ -242,3 +246,58 @@ def test_the_commands_connect_poll_and_tell(
     assert '"cats"' in run("inventory", "diff")
     assert len(json.loads(run("inventory", "export"))["httpApis"]) == 2
     assert "paused: nobody" in run("accounts", "cost")
+
+
+def said(state: State) -> dict[str, Any]:
+    """What is open in the store, by its subtype."""
+    with state.read() as session:
+        page = list_findings(session, FindingFilter(state="open"))
+    return {one.finding.subtype: one.finding for one in page.items}
+
+
+def test_a_risky_change_is_told_by_the_tick_after_the_poll_without_any_logs(
+    double: Double, state: State, settings: Settings
+) -> None:
+    rest = client(double, "apigateway")
+    api = rest.create_rest_api(name="orders")["id"]
+    root = rest.get_resources(restApiId=api)["items"][0]["id"]
+    rest.put_method(restApiId=api, resourceId=root, httpMethod="GET", authorizationType="AWS_IAM")
+    rest.put_integration(restApiId=api, resourceId=root, httpMethod="GET", type="MOCK")
+    deployment = rest.create_deployment(restApiId=api, stageName="prod")["id"]
+    trace = [{"op": "replace", "path": "/tracingEnabled", "value": "true"}]
+    rest.update_stage(restApiId=api, stageName="prod", patchOperations=trace)
+    accounts = Accounts(state, settings)
+    assert failed(poll(state, accounts, NOW - timedelta(hours=1))) == {}
+    tick(state, settings, NOW - timedelta(minutes=30))
+    assert said(state) == {}
+
+    asked = {"restApiId": api, "resourceId": root, "httpMethod": "GET"}
+    operations = [{"op": "replace", "path": "/authorizationType", "value": "NONE"}]
+    made = change(1, NOW - timedelta(minutes=7))
+    record = json.loads(made["CloudTrailEvent"]) | {
+        "eventName": "UpdateMethod",
+        "awsRegion": REGION,
+        "recipientAccountId": "123456789012",
+        "requestParameters": {**asked, "updateMethodInput": {"patchOperations": operations}},
+    }
+    double.answers.append(events([{**made, "CloudTrailEvent": json.dumps(record)}]))
+    assert failed(poll(state, accounts, NOW)) == {}
+    assert tick(state, settings, NOW).new == 1
+    (found,) = said(state).values()
+    assert (found.subtype, found.confidence) == ("authorizer_removed", 0.95)
+    assert "GET /: AWS_IAM -> NONE, by arn:aws:iam::123456789012:user/ann" in found.evidence.sentence
+    # Somebody puts it back and nobody tells; and the tracing goes off. The next inventory shows both.
+    rest.put_method(restApiId=api, resourceId=root, httpMethod="GET", authorizationType="AWS_IAM")
+    rest.update_stage(
+        restApiId=api,
+        stageName="prod",
+        patchOperations=[
+            {"op": "replace", "path": "/tracingEnabled", "value": "false"},
+            {"op": "replace", "path": "/deploymentId", "value": deployment},
+        ],
+    )
+    assert failed(poll(state, accounts, NOW + timedelta(hours=1))) == {}
+    tick(state, settings, NOW + timedelta(hours=1, minutes=6))
+    assert set(said(state)) == {"tracing_off", "not_deployed"}
+    (run,) = backtest(state, [Context(settings=settings)], NOW - timedelta(days=1), NOW + timedelta(hours=1.1)).runs
+    assert {one.subtype for one in run.findings} == {"authorizer_removed", "tracing_off", "not_deployed"}

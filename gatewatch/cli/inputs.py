@@ -15,7 +15,9 @@ from gatewatch.records import JSON, Change, ChangeEvent
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from detect.model import Context
     from gatewatch.cli.root import Ui
+    from gatewatch.settings import Settings
     from gatewatch.store.state import State
     from gatewatch.surroundings import Kept
     from ingest.documents import Network
@@ -47,6 +49,22 @@ class Beside:
     @property
     def changes(self) -> list[Change]:
         return [event.change for event in self.events]
+
+    def context(self, settings: Settings) -> Context:
+        """All of it, for the detectors."""
+        from detect.configuration import version_of
+        from detect.model import Context
+
+        return Context(
+            self.inventory,
+            self.changes,
+            self.networks,
+            self.metrics,
+            self.spans,
+            settings,
+            events=self.events,
+            versions=[] if self.inventory is None else [version_of(self.inventory, None)],
+        )
 
     @property
     def metrics(self) -> pa.Table | None:

@@ -90,9 +90,8 @@ def command(
 
 
 def _context(settings: Settings, beside: Any) -> Any:
-    from detect.model import Context
 
-    return Context(beside.inventory, beside.changes, beside.networks, beside.metrics, beside.spans, settings)
+    return beside.context(settings)
 
 
 def _stored(state: State, since: datetime, until: datetime, only: list[Any] | None) -> list[Finding]:

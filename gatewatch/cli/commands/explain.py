@@ -49,14 +49,13 @@ def command(
     Below the threshold and by how much, warming up, blind for which field, held back for which reason, or folded into
     which finding. The detectors run as ever up to the moment, over the store or over files; nothing is written.
     """
-    from detect.model import Context
 
     moment = instant(at, name="--at")
     assert moment is not None  # required
     moment = moment.replace(second=0, microsecond=0)
     beside = read_beside(options)
     settings = ui.settings()
-    context = Context(beside.inventory, beside.changes, beside.networks, beside.metrics, beside.spans, settings)
+    context = beside.context(settings)
     if logs:
         found = _over_files(ui, context, logs, log_format, [*beside.files], moment, api, stage, route)
     else:

@@ -105,7 +105,6 @@ def _run(
     from detect.conclude import worst_first
     from detect.evidence import dressed
     from detect.meter import name_left
-    from detect.model import Context
     from detect.run import detect
     from gatewatch.evidencing import Scanned
     from ingest.scan import scanning
@@ -128,14 +127,7 @@ def _run(
         if metrics is not None:
             apis = {str(api) for api in scanned.minutes.column("api").unique().to_pylist()}
             metrics = name_left(metrics, beside.inventory, apis)
-        context = Context(
-            inventory=beside.inventory,
-            changes=beside.changes,
-            asn=beside.networks,
-            metrics=metrics,
-            spans=beside.spans,
-            settings=settings,
-        )
+        context = replace(beside.context(settings), metrics=metrics)
         found = detect(scanned.minutes, scanned.clients, scanned.coverage, context)
         rows = Scanned(scanned.minutes, scanned.clients, back.requests)
         told = {finding.id: finding for finding in dressed(worst_first(found.findings), rows)}
