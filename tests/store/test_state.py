@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -103,6 +104,28 @@ def test_two_that_open_an_empty_store_at_once_both_succeed(settings: Settings) -
     for thread in threads:
         thread.join()
     assert failed == []
+
+
+def test_whoever_opens_a_new_store_waits_for_the_one_that_is_at_it(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    other = sqlite3.connect(tmp_path / "state.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    done = threading.Event()
+    engine = make_engine(settings.state_url)
+
+    def go() -> None:
+        with engine.connect() as connection:
+            assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+        done.set()
+
+    thread = threading.Thread(target=go)
+    thread.start()
+    assert not done.wait(0.2)
+    other.execute("COMMIT")
+    other.close()
+    thread.join()
+    assert done.is_set()
+    engine.dispose()
 
 
 def test_other_users_cannot_read_the_data(settings: Settings) -> None:
