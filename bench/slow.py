@@ -1,7 +1,8 @@
 """1,000 slow connections of each kind against a real `gatewatch serve`: is it still alive, and are they dropped?
 
-Prints one line a kind: how many probes of /healthz took less than a second, the slowest, and when the last slow
-connection was gone. Goals (reliability): 99 % of the probes below 1 s, each connection dropped within 30 s.
+Prints one line a kind: how many probes of /healthz took less than a second, the slowest (and when that was), and when
+the last slow connection was gone. Goals: all probes below 1 s, each connection dropped within 30 s. Names of kinds as
+arguments: only these.
 """
 
 from __future__ import annotations
@@ -111,10 +112,11 @@ def attack(name: str, port: int, begin: bytes, drip: bytes) -> bool:
         one.close()
     quick = sum(took < 1 for took in probes) / len(probes)
     last = max(gone_after, default=GIVE_UP_S)
-    good = quick >= 0.99 and not slow and last <= 30
+    good = quick == 1 and not slow and last <= 30
     print(
         f"{'ok  ' if good else 'FAIL'} {name:24} {len(gone_after)} dropped, the last after {last:.1f} s; "
-        f"{len(probes)} probes, {100 * quick:.1f} % below 1 s, slowest {max(probes):.3f} s (at {slowest_at:.0f} s); left {len(slow)}"
+        f"{len(probes)} probes, {100 * quick:.1f} % below 1 s, slowest {max(probes):.3f} s (at {slowest_at:.0f} s); "
+        f"left {len(slow)}"
     )
     return good
 

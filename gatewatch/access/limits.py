@@ -1,15 +1,30 @@
-"""How often somebody may ask: a bucket of tokens for each, and growing waits for those who guess passwords.
+"""How often somebody may ask: a bucket of tokens for each, and growing waits for those who guess keys.
 
-Kept in the memory of the web process: a restart forgets, and there is one web process.
+Kept in the memory of the process: what is counted here is a flood, or a guess at 256 random bits. Guesses at passwords
+are counted in the store (gatewatch/store/guesses.py), for all processes together.
 """
 
 from __future__ import annotations
 
+import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
 
 MOST_KEYS = 20_000
 """How many are remembered, so that nobody fills the memory with addresses; the longest unseen is forgotten first."""
+
+
+def neighbours(address: str) -> str:
+    """Whom an address is counted with: an IPv6 host has a /64 network of addresses, and is counted as one.
+
+    >>> neighbours("2001:db8:1:2:3::9"), neighbours("203.0.113.7")
+    ('2001:db8:1:2::/64', '203.0.113.7')
+    """
+    try:
+        one = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    return address if one.version == 4 else str(ipaddress.ip_network((one, 64), strict=False))
 
 
 class Buckets:

@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 
 from gatewatch.access import passwords
 from gatewatch.access.credentials import new_session_secret, parse_token, same, session_id
+from gatewatch.access.limits import neighbours
 from gatewatch.roles import Scope, Via, Who, role_of
 from gatewatch.settings import Settings
 from gatewatch.store import audit
+from gatewatch.store.guesses import guess, guess_name, guessed_right
 from gatewatch.store.sessions import TOUCH_EVERY, end_session, live_session, start_session, touch
-from gatewatch.store.state import State
+from gatewatch.store.state import Session, State
 from gatewatch.store.tokens import known_token, token_used
 from gatewatch.store.users import User, logged_in, password_of, rehashed
 
@@ -32,9 +34,23 @@ class Client:
     agent: str = ""
 
 
+def slowed(state: State, name: str, client: Client, *, now: datetime) -> float:
+    """Counts one try of an address at a name: 0 when it may be made, else the seconds to wait."""
+    where = neighbours(client.address)
+
+    def counted(session: Session) -> timedelta | None:
+        wait = guess(session, "address", where, now=now)
+        if wait is None:
+            wait = guess_name(session, _plain(name), now=now)
+        return wait
+
+    wait = state.run(counted)
+    return 0.0 if wait is None else wait.total_seconds()
+
+
 def log_in(state: State, name: str, password: str, client: Client, *, now: datetime) -> Begun | None:
     """Begin a session; None when name or password is wrong, or the account is disabled: it is not said which."""
-    name = name.strip().lower()[:64]
+    name = _plain(name)
     with state.read() as session:
         found = password_of(session, name)
     # A name that does not exist takes as long as one that does.
@@ -45,7 +61,12 @@ def log_in(state: State, name: str, password: str, client: Client, *, now: datet
             audit.note(session, refused, "login", now=now, outcome="refused", detail={"how": "password"})
         return None
     newer = passwords.hashed(password) if passwords.outdated(found[1]) else None
+    state.run(lambda session: guessed_right(session, "address", neighbours(client.address), now=now))
     return begin_session(state, found[0], client, now=now, how="password", newer_hash=newer)
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower()[:64]
 
 
 def begin_session(

@@ -15,7 +15,6 @@ from starlette.routing import Match
 from dashboard.app import build_dashboard
 from dashboard.labels import read_labels
 from gatewatch import __version__
-from gatewatch.access.limits import Backoff
 from gatewatch.access.oidc import Provider
 from gatewatch.api import add_api
 from gatewatch.api.access import VIEWER, every_route
@@ -60,11 +59,10 @@ def build_app(settings: Settings) -> FastAPI:
     app.state.opened = opened
     app.state.settings = settings
     app.state.privacy = privacy_of(settings)
-    app.state.guesses = Backoff()
     add_api(app)
     app.include_router(Buttons(settings, opened).router())
     provider = Provider(settings) if settings.oidc_issuer is not None else None
-    app.include_router(Doors(settings, opened, app.state.guesses, provider).router())
+    app.include_router(Doors(settings, opened, provider).router())
     if provider is not None:
         app.include_router(Vouching(settings, opened, provider).router())
     hidden: dict[str, Any] = {"include_in_schema": False, "dependencies": [VIEWER]}

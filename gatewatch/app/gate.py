@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatewatch.access.credentials import csrf_token, same
 from gatewatch.access.current import LOCAL, set_current
-from gatewatch.access.limits import Buckets
+from gatewatch.access.limits import Buckets, neighbours
 from gatewatch.access.login import known, token_holder
 from gatewatch.api.problems import problem
 from gatewatch.app.client import address_of
@@ -171,7 +171,7 @@ class Gate:
                 state["who"] = LOCAL
                 set_current(LOCAL)
                 return None
-        slow_down = self._slow_down(address, path) if wanted else None
+        slow_down = self._slow_down(neighbours(address), path) if wanted else None
         if slow_down is not None:
             return slow_down
         try:

@@ -24,7 +24,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gatewatch.access.current import set_current
-from gatewatch.access.limits import Backoff
+from gatewatch.access.limits import Backoff, neighbours
 from gatewatch.access.login import token_holder
 from gatewatch.api.problems import problem
 from gatewatch.app import eventbridge, firehose
@@ -147,7 +147,7 @@ class KeyGate:
         """Status, reason and headers of the answer to who may not ingest."""
         headers = Headers(scope=scope)
         address = address_of(scope, headers, self._settings)
-        wait = self._guesses.wait(address, time.monotonic())
+        wait = self._guesses.wait(neighbours(address), time.monotonic())
         if wait:
             return 429, "too many wrong keys; try again later", {"Retry-After": str(int(wait) + 1)}
         key = self._key(headers)
@@ -165,7 +165,7 @@ class KeyGate:
             log.warning("no key can be checked", extra={"reason": str(error)})
             return 503, "the store does not answer", {"Retry-After": "5"}
         if who is None:
-            self._guesses.failed(address, time.monotonic())
+            self._guesses.failed(neighbours(address), time.monotonic())
             return 401, "this key is wrong, expired or revoked", _CHALLENGE
         if not who.ingest:
             return 403, "this key may not ingest: it needs the scope ingest", {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, quote
 
@@ -13,8 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from alerts.render.html import html_text
 from alerts.render.link import safe_link
 from gatewatch.access.credentials import csrf_token, new_session_secret, same
-from gatewatch.access.limits import Backoff, Buckets
-from gatewatch.access.login import Client, log_in, log_out
+from gatewatch.access.login import Client, log_in, log_out, slowed
 from gatewatch.access.oidc import Provider, base_of
 from gatewatch.api.access import PUBLIC
 from gatewatch.app.cookies import Cookies
@@ -32,13 +30,11 @@ _WRONG = "The name or the password is wrong."
 class Doors:
     """Makes the router of the login page. Guesses are slowed down by address, and by name whoever makes them."""
 
-    def __init__(self, settings: Settings, opened: Opened, guesses: Backoff, provider: Provider | None = None) -> None:
+    def __init__(self, settings: Settings, opened: Opened, provider: Provider | None = None) -> None:
         self._settings = settings
         self._opened = opened
         self._cookies = Cookies(settings)
-        self._by_address = guesses
         self._provider = provider
-        self._by_name = Buckets(20 / 60, 20)
 
     def router(self) -> APIRouter:
         router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])
@@ -66,22 +62,19 @@ class Doors:
             return self._page(request, target, wrong="The form was too old. Please try again.", status=403)
         if self._in_the_clear(request):
             return self._page(request, target, status=403)
-        address, name, now = request.state.address, fields.get("name", ""), time.monotonic()
-        key = name.strip().lower()[:64]
-        wait = self._by_address.wait(address, now) or self._by_name.take(key, now)
+        name, now = fields.get("name", ""), datetime.now(UTC)
+        client = Client(request.state.address, request.headers.get("user-agent", ""))
+        state = await run_in_threadpool(self._opened)
+        wait = await run_in_threadpool(slowed, state, name, client, now=now)
         if wait:
             answer = self._page(
                 request, target, name=name, wrong=f"Too many attempts. Try again in {wait:.0f} s.", status=429
             )
             answer.headers["Retry-After"] = str(int(wait) + 1)
             return answer
-        client = Client(address, request.headers.get("user-agent", ""))
-        state = await run_in_threadpool(self._opened)
-        begun = await run_in_threadpool(log_in, state, name, fields.get("password", ""), client, now=datetime.now(UTC))
+        begun = await run_in_threadpool(log_in, state, name, fields.get("password", ""), client, now=now)
         if begun is None:
-            self._by_address.failed(address, now)
             return self._page(request, target, name=name, wrong=_WRONG, status=401)
-        self._by_address.succeeded(address)
         await run_in_threadpool(self._end_former, request)
         answer = RedirectResponse(target, status_code=303)
         self._cookies.begin(answer, begun.secret, csrf_token(begun.secret))

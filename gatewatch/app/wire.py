@@ -19,6 +19,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from gatewatch.access.limits import neighbours
+
 MOST_HEAD = 64 << 10
 SEND_BUFFER = 256 << 10
 
@@ -57,10 +59,12 @@ class Connections:
 
     def enter(self, new: Wire, address: str) -> bool:
         """False when there is no room, and nobody who keeps us waiting could make some."""
+        exempt = self._exempt(address)
+        address = neighbours(address)
         mine = self._by_address.setdefault(address, OrderedDict())
         self._all[new] = address
         mine[new] = None
-        if len(mine) > self._each and not self._exempt(address) and not self._make_room(mine, new):
+        if len(mine) > self._each and not exempt and not self._make_room(mine, new):
             return False
         return len(self._all) <= self._total or self._make_room(self._all, new)
 

@@ -70,6 +70,18 @@ class TokenRow(Base):
     __table_args__ = (Index(None, "owner_id"),)
 
 
+class GuessRow(Base):
+    """Tries at a password, of an address or at a name. key: hash of both. until_at: none is looked at before."""
+
+    __tablename__ = "guess"
+    key: Mapped[str] = mapped_column(primary_key=True)
+    n: Mapped[int]
+    began_at: Mapped[datetime]
+    last_at: Mapped[datetime]
+    until_at: Mapped[datetime | None]
+    __table_args__ = (Index(None, "last_at"),)
+
+
 class AuditRow(Base):
     """Who did what. The database refuses to change or delete a row."""
 

@@ -17,7 +17,7 @@ from gatewatch.store.base import Base as Base
 from gatewatch.store.base import BigId
 from gatewatch.store.columns import Json
 
-SCHEMA = "0010"
+SCHEMA = "0011"
 """The newest migration: what this program writes."""
 
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import pytest
+
 from gatewatch.access import limits
-from gatewatch.access.limits import Backoff, Buckets
+from gatewatch.access.limits import Backoff, Buckets, neighbours
 
 
 def test_a_bucket_gives_its_burst_and_then_its_rate() -> None:
@@ -38,3 +40,18 @@ def test_guessing_waits_longer_each_time_and_a_success_ends_it() -> None:
     assert backoff.wait("a", now) == 0
     backoff.failed("a", now)
     assert backoff.wait("a", now) == 0
+
+
+@pytest.mark.parametrize(
+    ("address", "counted_as"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+        ("testclient", "testclient"),
+    ],
+)
+def test_addresses_that_one_machine_has_are_counted_together(address: str, counted_as: str) -> None:
+    assert neighbours(address) == counted_as

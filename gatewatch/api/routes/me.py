@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from time import monotonic
-
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import Field, SecretStr
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from gatewatch.access import passwords
-from gatewatch.access.limits import Backoff
 from gatewatch.api.access import VIEWER, asker
 from gatewatch.api.changing import CHANGES, Body, change, now
 from gatewatch.api.reading import PROBLEMS, answer, ask
 from gatewatch.api.routes.users import good_password
 from gatewatch.roles import Via
 from gatewatch.store import audit
+from gatewatch.store.guesses import guess, guessed_right
 from gatewatch.store.state import Session, State
 from gatewatch.store.users import User, password_of, set_password
 
@@ -40,10 +38,10 @@ async def password(request: Request, wish: PasswordChange) -> Response:
     if who.via is not Via.SESSION:
         raise HTTPException(409, "only somebody who logged in has a password")
 
-    guesses: Backoff = request.app.state.guesses
-    wait = guesses.wait(f"\0{who.id}", monotonic())
-    if wait:
-        raise HTTPException(429, "too many attempts; try again later", headers={"Retry-After": str(int(wait) + 1)})
+    wait = await change(request, lambda session: guess(session, "account", who.id, now=at))
+    if wait is not None:
+        after = {"Retry-After": str(int(wait.total_seconds()) + 1)}
+        raise HTTPException(429, "too many attempts; try again later", headers=after)
 
     def kept(store: State) -> tuple[User, str] | None:
         with store.read() as session:
@@ -53,12 +51,11 @@ async def password(request: Request, wish: PasswordChange) -> Response:
     if found is None:
         raise HTTPException(409, "this account has no password here")
     if not await run_in_threadpool(passwords.matches, wish.old.get_secret_value(), found[1]):
-        guesses.failed(f"\0{who.id}", monotonic())
         await change(
             request, lambda session: audit.note(session, who, "user.password", who.name, now=at, outcome="refused")
         )
         raise HTTPException(409, "the old password is wrong")
-    guesses.succeeded(f"\0{who.id}")
+    await change(request, lambda session: guessed_right(session, "account", who.id, now=at))
     new = await good_password(wish.new, who.name)
 
     def changed(session: Session) -> None:
