@@ -144,6 +144,14 @@ class Reader:
         self._named: tuple[list[str], Names] = ([], Names())
         self._stages: tuple[float, list[tuple[str, str | None]]] = (0.0, [])
 
+    def store(self) -> State:
+        """What a page's own module of data asks."""
+        return self._opened()
+
+    def now(self) -> datetime:
+        """The moment that ranges count back from."""
+        return self._clock()
+
     def window(self, view: View) -> Window | None:
         """The time the view shows; None in an empty store."""
         known = bounds(self._opened())

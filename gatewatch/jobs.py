@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -44,7 +44,7 @@ from gatewatch.store.findings import (
 from gatewatch.store.leases import last_run
 from gatewatch.store.lives import sleepers, wake
 from gatewatch.store.notices import add_notice, look_now, waiting
-from gatewatch.store.sources import sources
+from gatewatch.store.sources import look_job, sources
 from gatewatch.store.state import Session, State, open_state
 from gatewatch.surroundings import known_inventory
 from gatewatch.verdicts import believed
@@ -63,6 +63,9 @@ LOOK_SECONDS = 20
 
 POLL_SECONDS = 60
 """Seconds between two looks at what is due of the AWS connections."""
+
+MOST_ERRORS = 5
+"""Lines of a look that failed which are kept; the log has all."""
 
 HOUSE_SECONDS = 3600
 """Seconds between two looks at what can be joined or removed in the store."""
@@ -212,13 +215,22 @@ def follow(state: State, settings: Settings, follower: Follower | None = None) -
         with held(state, f"source {source.name}", holder_name(), settings.lease_seconds) as epoch:
             if epoch is None:
                 continue
-            looked = looking.look(source, datetime.now(UTC), inventory)
+            began = datetime.now(UTC)
+            looked = looking.look(source, began, inventory)
+        note_look(state, source.name, began, looked.errors)
         accepted += looked.accepted
         for error in looked.errors:
             log.warning("a source failed", extra={"source": source.name, "reason": error})
     if follower is None:
         looking.close()
     return accepted
+
+
+def note_look(state: State, source: str, began: datetime, errors: Sequence[str]) -> None:
+    """Keep how a look at a source ended, so that people see it where they look: a run of its own job."""
+    job = look_job(source)
+    if leases.claim_run(state, job, began, holder_name()):
+        leases.finish_run(state, job, began, "; ".join(errors[:MOST_ERRORS]) or None)
 
 
 def run_worker(settings: Settings, stop: threading.Event) -> None:

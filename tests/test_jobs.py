@@ -26,7 +26,7 @@ from gatewatch.store.feedback import give_feedback
 from gatewatch.store.findings import FindingFilter, Page, list_findings
 from gatewatch.store.leases import last_run
 from gatewatch.store.outbox import outbox_counts
-from gatewatch.store.sources import register_source
+from gatewatch.store.sources import look_job, register_source
 from gatewatch.store.state import State, open_state
 from gatewatch.verdicts import Verdict
 from tests.conftest import SMALL_END, SmallWorld
@@ -220,4 +220,21 @@ def test_the_worker_evaluates_at_once_and_stops_when_told(settings: Settings) ->
     assert done is not None
     assert done[1] is None
     assert found(state).items
+    state.close()
+
+
+def test_how_a_look_at_a_source_ended_is_kept(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data", workers=1)
+    state = open_state(settings)
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "one.log").write_text('{"requestTimeEpoch": 1781000000000, "status": 200, "requestId": "r"}\n')
+    register_source(state, "good", "files", str(tmp_path / "logs"), True)
+    register_source(state, "bad", "files", str(tmp_path / "gone"), True)
+    follow(state, settings)
+    with state.read() as session:
+        good, bad = (last_run(session, look_job(name)) for name in ("good", "bad"))
+    assert good is not None
+    assert good[1] is None
+    assert bad is not None
+    assert "gone" in (bad[1] or "")
     state.close()

@@ -78,6 +78,11 @@ def sources(session: Session) -> list[Source]:
     ]
 
 
+def look_job(source: str) -> str:
+    """The name under which looks at a source stand among the runs of jobs (leases.last_run)."""
+    return f"source {source}"
+
+
 def accounting(session: Session) -> list[SourceAccount]:
     """One account a source that ever committed a batch, by name."""
     reasons: dict[str, dict[str, int]] = defaultdict(dict)

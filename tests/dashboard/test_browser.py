@@ -39,7 +39,7 @@ def watch(browser: Browser, site: Site) -> Iterator[Opener]:
 
 
 def paths(site: Site) -> list[str]:
-    return ["/", "/findings", *(f"/findings/{one}" for one in site.findings.values())]
+    return ["/", "/findings", "/sources", *(f"/findings/{one}" for one in site.findings.values())]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gatewatch.cli.patches import FORMS, patch
 from gatewatch.cli.root import Command, Ui, pass_ui
 from gatewatch.cli.signal import lines
 from gatewatch.cli.terminal import safe
 from gatewatch.errors import GatewatchError, UsageError
+from gatewatch.patches import FORMS, patch
 
 if TYPE_CHECKING:
-    from gatewatch.cli.signal import Diagnosis
+    from gatewatch.diagnosing import Diagnosis
     from gatewatch.settings import Settings
 
 NAMES = ("gatewatch", "ingest", "detect", "alerts", "dashboard")
@@ -93,11 +93,13 @@ def command(
 
 
 def _stages(settings: Settings, path: str | None, requests: float | None) -> list[Diagnosis]:
-    from gatewatch.cli.signal import diagnoses, known_stages
+    from gatewatch.cli.opened import opened
+    from gatewatch.diagnosing import diagnoses, known_stages
 
     known: tuple[Any, Any, Any] = ({}, {}, {})
     if settings.database_url is not None or (settings.data_dir / "state.db").exists():
-        known = known_stages(settings)
+        with opened(settings) as state:
+            known = known_stages(state)
     document, rates, coverage = known
     if path is not None:
         from ingest.documents import read_inventory

@@ -1,0 +1,94 @@
+"""What stands beside traffic in a store: followed sources, an AWS account with its ledger, an inventory, changes."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from gatewatch.records import Change, ChangeEvent
+from gatewatch.store.changes import save_changes
+from gatewatch.store.connections import AwsConnection, note_poll, save_connection
+from gatewatch.store.inventories import save_inventory
+from gatewatch.store.leases import claim_run, finish_run
+from gatewatch.store.sources import look_job, register_source
+from gatewatch.store.spending import Spent, add_spent
+from gatewatch.store.state import State
+
+FORMAT = '{"time":"$context.requestTimeEpoch","status":"$context.status","key":"$context.identity.apiKey"}'
+
+
+def inventory(text: str = "shop") -> dict[str, Any]:
+    """Two REST stages, one of which logs little and a secret, one nothing."""
+    return {
+        "accountId": "1",
+        "region": "eu-west-1",
+        "restApis": [
+            {
+                "id": "shop4f2k1",
+                "name": text,
+                "stages": [
+                    {"stageName": "prod", "accessLogSettings": {"format": FORMAT, "destinationArn": f"arn:aws:{text}"}},
+                    {"stageName": "test"},
+                ],
+            }
+        ],
+    }
+
+
+def add_sources(state: State, now: datetime, text: str = "access denied") -> None:
+    """`files` works, `bucket` fails, `fresh` brought nothing yet. One account, which is refused some calls."""
+    register_source(state, "files", "files", f"/var/log/{text}", True)
+    register_source(state, "bucket", "s3", f"s3://logs/{text}", True)
+    register_source(state, "fresh", "files", "/srv/new", True)
+    for name, error in (("files", None), ("bucket", f"AWS bucket: ListObjectsV2 is denied ({text})")):
+        claim_run(state, look_job(name), now - timedelta(minutes=1), "me")
+        finish_run(state, look_job(name), now - timedelta(minutes=1), error)
+
+    def connect(session: Any) -> None:
+        asked = ("inventory", "changes", "metrics", "traces")
+        save_connection(
+            session, AwsConnection("main", None, None, None, ("eu-west-1",), asked, now - timedelta(days=40))
+        )
+        note_poll(session, "main", "eu-west-1", "inventory", now=now, cursor={"denied": {"acm:List": text}})
+        note_poll(session, "main", "eu-west-1", "metrics", now=now - timedelta(hours=1), cursor={})
+        note_poll(session, "main", "eu-west-1", "traces", now=now, error=f"xray is denied ({text})")
+        save_inventory(session, inventory(text), source="test", now=now)
+        add_spent(
+            session,
+            [
+                Spent(
+                    (now - timedelta(days=back)).date(), "1", source, "cloudwatch", "GetMetricData", 40, nanos * 10**6
+                )
+                for back in range(12)
+                for source, nanos in (("metrics", 100 + back), ("logs", 20))
+            ],
+        )
+
+    state.run(connect)
+
+
+def changes(now: datetime, text: str = "arn:aws:sts::1:assumed-role/deploy/pipeline") -> list[ChangeEvent]:
+    """A deployment, a throttle that was lowered, and a new function version, all before `now`."""
+
+    def event(ident: str, ago: int, what: str, resource: str, service: str, detail: Any, actor: str) -> ChangeEvent:
+        change = Change(now - timedelta(minutes=ago), what, actor, resource)
+        return ChangeEvent(ident, change, service, what.split()[0], "1", "eu-west-1", f"Terraform/1.9 {text}", detail)
+
+    patch = {"patchOperations": [{"op": "replace", "path": "/*/*/throttling/rateLimit", "value": "10"}]}
+    return [
+        event("e1", 300, "CreateDeployment", "shop4f2k1/prod", "apigateway", {"restApiId": "shop4f2k1"}, text),
+        event(
+            "e2",
+            90,
+            "UpdateStage replace /*/*/throttling/rateLimit 10",
+            "shop4f2k1/prod",
+            "apigateway",
+            patch,
+            "arn:aws:iam::1:user/ops",
+        ),
+        event("e3", 65, "UpdateFunctionCode", f"items-{text}"[:200], "lambda", {"functionName": text}, text),
+    ]
+
+
+def add_changes(state: State, now: datetime, text: str = "arn:aws:sts::1:assumed-role/deploy/pipeline") -> None:
+    state.run(lambda session: save_changes(session, changes(now, text), source="test", now=now))
