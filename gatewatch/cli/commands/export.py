@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +28,7 @@ FORMATS = ("jsonl", "csv", "parquet")
     ),
 )
 def command() -> None:
-    """Write requests, minutes or findings as JSON lines, CSV or Parquet."""
+    """Write requests, minutes or findings as JSON lines, CSV or Parquet, or a dashboard and alarms for CloudWatch."""
 
 
 def _options(function: F) -> F:
@@ -134,6 +135,113 @@ def findings(ui: Ui, since: str | None, until: str | None, form: str | None, out
     with opened(ui.settings()) as state, binary_target(output) as out:
         rows = write_findings(state, FindingFilter(since=start, until=end), chosen, out)
     ui.say(f"{rows:,} findings")
+
+
+def _cloudwatch(function: F) -> F:
+    for option in (
+        click.option("--api", help="Only this API, by id or name."),
+        click.option("--inventory", metavar="FILE", help="Stages of this document instead of the store's."),
+        click.option(
+            "--format", "form", type=click.Choice(("json", "cloudformation")), default="json", show_default=True
+        ),
+        click.option("-o", "--output", metavar="FILE", default="-", show_default=True, help="Where to; - is stdout."),
+    ):
+        function = option(function)
+    return function
+
+
+@command.command(
+    "cloudwatch-dashboard",
+    cls=Command,
+    examples=(
+        "gatewatch export cloudwatch-dashboard -o body.json",
+        "aws cloudwatch put-dashboard --dashboard-name gatewatch --dashboard-body file://body.json",
+        "gatewatch export cloudwatch-dashboard --format cloudformation -o dashboard.template.json",
+    ),
+)
+@_cloudwatch
+@pass_ui
+def cloudwatch_dashboard(ui: Ui, output: str, form: str, inventory: str | None, api: str | None) -> None:
+    """A CloudWatch dashboard of every stage: its requests, errors and latency with our limits, and why it refuses."""
+    from gatewatch.cli.cloudwatch import cloudformation, dashboard
+
+    logs, limits = _stages(ui, inventory, api)
+    body, left_out = dashboard(logs, limits)
+    if left_out:
+        ui.warn(f"{left_out} stages do not fit on one dashboard (500 widgets); choose with --api")
+    if form == "cloudformation":
+        told = {"DashboardName": "gatewatch", "DashboardBody": json.dumps(body)}
+        body = cloudformation({"Dashboard": ("AWS::CloudWatch::Dashboard", told)})
+    _write_json(body, output)
+    ui.hint("aws cloudwatch put-dashboard --dashboard-name gatewatch --dashboard-body file://FILE")
+
+
+@command.command(
+    "cloudwatch-alarms",
+    cls=Command,
+    examples=(
+        "gatewatch export cloudwatch-alarms --format cloudformation -o alarms.template.json",
+        "gatewatch export cloudwatch-alarms --action arn:aws:sns:eu-west-1:123456789012:ops | jq -c '.alarms[]'",
+    ),
+)
+@click.option("--action", "actions", multiple=True, metavar="ARN", help="Told of alarm and all-clear (5 at most).")
+@_cloudwatch
+@pass_ui
+def cloudwatch_alarms(
+    ui: Ui, output: str, form: str, inventory: str | None, api: str | None, actions: tuple[str, ...]
+) -> None:
+    """CloudWatch alarms of every stage, with limits from its own last two weeks: inputs of PutMetricAlarm.
+
+    Where too little was seen, AWS's recommendation stands, and the description says so.
+    """
+    from gatewatch.cli.cloudwatch import alarms, cloudformation
+
+    if len(actions) > 5 or any(not one.startswith("arn:") for one in actions):
+        raise UsageError("--action takes an ARN, five at most")
+    logs, limits = _stages(ui, inventory, api)
+    made = alarms(logs, limits, actions)
+    if form == "cloudformation":
+        resources = {f"Alarm{number:03}": ("AWS::CloudWatch::Alarm", one) for number, one in enumerate(made, 1)}
+        _write_json(cloudformation(resources), output)
+    else:
+        _write_json({"schema_version": 1, "alarms": made}, output)
+    ui.say(f"{len(made)} alarms for {len({one['AlarmName'].rsplit(' ', 2)[0] for one in made})} stages")
+
+
+def _stages(ui: Ui, path: str | None, api: str | None) -> tuple[Any, Any]:
+    """The stages that are known, and the limits of those with traffic."""
+    from datetime import timedelta
+
+    from detect.limits import limits_of
+    from gatewatch.cli.opened import opened
+    from gatewatch.store.reading import bounds, read_minutes
+    from gatewatch.surroundings import known_inventory
+    from ingest.documents import read_inventory
+    from ingest.stagelogs import stage_logs
+
+    settings = ui.settings()
+    document = None if path is None else read_inventory(path)
+    limits = {}
+    if settings.database_url is not None or (settings.data_dir / "state.db").exists():
+        with opened(settings) as state:
+            document = known_inventory(state) if document is None else document
+            span = bounds(state)
+            if span is not None:
+                minutes = read_minutes(state, span[1] - timedelta(days=14), span[1])
+                limits = {(one.key[2], one.key[3]): one for one in limits_of(minutes, settings)}
+    if document is None:
+        raise UsageError("no inventory is known; `gatewatch accounts connect` brings one, or give --inventory FILE")
+    logs = [one for one in stage_logs(document) if api in (None, one.api, one.name)]
+    if not logs:
+        raise UsageError("the inventory has no such stage" if api else "the inventory has no stages")
+    return logs, limits
+
+
+def _write_json(value: Any, output: str) -> None:
+    from gatewatch.cli.output import binary_target
+
+    with binary_target(output) as out:
+        out.write((json.dumps(value, indent=2) + "\n").encode())
 
 
 def _form(form: str | None, output: str) -> str:
