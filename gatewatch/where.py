@@ -1,4 +1,4 @@
-"""The one filter grammar of findings: `field op value`, the same in the API, `--where`, suppressions and the dashboard.
+"""The one filter grammar: `field op value`, the same in the API, `--where`, suppressions and the dashboard.
 
     severity >= high
     api in orders,billing
@@ -6,13 +6,14 @@
     stage is empty
     start >= 2026-06-09T12:00:00Z
 
-Terms of a list must all hold. Text only: nothing here knows a store.
+Terms of a list must all hold. Text only: nothing here knows a store. The fields are those of findings (FINDINGS)
+unless another `Grammar` is given: requests have theirs (gatewatch.request_fields).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -68,6 +69,22 @@ FIELDS: dict[str, Type] = {
 }
 """The fields, and what they hold."""
 
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """fields: what they hold. words: of those that hold words. ordered: words that have an order.
+
+    optional: words and numbers that may be absent, which `is empty` asks for.
+    """
+
+    fields: Mapping[str, Type]
+    words: Mapping[str, tuple[str, ...]]
+    ordered: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
+
+
+FINDINGS = Grammar(FIELDS, _WORDS, frozenset({"severity"}))
+
 _ORDER = (">=", "<=", ">", "<")
 OPS: dict[Type, tuple[str, ...]] = {
     Type.WORD: ("=", "!=", "in", "not in"),
@@ -92,7 +109,7 @@ class Term:
         return f"{self.field} {self.op} {','.join(_shown(one) for one in self.values)}"
 
 
-def parse(text: str) -> Term:
+def parse(text: str, grammar: Grammar = FINDINGS) -> Term:
     """One term. UsageError says what is wrong, and what would be right.
 
     >>> parse("severity >= high")
@@ -102,9 +119,9 @@ def parse(text: str) -> Term:
     if found is None:
         raise UsageError(f"{text[:60]!r}: write `field op value`, such as `severity >= high` or `api in a,b`")
     field, op, raw = found[1], " ".join(found[2].split()), found[3]
-    if field not in FIELDS:
-        raise UsageError(f"no field is called {field!r}; there are {', '.join(FIELDS)}")
-    known = ops(field)
+    if field not in grammar.fields:
+        raise UsageError(f"no field is called {field!r}; there are {', '.join(grammar.fields)}")
+    known = ops(field, grammar)
     if op not in known:
         raise UsageError(f"{field} takes {' '.join(known)}, and not {op}")
     if op == "is":
@@ -116,12 +133,12 @@ def parse(text: str) -> Term:
         raise UsageError(f"{field}: at most {MOST_VALUES} values")
     if not all(parts):
         raise UsageError(f"{field} {op}: a value is missing")
-    return Term(field, op, tuple(_value(field, one) for one in parts))
+    return Term(field, op, tuple(_value(field, one, grammar) for one in parts))
 
 
-def parse_all(texts: Iterable[str]) -> tuple[Term, ...]:
+def parse_all(texts: Iterable[str], grammar: Grammar = FINDINGS) -> tuple[Term, ...]:
     """Every term; all must hold."""
-    terms = tuple(parse(one) for one in texts)
+    terms = tuple(parse(one, grammar) for one in texts)
     if len(terms) > MOST_TERMS:
         raise UsageError(f"at most {MOST_TERMS} conditions")
     return terms
@@ -132,16 +149,18 @@ def words(terms: Sequence[Term]) -> list[str]:
     return [str(one) for one in terms]
 
 
-def ops(field: str) -> tuple[str, ...]:
+def ops(field: str, grammar: Grammar = FINDINGS) -> tuple[str, ...]:
     """The operators of a field."""
-    return (*OPS[FIELDS[field]], *_ORDER) if field == "severity" else OPS[FIELDS[field]]
+    known = OPS[grammar.fields[field]]
+    known = (*known, *_ORDER) if field in grammar.ordered else known
+    return (*known, "is") if field in grammar.optional else known
 
 
-def _value(field: str, raw: str) -> Value:
-    kind = FIELDS[field]
+def _value(field: str, raw: str, grammar: Grammar) -> Value:
+    kind = grammar.fields[field]
     if kind is Type.WORD:
-        if raw.lower() not in _WORDS[field]:
-            raise UsageError(f"{field} {raw[:30]!r}: choose from {', '.join(_WORDS[field])}")
+        if raw.lower() not in grammar.words[field]:
+            raise UsageError(f"{field} {raw[:30]!r}: choose from {', '.join(grammar.words[field])}")
         return raw.lower()
     if kind is Type.NUMBER:
         try:

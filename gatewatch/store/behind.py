@@ -1,13 +1,16 @@
-"""The raw requests behind a finding."""
+"""The raw requests behind a finding, and the traces of some of them."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 
-from gatewatch.records import Finding, Kind
+from gatewatch.records import JSON, Finding, Kind, iso
 from gatewatch.store.reading import read_requests
+from gatewatch.store.spans import read_spans
 from gatewatch.store.state import State
 
 _REFUSALS = frozenset({Kind.AUTH_FAILURE_SPIKE, Kind.THROTTLING_ABUSE})
@@ -26,3 +29,48 @@ def requests_behind(state: State, finding: Finding, *, limit: int = 200) -> pa.T
         status_min=400 if finding.kind in _REFUSALS else None,
         limit=limit,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """parts: (part, whose, ms), the longest first; together total_ms."""
+
+    trace_id: str
+    at: datetime
+    route: str | None
+    status: int | None
+    total_ms: float
+    parts: tuple[tuple[str, str | None, float], ...]
+
+    def to_json(self) -> JSON:
+        return {
+            "trace_id": self.trace_id,
+            "at": iso(self.at),
+            "route": self.route,
+            "status": self.status,
+            "total_ms": round(self.total_ms, 3),
+            "parts": [{"part": part, "name": name, "ms": round(ms, 3)} for part, name, ms in self.parts],
+        }
+
+
+LONGEST = timedelta(hours=24)
+"""Traces are looked for in so much of a finding's time, its beginning."""
+
+
+def traces_behind(state: State, finding: Finding, *, limit: int = 50) -> list[Trace]:
+    """Traces of the finding's place and time, the slowest first; traces are a sample, so there may be none."""
+    until = finding.start + LONGEST if finding.end is None else finding.end + timedelta(minutes=1)
+    rows = read_spans(state, finding.start, min(until, finding.start + LONGEST)).to_pylist()
+    wanted = {"api": finding.api, "stage": finding.stage, "route": finding.route}
+    traces: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        if all(value is None or row[name] == value for name, value in wanted.items()):
+            traces.setdefault(str(row["trace_id"]), []).append(row)
+    found = [_trace(name, parts) for name, parts in traces.items()]
+    return sorted(found, key=lambda one: (-one.total_ms, one.trace_id))[:limit]
+
+
+def _trace(name: str, rows: list[dict[str, Any]]) -> Trace:
+    parts = sorted(((row["part"], row["name"], float(row["ms"])) for row in rows), key=lambda part: -part[2])
+    one = rows[0]
+    return Trace(name, one["at"], one["route"], one["status"], float(one["total_ms"]), tuple(parts))

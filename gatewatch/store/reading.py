@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 import duckdb
 import pyarrow as pa
@@ -27,18 +28,13 @@ from gatewatch.store.lake import Segment
 from gatewatch.store.manifest import covered, segments
 from gatewatch.store.models import SegmentRow
 from gatewatch.store.packed import SHAPES, column_sql, unpack
+from gatewatch.store.request_fields import CLIENT_ID_SQL
 from gatewatch.store.state import State
 
 THREADS = 2
 MEMORY_LIMIT = "1GB"
 MAX_ROWS = 10_000
 FILES_AT_ONCE = 16
-
-CLIENT_ID_SQL = (
-    "CASE WHEN api_key_id IS NOT NULL THEN 'key:' || api_key_id WHEN principal IS NOT NULL THEN 'principal:' || "
-    "principal WHEN client_ip IS NOT NULL THEN 'ip:' || client_ip END"
-)
-"""The best identity of a caller that we have, and which kind it is (frames.REQUESTS)."""
 
 REQUESTS_READ = REQUESTS.append(pa.field("client_id", pa.string()))
 
@@ -148,7 +144,7 @@ def select_requests(state: State, asked: Selection, *, limit: int = MAX_ROWS) ->
                 state,
                 some,
                 REQUESTS,
-                f"SELECT * FROM ({{rows}}) WHERE {_braced(condition_sql(asked))} "
+                f"SELECT * FROM ({{rows}}) WHERE {braced(condition_sql(asked))} "
                 f'ORDER BY "at", extended_request_id NULLS LAST, request_id NULLS LAST LIMIT {limit:d}',
                 {},
             ).cast(REQUESTS)
@@ -156,7 +152,7 @@ def select_requests(state: State, asked: Selection, *, limit: int = MAX_ROWS) ->
     return found.combine_chunks()
 
 
-def _braced(text: str) -> str:
+def braced(text: str) -> str:
     """Braces of a route are no place for a value."""
     return text.replace("{", "{{").replace("}", "}}")
 
@@ -238,8 +234,27 @@ def asked(
     """The answer to `query`, in which {rows} are the rows of a kind's segments that may reach into [since, until)."""
     with state.read() as session:
         listed = segments(session, kind, since, until)
+    return of_segments(state, listed, schema, query, values)
+
+
+def of_segments(
+    state: State,
+    listed: Sequence[Segment],
+    schema: pa.Schema,
+    query: str,
+    values: Mapping[str, object],
+    *,
+    named: bool = False,
+    numbered: bool = False,
+) -> pa.Table:
+    """The same for segments that somebody chose.
+
+    named: {rows} have `segment`, the place of theirs in `listed`. numbered: they have `row_place`, theirs in it.
+    """
+    places = {"file_index": "segment"} if named else {}
+    places |= {"file_row_number": "row_place"} if numbered else {}
     with _lake(state) as connection:
-        return _ask(connection, state, listed, schema, query, values)
+        return _ask(connection, state, listed, schema, query, values, places)
 
 
 def among(query: str, **tables: pa.Table) -> pa.Table:
@@ -330,14 +345,21 @@ def _ask(
     schema: pa.Schema,
     query: str,
     values: Mapping[str, object],
+    places: Mapping[str, str] = MappingProxyType({}),
 ) -> pa.Table:
-    """The answer to `query`, in which {rows} are the segments' rows with the columns of `schema`, absent ones NULL."""
+    """The answer to `query`, in which {rows} are the segments' rows with the columns of `schema`, absent ones NULL.
+
+    places: columns that DuckDB makes up for each row, and our names of them.
+    """
     paths = ", ".join(_text(_no_glob(str(state.lake.path(segment.path)))) for segment in listed)
     packed = [field for shape in SHAPES if shape.column in schema.names for field in shape.fields]
     names = ", ".join(column_sql(name) if packed else f'"{name}"' for name in schema.names)
     # The empty table gives the columns that older segments lack; hive columns of the path are not ours.
-    connection.register("no_rows", pa.schema([*schema, *packed]).empty_table())
-    files = f"SELECT * FROM read_parquet([{paths}], union_by_name = true, hive_partitioning = false)"
+    made = [pa.field(name, pa.int64()) for name in places]
+    connection.register("no_rows", pa.schema([*schema, *packed, *made]).empty_table())
+    names += "".join(f", {name}::BIGINT AS {ours}" for name, ours in places.items())
+    columns = ", ".join(["*", *places])
+    files = f"SELECT {columns} FROM read_parquet([{paths}], union_by_name = true, hive_partitioning = false)"
     rows = f"SELECT {names} FROM (SELECT * FROM no_rows{f' UNION ALL BY NAME {files}' if listed else ''})"
     try:
         return connection.sql(query.format(rows=rows), params=dict(values)).to_arrow_table()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import pyarrow as pa
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
@@ -14,12 +13,13 @@ from gatewatch.api.changing import now
 from gatewatch.api.finding_query import Asked, chosen, field_names
 from gatewatch.api.problems import problem
 from gatewatch.api.reading import NOT_FOUND, PROBLEMS, answer, ask, missing
+from gatewatch.api.requests_shown import rows
 from gatewatch.api.tags import tagged
 from gatewatch.lifecycle import allowed
 from gatewatch.privacy import Privacy
 from gatewatch.records import JSON, iso
 from gatewatch.store import audit
-from gatewatch.store.behind import requests_behind
+from gatewatch.store.behind import requests_behind, traces_behind
 from gatewatch.store.finding_cursor import NEWEST, Order
 from gatewatch.store.finding_events import finding_events
 from gatewatch.store.finding_facets import FACETS, facets
@@ -166,6 +166,24 @@ async def requests(
     return answer(found)
 
 
+@router.get(
+    "/{id}/traces",
+    operation_id="get_finding_traces",
+    summary="Where traced requests of a finding's place and time spent it, the slowest first",
+    responses={**NOT_FOUND, **PROBLEMS},
+)
+async def traces(request: Request, finding_id: FindingId, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> Response:
+    def behind(store: State) -> list[JSON] | None:
+        with store.read() as session:
+            stored = get_finding(session, finding_id)
+        return None if stored is None else [one.to_json() for one in traces_behind(store, stored.finding, limit=limit)]
+
+    found = await ask(request, behind)
+    if found is None:
+        raise missing("finding with this id")
+    return answer({"traces": found})
+
+
 @router.post(
     "/{id}/reveal",
     operation_id="reveal_finding",
@@ -190,11 +208,3 @@ async def reveal(request: Request, finding_id: FindingId) -> Response:
     if found is None:
         raise missing("finding with this id")
     return answer(found)
-
-
-def rows(table: pa.Table, privacy: Privacy) -> list[JSON]:
-    """Arrow rows as JSON objects; times as ISO 8601 in UTC."""
-    out: list[JSON] = []
-    for row in map(privacy.row, table.to_pylist()):
-        out.append({name: iso(value) if hasattr(value, "astimezone") else value for name, value in row.items()})
-    return out
