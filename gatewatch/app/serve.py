@@ -63,6 +63,8 @@ def serve(settings: Settings) -> int:
     """Serve until SIGTERM or Ctrl-C: 0 after a clean stop. UsageError when the address cannot be had."""
     for warning in check_binding(settings):
         _tell(f"gatewatch: {warning}")
+    if settings.ingest_listen is not None:
+        host_and_port(settings.ingest_listen)
     configured(settings)  # a wrong alerts file, too
     open_state(settings).close()  # a wrong data directory or schema is said now, in one line
     listener = listen(settings.host, settings.port)
