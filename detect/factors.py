@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import cast
 
+from detect.saying import CAUSES, SCOPES, odds, times
 from gatewatch.records import JSON, Finding, Kind
 
 MOST = 0.4
@@ -28,13 +29,13 @@ def factors(finding: Finding, card: Mapping[str, JSON]) -> Iterator[JSON]:
     """[{sign, what, value}], what speaks for the finding first. card: with window, before and top."""
     evidence, facts = finding.evidence, finding.evidence.facts
     if finding.kind is not Kind.CONFIG_CHANGE:  # which nobody does by chance
-        yield _factor("+", f"by chance once in 10^{finding.score:g} looks", finding.score)
+        yield _factor("+", odds(finding.score), finding.score)
     if evidence.expected > 0 and evidence.observed > evidence.expected:
         ratio = evidence.observed / evidence.expected
-        yield _factor("+", f"{ratio:.3g} times what was expected", round(ratio, 3))
+        yield _factor("+", f"{times(ratio)} what was expected", round(ratio, 3))
     elif evidence.expected > 0 and finding.kind in (Kind.DEAD_API, Kind.DATA_QUALITY):
         share = evidence.observed / evidence.expected
-        yield _factor("+", f"{1 - share:.1%} of what was expected is missing", round(1 - share, 4))
+        yield _factor("+", f"{1 - share:.0%} of what was expected is missing", round(1 - share, 4))
     for one in cast(list[dict[str, JSON]], card.get("top", [])):
         yield from _of_value(one)
     if facts.get("layer_shares") and finding.layer:
@@ -48,7 +49,7 @@ def factors(finding: Finding, card: Mapping[str, JSON]) -> Iterator[JSON]:
     base, due = facts.get("successes"), facts.get("successes_expected")
     if isinstance(base, int | float) and isinstance(due, int | float) and due > 0:
         if base >= 1.3 * due:
-            yield _factor("-", f"successes rose, too: {base / due:.3g} times the usual", round(base / due, 3))
+            yield _factor("-", f"successes rose, too: {times(base / due)} the usual", round(base / due, 3))
         elif base <= 0.7 * due:
             yield _factor("+", f"successes fell to {base / due:.0%} of the usual", round(base / due, 3))
     causes = facts.get("reject_causes")
@@ -66,7 +67,15 @@ def _of_value(one: Mapping[str, JSON]) -> Iterator[JSON]:
     share, before = cast(float, one["share"]), cast(float, one["share_before"])
     name = _NAMES.get(str(one["dimension"]))
     if name is not None and share >= MOST and share >= UNUSUAL * before:
-        yield _factor("+", f"{share:.0%} have {name} {one['value']}, {before:.0%} before", share)
+        value = _said(str(one["dimension"]), str(one["value"]))
+        yield _factor("+", f"{share:.0%} have {name} {value}, {before:.0%} before", share)
+
+
+def _said(dimension: str, value: str) -> str:
+    """A value in words, quoted where it is ours and not the log's."""
+    if dimension == "reject_cause":
+        return f"“{CAUSES.get(value, value)}”"
+    return f"“{SCOPES.get(value, value)}”" if dimension == "throttle_scope" else value
 
 
 def _factor(sign: str, what: str, value: float) -> JSON:

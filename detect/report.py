@@ -51,6 +51,11 @@ def number(value: float) -> str:
     return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
 
 
+def were_expected(value: float) -> str:
+    """`2.1 were expected`; nobody expects 0.0083 requests."""
+    return f"{'hardly any' if value < 0.1 else number(value)} were expected"
+
+
 def changes_for(
     context: Context, kind: Kind, key: Key, start_minute: int, *, failing: bool = True
 ) -> tuple[tuple[Change, ...], bool]:

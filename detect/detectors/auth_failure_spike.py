@@ -15,7 +15,7 @@ from detect.authkinds import Verdict, judge
 from detect.episodes import Episode
 from detect.model import Block, Context, Step, detector, minute_at
 from detect.policy import budget_of, severity_of
-from detect.report import changes_for, finding, number, place, span_words
+from detect.report import changes_for, finding, number, place, span_words, were_expected
 from detect.sight import auth_blind, remember
 from detect.spikes import Candidate, Group, Spikes
 from detect.unreached import DOUBTFUL, PROBING, decide
@@ -134,7 +134,7 @@ def _finding(spikes: Spikes, row: int, episode: Episode, context: Context) -> Fi
     top_ip, top_share = over.top("client_ip")
     sentence = (
         f"{number(episode.observed)} {verdict.what} in {span_words(length)} where "
-        f"{number(episode.expected)} were expected; {addresses:,} addresses"
+        f"{were_expected(episode.expected)}; {addresses:,} addresses"
         + (f", {top_share:.0%} from {top_ip}" if top_ip and top_share >= 0.2 else "")
         + (f", {names:,} principals" if names else "")
         + "."

@@ -14,7 +14,7 @@ from typing import Any, cast
 from detect.episodes import Episode
 from detect.model import Block, Context, Step, detector
 from detect.policy import budget_of, severity_of
-from detect.report import changes_for, finding, number, place, span_words
+from detect.report import changes_for, finding, number, place, span_words, were_expected
 from detect.sight import latency_blind, remember, stages
 from detect.slowness import MOVED
 from detect.slowness import step as look
@@ -227,7 +227,7 @@ def _timeout(timeouts: Spikes, row: int, episode: Episode, context: Context) -> 
         unit="requests over 28 s",
         sentence=(
             f"{number(episode.observed)} requests took 28 s or more in {span_words(length)}, {share:.1%} of all, "
-            f"where {number(episode.expected)} were expected."
+            f"where {were_expected(episode.expected)}."
         ),
         facts={"share": round(share, 4), "peak_per_minute": episode.peak},
         remedy="Find what the back end waits for (a lock, a dead downstream), and give its calls a timeout below 29 s.",

@@ -12,7 +12,7 @@ from typing import cast
 from detect.episodes import Episode
 from detect.model import Block, Context, Step, detector
 from detect.policy import budget_of, severity_of
-from detect.report import changes_for, finding, number, place, span_words
+from detect.report import changes_for, finding, number, place, span_words, were_expected
 from detect.sight import remember, throttle_blind
 from detect.spikes import Candidate, Group, Spikes
 from detect.throttlekinds import judge
@@ -76,7 +76,7 @@ def _finding(spikes: Spikes, row: int, episode: Episode, context: Context) -> Fi
     named = next((f"{share:.0%} from {value}" for value, share in top.values() if value and share >= 0.4), None)
     sentence = (
         f"{number(episode.observed)} requests were answered 429 in {span_words(length)} where "
-        f"{number(episode.expected)} were expected" + (f"; {named}." if named else ", from many callers.")
+        f"{were_expected(episode.expected)}" + (f"; {named}." if named else ", from many callers.")
     )
     victims = [value for value, _ in ranked(over.of("api_key_id")) if value not in who.api_key_ids][:20]
     facts: dict[str, JSON] = {
