@@ -245,6 +245,10 @@ class Reader:
         finding = names.titled(stored.finding)
         return replace(stored, finding=self.privacy.finding(finding) if self.privacy.on else finding)
 
+    def shown(self, stored: StoredFinding) -> StoredFinding:
+        """A finding as pages show it."""
+        return self._masked(stored, self.names())
+
     def names(self) -> Names:
         """Of the APIs, by the newest inventory; read again when it has changed."""
         with self._opened().read() as session:

@@ -48,20 +48,24 @@ def factor(said: str) -> str:
     return shown[:1].upper() + shown[1:]
 
 
-def number(one: object) -> str:
-    return words.count(float(one)) if isinstance(one, int | float) else text(one)
+def _written(shown: Callable[[float], str]) -> Callable[[object], str]:
+    """For a number; anything else, and what is no finite number, is text."""
+
+    def write(one: object) -> str:
+        if isinstance(one, bool) or not isinstance(one, int | float):
+            return text(one)
+        try:
+            return words.NONE if words.missing(one) else shown(float(one))
+        except OverflowError:
+            return text(one)
+
+    return write
 
 
-def share(one: object) -> str:
-    return words.percent(float(one)) if isinstance(one, int | float) else text(one)
-
-
-def multiple(one: object) -> str:
-    return times(float(one)) if isinstance(one, int | float) else text(one)
-
-
-def minutes(one: object) -> str:
-    return words.duration(timedelta(minutes=float(one))) if isinstance(one, int | float) else text(one)
+number = _written(words.count)
+share = _written(words.percent)
+multiple = _written(times)
+minutes = _written(lambda one: words.duration(timedelta(minutes=one)))
 
 
 def moment(one: object) -> str:
@@ -157,11 +161,13 @@ FACTS: Mapping[str, Shown] = {
     "fields": ("Fields that went missing", text),
     "variables": ("Variables that went missing", text),
     "stages": ("Stages", text),
-    "distinct_keys": ("Distinct keys", number),
+    "standing": ("Settings that still stand", number),
+    "actor": ("Made by", text),
+    "tool": ("Made with", text),
 }
 """Facts that detectors name: label, and how their value is written."""
 
-ELSEWHERE = frozenset({"joined", "scope", "data_quality", "day"})
+ELSEWHERE = frozenset({"joined", "scope", "data_quality", "day", "settings"})
 """Facts that stand in another place of the page, or repeat what stands there."""
 
 _QUANTILE = re.compile(r"p(\d{1,2}(?:\.\d)?)_ratio")
@@ -174,7 +180,7 @@ def facts(found: Mapping[str, JSON]) -> list[tuple[str, str]]:
     known += [(f"Slower at p{quantile:g}", multiple(found[name])) for quantile, name in slower]
     rest = [name for name in found if name not in FACTS and name not in ELSEWHERE and not _QUANTILE.fullmatch(name)]
     named = [(plain(name, 60).replace("_", " ").capitalize(), text(found[name])) for name in rest]
-    return [(label, said) for label, said in known + named if said not in ("", words.NONE)]
+    return [(label, said) for label, said in known + named if said not in ("", "0", words.NONE)]
 
 
 TRANSITIONS: Mapping[str, str] = {

@@ -60,8 +60,33 @@
     close.addEventListener("click", function () { toast.remove(); });
     toast.appendChild(close);
     document.body.appendChild(toast);
-    if (kind === "good") window.setTimeout(function () { toast.remove(); }, 6000);
+    if (kind !== "good") return;
+    // What can still be undone stays longer, and as long as somebody is at it.
+    (function later(ms) {
+      window.setTimeout(function () { if (toast.matches(":hover, :focus-within")) later(2000); else toast.remove(); }, ms);
+    })(more ? 15000 : 6000);
   }
+
+  // The button that takes back what was just done: one call after the other.
+  function undoing(calls) {
+    if (!calls) return null;
+    var button = document.createElement("button");
+    button.className = "plain-button undo";
+    button.textContent = "Undo";
+    button.dataset.key = "u";
+    button.addEventListener("click", function () {
+      button.disabled = true;
+      calls.reduce(function (before, call) {
+        return before.then(function () { return send(call[0], call[1], call[2]); });
+      }, Promise.resolve()).then(function () {
+        say("Undone.", "good");
+        again();
+      }).catch(function (error) { say(error.message, "wrong"); again(); });
+    });
+    return button;
+  }
+
+  function again() { document.getElementById("refresh").click(); }
 
   function shown(token) {
     var code = document.createElement("code");
@@ -91,21 +116,16 @@
     return box;
   }
 
-  // What a suppression would have hidden.
-  function hidden(found) {
-    var n = found.findings;
-    return "It would have hidden " + n + (n === 1 ? " finding" : " findings") + " (" + found.open +
-      " open) since " + String(found.since).slice(0, 10) + ". Nothing is changed yet.";
-  }
-
   function fields(form) {
     var body = JSON.parse(form.dataset.fixed || "{}");
     var hours = (form.dataset.hours || "").split(" ");
     var lists = (form.dataset.lists || "").split(" ");
     var numbers = (form.dataset.numbers || "").split(" ");
-    form.querySelectorAll("input[name], textarea[name]").forEach(function (input) {
+    var means = JSON.parse(form.dataset.means || "{}");
+    form.querySelectorAll("input[name], textarea[name], select[name]").forEach(function (input) {
       var name = input.name;
-      if (input.value === "") return;
+      if (input.value === "" || (input.type === "radio" && !input.checked)) return;
+      if (means[name] && input.value in means[name]) { Object.assign(body, means[name][input.value]); return; }
       var value = numbers.indexOf(name) >= 0 ? Number(input.value) : input.value;
       if (hours.indexOf(name) >= 0) value = new Date(Date.now() + Number(input.value) * 3600e3).toISOString();
       body[name] = lists.indexOf(name) >= 0 ? [value] : value;
@@ -132,15 +152,18 @@
       if (form) form.querySelectorAll("input[type=password]").forEach(function (input) { input.value = ""; });
       if (found.token) say("Keep this token now: it is not shown again.", "keep", shown(found.token));
       else if (found.requests && found.entities) say("This is written in the audit log.", "keep", whole(found));
-      else if (found.problems !== undefined) { say(hidden(found), "keep"); return; }
-      else say(from.done || "Done.", "good");
-      document.getElementById("refresh").click();
+      else say(from.done || "Done.", "good", undoing(from.undo && JSON.parse(from.undo)));
+      var panel = button.closest("details.pop");
+      if (panel) panel.open = false;
+      again();
     }).catch(function (error) {
       say(error.message, "wrong");
     }).finally(function () {
       button.disabled = false;
     });
   }
+
+  window.gatewatch = Object.assign(window.gatewatch || {}, { send: send, say: say, plain: plain, undoing: undoing, again: again });
 
   document.addEventListener("click", function (event) {
     if (event.target.closest(".log-out")) logOut();

@@ -2,52 +2,37 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
-import dash_ag_grid as dag
 import plotly.graph_objects as go
 from dash import Dash, dcc, html
 from dash.development.base_component import Component
 
 from alerts.render.text import plain
-from dashboard import words
-from dashboard.acts import acts
+from dashboard import meaning, standout, words
+from dashboard.acts import acts, standing
+from dashboard.behind import requests_card
+from dashboard.beside import Beside, beside
 from dashboard.changing import action
 from dashboard.components import card, empty, labels_switch, severity_mark, state_mark, table, twin, where
-from dashboard.data import BEHIND_ROWS, Detail, Reader
+from dashboard.data import Detail, Reader
 from dashboard.figures import band_figure, band_sentence, label_sentence
 from dashboard.frame import add_page
-from dashboard.pages.findings import GRID_THEME
+from dashboard.glance import copying, downloads, glance, share
+from dashboard.past import activity, audited, similar
 from dashboard.view import View
 from gatewatch.access.current import current
-from gatewatch.records import Entities, Finding
+from gatewatch.records import JSON, Entities, Finding
 from gatewatch.roles import Role
-from gatewatch.store.finding_events import FindingEvent
 
-_REQUEST_COLUMNS: tuple[tuple[str, str, int], ...] = (
-    ("at", "Time (UTC)", 200),
-    ("method", "Method", 90),
-    ("path", "Path", 220),
-    ("status", "Status", 86),
-    ("reject_cause", "Refused for", 150),
-    ("latency", "Latency", 96),
-    ("client_ip", "Client IP", 140),
-    ("client", "Client", 160),
-    ("user_agent", "User agent", 220),
-    ("error", "Error", 180),
-    ("request_id", "Request id", 200),
-)
+HEIGHTS = (230, 340, 240)
+SURE = 0.95
 
 
 def register(dash: Dash, reader: Reader) -> None:
     add_page(
-        dash,
-        reader,
-        "finding",
-        title="Finding",
-        render=render,
-        path_template="/findings/<finding_id>",
-        heights=(120, 340, 240),
+        dash, reader, "finding", title="Finding", render=render, path_template="/findings/<finding_id>", heights=HEIGHTS
     )
 
 
@@ -59,7 +44,7 @@ def render(reader: Reader, rest: str, view: View) -> Component:
         return html.Div([back, card(None, empty("There is no such finding", why))])
     if masked(reader):
         back = html.Div([back, whole(found.stored.finding.id)], className="page-head")
-    return content(found, back, view)
+    return content(found, beside(reader, found.stored, current()), back, view, reader.now())
 
 
 def masked(reader: Reader) -> bool:
@@ -73,25 +58,30 @@ def whole(finding_id: str) -> Component:
     return action("Show who", "POST", path, done="", sure="This is written in the audit log")
 
 
-def content(found: Detail, back: Component, view: View) -> Component:
+def content(found: Detail, more: Beside, back: Component, view: View, now: datetime) -> Component:
     one = found.stored.finding
     return html.Div(
         [
             back,
-            head(found),
+            head(found, more, view, now),
             html.Div(
                 [
-                    html.Div([chart(found, view), different(one), requests(found)], className="main-column"),
+                    html.Div(
+                        [settings(one), chart(found, view), different(one), requests_card(found.requests), again(one)],
+                        className="main-column",
+                    ),
                     html.Div(
                         [
                             remedy(one),
-                            acts(found.stored, current()),
                             reasons(one),
-                            facts(one),
-                            who(one.entities),
                             changes(one),
-                            again(one),
-                            history(found),
+                            who(one.entities),
+                            facts(one),
+                            joined(one),
+                            similar(more, view, found.names),
+                            quality(one, more),
+                            activity(found.events),
+                            audited(more),
                         ],
                         className="side",
                     ),
@@ -102,41 +92,37 @@ def content(found: Detail, back: Component, view: View) -> Component:
     )
 
 
-def head(found: Detail) -> Component:
+def head(found: Detail, more: Beside, view: View, now: datetime) -> Component:
     stored = found.stored
     one = stored.finding
-    lasted = f"to {words.at(one.end)} ({words.duration(one.end - one.start)})" if one.end else "and goes on"
-    pairs: list[tuple[str, Any]] = [
-        ("Where", where(stored, found.names)),
-        ("When", f"{words.at(one.start)} {lasted}"),
-        ("Detected", f"{words.at(one.detected_at)}, {words.duration(one.detected_at - one.start)} after it began"),
-        ("Probable cause", words.CAUSES[one.cause] + (f", layer {plain(one.layer, 60)}" if one.layer else "")),
-        ("Confidence", f"{words.percent(one.confidence)}, score {one.score:.1f}"),
+    seen = f"seen {words.plural(stored.occurrences - 1, 'time')} before" if stored.occurrences > 1 else "first time"
+    marks = [
+        severity_mark(one.severity),
+        state_mark(stored.state),
+        html.Span(words.KINDS[one.kind], className="chip"),
+        html.Span(plain(one.subtype, 60).replace("_", " "), className="chip"),
+        html.Span(f"{words.percent(one.confidence)} sure", className="chip"),
+        html.Span(seen, className="chip"),
     ]
-    if stored.occurrences > 1:
-        pairs.append(("Seen before", f"{stored.occurrences - 1} times"))
+    late = words.duration(one.detected_at - one.start)
     return html.Section(
         [
             html.Div(
                 [
-                    severity_mark(one.severity),
-                    state_mark(stored.state),
-                    html.Span(words.KINDS[one.kind], className="chip"),
-                    html.Span(plain(one.subtype, 60).replace("_", " "), className="chip"),
-                    html.A(
-                        "JSON",
-                        href=f"/api/v1/findings/{one.id}",
-                        target="_blank",
-                        rel="noopener",
-                        className="json-link",
-                    ),
+                    html.Div(marks, className="marks"),
+                    html.Div([share(stored, more.newest, view), downloads(one.id)], className="head-buttons"),
                 ],
-                className="marks",
+                className="head-line",
             ),
             html.H1(plain(one.title, 300)),
             html.P(plain(one.evidence.sentence, 600), className="sentence"),
             html.P(["Caveat: ", plain(one.caveat, 400)], className="caveat") if one.caveat else None,
-            html.Dl([html.Div([html.Dt(name), html.Dd(value)]) for name, value in pairs], className="pairs"),
+            glance(one, more.newest),
+            acts(stored, current(), more.verdict, now),
+            html.P(
+                [standing(stored), f" {where(stored, found.names)} · detected {words.at(one.detected_at)}, {late} in."],
+                className="small standing",
+            ),
         ],
         className="card finding-head",
     )
@@ -183,7 +169,9 @@ def chart(found: Detail, view: View) -> Component:
 
 def short(value: float, unit: str) -> str:
     """A number whose unit the reader has just read; short units stay."""
-    return words.quantity(value, unit) if unit in {"ms", "share", "ratio"} else words.count(value)
+    if unit in {"ms", "share", "ratio"}:
+        return words.quantity(value, unit)
+    return "hardly any" if 0 < value < 0.1 else words.count(value)
 
 
 def remedy(one: Finding) -> Component:
@@ -192,39 +180,40 @@ def remedy(one: Finding) -> Component:
 
 def reasons(one: Finding) -> Component | None:
     """What speaks for the finding, and what against it."""
-    listed = one.evidence.card.get("factors")
-    told = [factor for factor in listed if isinstance(factor, dict)] if isinstance(listed, list) else []
+    told = [factor for factor in _listed(one, "factors") if isinstance(factor, dict)]
     if not told:
         return None
-    lines = [html.Li(f"{'+' if factor['sign'] == '+' else '−'} {plain(str(factor['what']), 300)}") for factor in told]
-    return card("Why", html.Ul(lines, className="history"), note="+ speaks for it, − against")
+
+    def lines(sign: str) -> list[Component]:
+        return [html.Li(meaning.factor(str(factor["what"]))) for factor in told if factor.get("sign") == sign]
+
+    parts: list[Component] = []
+    for sign, name in (("+", "Speaks for it"), ("-", "Speaks against it")):
+        if lines(sign):
+            look = "reasons-for" if sign == "+" else "reasons-against"
+            parts += [html.H3(name), html.Ul(lines(sign), className=f"reasons {look}")]
+    return card("Why gatewatch says so", html.Div(parts, className="who"))
+
+
+def _listed(one: Finding, name: str) -> list[JSON]:
+    found = one.evidence.card.get(name)
+    return found if isinstance(found, list) else []
 
 
 def different(one: Finding) -> Component | None:
     """The values that stand out, beside their share before."""
-    listed = one.evidence.card.get("top")
-    rows: list[list[Any]] = [
-        [
-            plain(str(top["dimension"]), 40).replace("_", " "),
-            plain(str(top["value"]), 120),
-            words.count(_number(top["n"])),
-            words.percent(_number(top["share"])),
-            words.percent(_number(top["share_before"])),
-        ]
-        for top in (listed if isinstance(listed, list) else [])[:20]
-        if isinstance(top, dict)
-    ]
-    if not rows:
+    found = standout.dimensions(_listed(one, "top"))
+    if not found:
         return None
+    said = standout.sentence(found)
     heads = ("What", "Value", "Requests", "Share", "Share before")
     return card(
         "What is different",
-        table(heads, rows, caption="Most frequent values, now and before", numbers=(2, 3, 4), name="stack different"),
+        html.P(said, className="small"),
+        standout.bars(found),
+        twin(heads, standout.rows(found), caption="Most frequent values, now and before"),
+        note="bar: share now; line: share before",
     )
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
 
 
 def again(one: Finding) -> Component | None:
@@ -232,28 +221,58 @@ def again(one: Finding) -> Component | None:
     found = one.evidence.card.get("reproduce")
     if not isinstance(found, dict):
         return None
-    texts = [html.Pre(plain(str(found[name]), 2000), className="command") for name in ("gatewatch", "sql")]
-    return card("Count it again", *texts, note="gives the observed number")
+    parts: list[Component] = []
+    for name, label in (("gatewatch", "Export the requests"), ("sql", "Count them")):
+        said = plain(str(found[name]), 2000)
+        parts.append(html.Div([html.H3(label), copying("Copy", said)], className="again-head"))
+        parts.append(html.Pre(said, className="command"))
+    return card("Count it again", *parts, note="gives the observed number")
 
 
 def facts(one: Finding) -> Component | None:
-    rows = [(plain(name, 60).replace("_", " "), fact(value)) for name, value in one.evidence.facts.items()]
+    rows = meaning.facts(one.evidence.facts)
     if not rows:
         return None
     return card("Facts", html.Dl([html.Div([html.Dt(name), html.Dd(text)]) for name, text in rows], className="pairs"))
 
 
-def fact(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int | float):
-        return words.count(value)
-    if isinstance(value, list):
-        shown = ", ".join(fact(one) for one in value[:10])
-        return f"{shown} and {len(value) - 10} more" if len(value) > 10 else shown or words.NONE
-    if isinstance(value, dict):
-        return ", ".join(f"{plain(name, 60)}: {fact(one)}" for name, one in list(value.items())[:10]) or words.NONE
-    return plain(value, 200) or words.NONE
+def settings(one: Finding) -> Component | None:
+    """What was set otherwise, of a finding about the configuration."""
+    listed = one.evidence.facts.get("settings")
+    rows: list[list[Any]] = [
+        [
+            plain(str(part.get("what") or ""), 200),
+            plain(part.get("before"), 80) or "not known",
+            plain(part.get("after"), 80) or words.NONE,
+            meaning.moment(part.get("at")),
+            "put back since" if part.get("put_back") else "still so",
+        ]
+        for part in (listed if isinstance(listed, list) else [])[:50]
+        if isinstance(part, dict)
+    ]
+    if not rows:
+        return None
+    heads = ("What", "Before", "After", "When", "Now")
+    return card("What was changed", table(heads, rows, caption="Settings that were changed", name="stack one"))
+
+
+def joined(one: Finding) -> Component | None:
+    """Findings that were folded into this one: symptoms of the same cause."""
+    listed = one.evidence.facts.get("joined")
+    told = [part for part in listed if isinstance(part, dict)] if isinstance(listed, list) else []
+    if not told:
+        return None
+    lines = [
+        html.Li(
+            [
+                html.Span(plain(str(part.get("subtype") or ""), 60).replace("_", " "), className="chip"),
+                " ",
+                plain(str(part.get("sentence") or ""), 300),
+            ]
+        )
+        for part in told[:10]
+    ]
+    return card("Also part of it", html.Ul(lines, className="history"), note="one cause, one finding")
 
 
 def who(entities: Entities) -> Component | None:
@@ -273,7 +292,7 @@ def who(entities: Entities) -> Component | None:
         rest = html.Ul([html.Li(plain(value, 160)) for value in values[5:]])
         more = html.Details([html.Summary(f"{len(values) - 5} more"), rest]) if len(values) > 5 else None
         parts.append(html.Div([html.H3(f"{name} ({len(values)})"), listed, more]))
-    return card("Who", html.Div(parts, className="who"), note="most involved first")
+    return card("Who", html.Div(parts, className="who mono"), note="most involved first")
 
 
 def changes(one: Finding) -> Component | None:
@@ -294,67 +313,24 @@ def changes(one: Finding) -> Component | None:
     )
 
 
-def by(event: FindingEvent) -> str:
-    return f" by {plain(event.actor, 80)}" if event.actor else ""
-
-
-def noted(event: FindingEvent) -> str:
-    return f": {plain(event.note, 200)}" if event.note else ""
-
-
-def history(found: Detail) -> Component | None:
-    if not found.events:
-        return None
-    lines = [
-        html.Li(
-            [
-                html.Span(words.at(event.at), className="small"),
-                f" {plain(event.transition, 20)}{by(event)}{noted(event)}",
-            ]
+def quality(one: Finding, more: Beside) -> Component:
+    """How far its data can be trusted: could not tell is not fine."""
+    lines: list[str] = []
+    if words.missing(more.covered):
+        lines.append("Whether sources delivered in its time is not known.")
+    elif more.covered >= 1 - 1e-9:
+        lines.append("Sources delivered for all of its time.")
+    else:
+        lines.append(f"Sources delivered for {words.percent(more.covered)} of its time; the rest is not known.")
+    touched = one.evidence.facts.get("data_quality")
+    if isinstance(touched, list) and touched:
+        lines.append(f"Meanwhile the logs were not whole: {meaning.text(touched)}.")
+    if one.confidence < SURE:
+        lines.append(f"gatewatch is {words.percent(one.confidence)} sure of it.")
+    for spot in more.blind:
+        missing = ", ".join(plain(name, 60) for name in spot.missing)
+        lines.append(
+            f"{words.KINDS[spot.kind]} cannot be judged here: {plain(spot.reason, 200)}"
+            + (f" (missing: {missing})." if missing else ".")
         )
-        for event in found.events[-20:]
-    ]
-    return card("History", html.Ol(lines, className="history"))
-
-
-def requests(found: Detail) -> Component:
-    rows = [request_row(row) for row in found.requests]
-    if not rows:
-        why = "None is stored for its scope and time: for a dead API that is the finding itself."
-        return card("Requests behind it", empty("No request", why))
-    used = [column for column in _REQUEST_COLUMNS if any(row[column[0]] for row in rows)]
-    many = len(rows) > 10
-    note = f"newest {BEHIND_ROWS}" if len(rows) >= BEHIND_ROWS else words.plural(len(rows), "request")
-    return card(
-        "Requests behind it",
-        dag.AgGrid(
-            id="requests-grid",
-            columnDefs=[{"field": name, "headerName": head, "width": width} for name, head, width in used],
-            rowData=rows,
-            defaultColDef={"sortable": True, "resizable": True, "suppressMovable": True},
-            dashGridOptions={
-                "theme": GRID_THEME,
-                "domLayout": "normal" if many else "autoHeight",
-                "enableCellTextSelection": True,
-                "rowHeight": 32,
-                "animateRows": False,
-            },
-            className="grid",
-            style={"height": "400px"} if many else {"height": None},
-        ),
-        note=note,
-        name="flush",
-    )
-
-
-def request_row(row: dict[str, Any]) -> dict[str, str]:
-    """A stored request as text; what is absent is ''."""
-    own = {name: plain(row.get(name), 300) for name, _, _ in _REQUEST_COLUMNS}
-    client = row.get("client_id") or row.get("api_key_id") or row.get("principal")
-    return own | {
-        "at": words.second(row["at"]).removesuffix(" UTC"),
-        "path": plain(row.get("path") or row.get("route"), 300),
-        "latency": words.millis(row["latency_ms"]) if row.get("latency_ms") is not None else "",
-        "client": plain(client, 160),
-        "error": plain(row.get("error_message") or row.get("error_type"), 300),
-    }
+    return card("Quality of the data", html.Ul([html.Li(line) for line in lines], className="history"))

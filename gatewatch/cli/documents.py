@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from alerts.render.csv import csv_cell
 from alerts.render.json import json_text as json_text
+from gatewatch.cells import CSV_COLUMNS, csv_row
+from gatewatch.cells import csv_line as csv_line
 from gatewatch.cli.terminal import safe
 from gatewatch.records import JSON, Blind, Finding, Measured, Severity, iso
 
@@ -22,35 +21,6 @@ SCHEMA_VERSION = 1
 
 WHOLE_PERCENT = 98.0
 """Coverage below which a stage is named."""
-
-CSV_COLUMNS: tuple[str, ...] = (
-    "id",
-    "kind",
-    "subtype",
-    "severity",
-    "score",
-    "confidence",
-    "title",
-    "account",
-    "region",
-    "api_id",
-    "stage",
-    "route",
-    "start",
-    "end",
-    "detected_at",
-    "cause",
-    "layer",
-    "observed",
-    "expected",
-    "unit",
-    "sentence",
-    "ips",
-    "apiKeyIds",
-    "principals",
-    "caveat",
-    "remedy",
-)
 
 _COLOURS = {
     Severity.INFO: "dim",
@@ -87,12 +57,6 @@ class Report:
         }
 
 
-def csv_line(cells: Sequence[object]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow([csv_cell(cell) for cell in cells])
-    return buffer.getvalue()
-
-
 def as_json(report: Report) -> str:
     return json_text(report.to_json(), pretty=True) + "\n"
 
@@ -105,24 +69,6 @@ def as_jsonl(report: Report) -> str:
 
 def as_csv(report: Report) -> str:
     return csv_line(CSV_COLUMNS) + "".join(csv_line(csv_row(finding)) for finding in report.findings)
-
-
-def csv_row(finding: Finding) -> list[object]:
-    """Cells of a finding in the order of CSV_COLUMNS; entities are joined by spaces."""
-    row = finding.to_json()
-    evidence = finding.evidence
-    flat: dict[str, object] = {
-        **row,
-        "layer": finding.layer,
-        "observed": evidence.observed,
-        "expected": evidence.expected,
-        "unit": evidence.unit,
-        "sentence": evidence.sentence,
-        "ips": " ".join(finding.entities.ips),
-        "apiKeyIds": " ".join(finding.entities.api_key_ids),
-        "principals": " ".join(finding.entities.principals),
-    }
-    return [flat[column] for column in CSV_COLUMNS]
 
 
 def as_table(report: Report, console: Console) -> None:

@@ -67,6 +67,7 @@ def audit_events(
     since: datetime | None = None,
     actor: str | None = None,
     action: str | None = None,
+    target: str | None = None,
 ) -> list[AuditEvent]:
     """Lines of the log, newest first. before: only those with a smaller id, to turn pages."""
     question = select(AuditRow).order_by(AuditRow.id.desc()).limit(max(1, min(limit, MOST_ROWS)))
@@ -78,6 +79,8 @@ def audit_events(
         question = question.where(AuditRow.actor == actor)
     if action is not None:
         question = question.where(AuditRow.action == action)
+    if target is not None:
+        question = question.where(AuditRow.target == target)
     return [
         AuditEvent(
             row.id,

@@ -13,7 +13,7 @@ from gatewatch.store.reading import read_requests
 from gatewatch.store.spans import read_spans
 from gatewatch.store.state import State
 
-_REFUSALS = frozenset({Kind.AUTH_FAILURE_SPIKE, Kind.THROTTLING_ABUSE})
+REFUSALS = frozenset({Kind.AUTH_FAILURE_SPIKE, Kind.THROTTLING_ABUSE})
 
 
 def requests_behind(state: State, finding: Finding, *, limit: int = 200) -> pa.Table:
@@ -26,7 +26,7 @@ def requests_behind(state: State, finding: Finding, *, limit: int = 200) -> pa.T
         api=finding.api,
         stage=finding.stage,
         route=finding.route,
-        status_min=400 if finding.kind in _REFUSALS else None,
+        status_min=400 if finding.kind in REFUSALS else None,
         limit=limit,
     )
 

@@ -56,6 +56,9 @@ FIELDS = ("title", "sentence", "remedy", "caveat", "api", "stage", "route", "sub
 DATA = {"webhook", "eventbridge", "sns"}
 """Channels that programs read: the payload as it is, bounded where it is made, and nothing shows it."""
 
+FILES = {"text/event-stream", "text/csv", "application/x-ndjson", "application/vnd.apache.parquet"}
+"""What the API answers besides JSON: a stream, and exports."""
+
 HIDDEN = {"Cc", "Cf", "Cs"}
 
 WATCH_POLICY = """
@@ -158,6 +161,16 @@ def test_pages_and_hovers(browser: Browser, place: Place) -> None:
                     chart.hover(force=True)
                     assert page.evaluate(LIVE) == [], path
             assert page.evaluate(LIVE) == [], path
+            for cell in page.locator("#requests-grid .ag-row .ag-cell").all()[:1]:
+                cell.click()
+                page.wait_for_selector("#request-drawer dd")
+                assert page.evaluate(LIVE) == [], path
+                page.keyboard.press("Escape")
+            for panel in page.locator(".acts details.pop").all():
+                panel.locator("summary").click()
+                if panel.locator(".ahead").count():
+                    panel.locator(".ahead .would").first.wait_for()
+                assert page.evaluate(LIVE) == [], path
             watched.check()
     for text in SHORT[:2]:  # what stands in the address is the attacker's too: a link that he sends
         page = watched.open(f"/findings?q={quote(text)}&api={quote(text)}&severity={quote(text)}")
@@ -192,11 +205,13 @@ def test_every_answer_of_the_api_is_data_and_its_log_is_whole_lines(place: Place
                         asked += 1
                         kind = answer.headers["content-type"].split(";")[0]
                         assert answer.status_code < 500, where
-                        assert kind in {"application/json", "application/problem+json", "text/event-stream"}, where
+                        assert kind in {"application/json", "application/problem+json", *FILES}, where
                         assert answer.headers["x-content-type-options"] == "nosniff"
-                        if kind != "text/event-stream":
+                        if kind in FILES:
+                            assert kind == "text/event-stream" or "attachment" in answer.headers["content-disposition"]
+                        if kind not in {"text/event-stream", "application/vnd.apache.parquet"}:
                             body = answer.read()
-                            json.loads(body)
+                            assert kind in FILES or json.loads(body) is not None
                             assert not set(b"\x00\x1b\x07\r") & set(body)
             assert asked > 20
     finally:

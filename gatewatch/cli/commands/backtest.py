@@ -95,7 +95,7 @@ def _context(settings: Settings, beside: Any) -> Any:
 
 
 def _stored(state: State, since: datetime, until: datetime, only: list[Any] | None) -> list[Finding]:
-    from gatewatch.cli.stored import all_findings
+    from gatewatch.exporting import all_findings
     from gatewatch.store.findings import FindingFilter
 
     wish = FindingFilter(state="all", since=since, until=until)

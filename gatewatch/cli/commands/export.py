@@ -74,9 +74,9 @@ def requests(ui: Ui, since: str | None, until: str | None, form: str | None, out
     """Accepted requests, one row each, in bounded memory: all, or those for which every option holds."""
     from gatewatch.cli.opened import opened
     from gatewatch.cli.output import binary_target
-    from gatewatch.cli.tables import write_batches
     from gatewatch.frames import REQUESTS
     from gatewatch.store.reading import stream_requests
+    from gatewatch.tables import write_batches
 
     start, end = window(since, until)
     chosen = _form(form, output)
@@ -107,9 +107,9 @@ def minutes(ui: Ui, since: str | None, until: str | None, form: str | None, outp
     """Rollups: one row per minute, API, stage and route, with counts and latency histograms."""
     from gatewatch.cli.opened import opened
     from gatewatch.cli.output import binary_target
-    from gatewatch.cli.tables import write_batches
     from gatewatch.frames import MINUTES, merge_minutes
     from gatewatch.store.reading import read_minutes
+    from gatewatch.tables import write_batches
 
     start, end = window(since, until)
     chosen = _form(form, output)
@@ -127,7 +127,7 @@ def findings(ui: Ui, since: str | None, until: str | None, form: str | None, out
     """Every stored finding with its state."""
     from gatewatch.cli.opened import opened
     from gatewatch.cli.output import binary_target
-    from gatewatch.cli.stored import write_findings
+    from gatewatch.exporting import write_findings
     from gatewatch.store.findings import FindingFilter
 
     start, end = window(since, until)

@@ -50,8 +50,8 @@ def list_(
     """Print stored findings, newest first; what is suppressed only when asked for."""
     from gatewatch.cli.documents import SCHEMA_VERSION, csv_line, json_text, place, print_table
     from gatewatch.cli.opened import opened
-    from gatewatch.cli.stored import COLUMNS, all_findings, row, to_json
     from gatewatch.cli.terminal import console
+    from gatewatch.exporting import COLUMNS, all_findings, row, to_json
     from gatewatch.store.findings import FindingFilter
     from gatewatch.where import parse_all
 
@@ -99,8 +99,8 @@ def show(ui: Ui, finding: str, form: str) -> None:
     """Print one finding by its id."""
     from gatewatch.cli.documents import json_text, print_finding, print_pairs
     from gatewatch.cli.opened import opened
-    from gatewatch.cli.stored import to_json
     from gatewatch.cli.terminal import console
+    from gatewatch.exporting import to_json
     from gatewatch.store.finding_events import finding_events
     from gatewatch.store.findings import get_finding
 

@@ -1,31 +1,48 @@
 from __future__ import annotations
 
+from datetime import timedelta
+from pathlib import Path
+
 import pytest
 
+from dashboard import meaning
 from dashboard.data import Reader
 from dashboard.pages import finding
 from dashboard.view import View
+from gatewatch.access.current import LOCAL
+from gatewatch.settings import Settings
+from gatewatch.store.acting import Act, Verb, act
+from gatewatch.store.feedback import give_feedback
+from gatewatch.store.findings import save_findings
+from gatewatch.store.state import open_state
+from gatewatch.verdicts import Verdict
 from tests.dashboard.pages.conftest import find, texts
 from tests.dashboard.world import END, findings
+from tests.store.builders import a_finding
 
 
 def test_it_answers_the_questions_of_somebody_who_was_paged(reader: Reader) -> None:
     attack = findings(END, True)[1]
     page = finding.render(reader, attack.id, View())
     said = texts(page)
-    for head in ("Where", "When", "Detected", "Probable cause", "Confidence"):
+    for head in ("Since", "Who", "Probable cause", "Do next"):
         assert head in said
-    assert "Clients" in said
-    assert "login8a2 / prod · POST /login" in said
-    assert "2026-06-09 10:00 UTC and goes on" in said
+    assert any(text.startswith("Clients, after UpdateStage") for text in said)
+    assert any("login8a2 / prod · POST /login" in text for text in said)
+    assert "2026-06-09 10:00 UTC, going on for 1 h 59 min" in said
+    assert "250 addresses, 91 principals, 1 API key" in said
+    assert "Block the addresses in a WAF rule." in said
     assert any(text.startswith("Block the addresses") for text in said)
     assert "Changes that may have caused it" in said
-    assert {"Why", "What is different", "Count it again"} <= set(said)
-    assert any(text.startswith("− for 51%") for text in said)
+    assert {"Why gatewatch says so", "What is different", "Count it again", "Quality of the data"} <= set(said)
+    assert "For 51% the logs do not say why" in said
     (chart,) = find(page, "Graph")
     assert chart.mathjax is False
     (grid,) = find(page, "AgGrid")
     assert len(grid.rowData) == 200
+    fields = dict(grid.rowData[0]["all"])
+    assert fields["Refused because"] == "unknown API key"
+    assert fields["Request id"] == "req-0"
 
 
 def test_a_dead_api_has_no_requests_and_no_chart_and_says_so(reader: Reader) -> None:
@@ -50,5 +67,21 @@ def test_an_unknown_finding_is_not_an_error(reader: Reader) -> None:
         ({"a": 1, "b": "x\x00"}, "a: 1, b: x\ufffd"),
     ],
 )
-def test_facts_are_words(value: object, text: str) -> None:
-    assert finding.fact(value) == text
+def test_any_value_of_a_fact_is_text(value: object, text: str) -> None:
+    assert meaning.text(value) == text
+
+
+def test_earlier_episodes_and_what_was_said_of_them_stand_beside_it(tmp_path: Path) -> None:
+    state = open_state(Settings(data_dir=tmp_path / "data"))
+    day = timedelta(days=1)
+    before = a_finding(id="before", start=END - 2 * day, end=END - 2 * day + timedelta(hours=1), title="Last time")
+    now = a_finding(id="now", start=END - timedelta(hours=1), end=None)
+    with state.begin() as session:
+        save_findings(session, [before, now], now=END)
+        act(session, LOCAL, "before", Act(Verb.COMMENT, note="it was the load test"), now=END)
+        give_feedback(session, LOCAL, "before", Verdict.FALSE_POSITIVE, "", now=END)
+    said = texts(finding.render(Reader(lambda: state, lambda: END), "now", View()))
+    state.close()
+    assert {"Similar findings", "The same problem before", "Last time"} <= set(said)
+    assert "a false alarm · this machine: it was the load test" in said
+    assert "seen 1 time before" in said

@@ -12,7 +12,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from alerts.render.csv import FORMULA
-from gatewatch.cli.documents import json_text
+from alerts.render.json import json_text
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _ROWS = 16384

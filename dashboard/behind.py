@@ -1,0 +1,112 @@
+"""The raw requests behind a finding: a grid, and every field of one in a drawer (assets/finding.js)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import dash_ag_grid as dag
+from dash import html
+from dash.development.base_component import Component
+
+from alerts.render.text import plain
+from dashboard import meaning, words
+from dashboard.components import card, empty
+from dashboard.data import BEHIND_ROWS
+
+GRID_THEME = {"function": "gatewatchGridTheme(themeQuartz)"}
+
+COLUMNS: tuple[tuple[str, str, int], ...] = (
+    ("at", "Time (UTC)", 200),
+    ("method", "Method", 110),
+    ("path", "Path", 220),
+    ("status", "Status", 105),
+    ("reject_cause", "Refused because", 190),
+    ("latency", "Latency", 115),
+    ("client_ip", "Client IP", 140),
+    ("api_key_id", "API key", 130),
+    ("principal", "Principal", 140),
+    ("user_agent", "User agent", 220),
+    ("route", "Route", 180),
+    ("error", "Error", 180),
+    ("request_id", "Request id", 200),
+)
+
+_LABELS = {
+    "at": "Time",
+    "api": "API",
+    "api_type": "Type of API",
+    "reject_cause": "Refused because",
+    "throttle_scope": "Limit of",
+    "latency_ms": "Latency",
+    "integration_latency_ms": "Latency of the integration",
+    "authorizer_latency_ms": "Latency of the authorizer",
+    "integration_status": "Status of the integration",
+    "response_bytes": "Bytes of the answer",
+    "client_ip": "Client IP",
+    "api_key_id": "API key",
+    "client_id": "Client",
+    "waf_action": "WAF",
+    "tls_version": "TLS version",
+    "tls_cipher": "TLS cipher",
+}
+
+
+def requests_card(found: Sequence[dict[str, Any]]) -> Component:
+    """The newest requests of the finding's place and time."""
+    rows = [row(one) for one in found]
+    if not rows:
+        why = "None is stored for its scope and time: for a dead API that is the finding itself."
+        return card("Requests behind it", empty("No request", why))
+    used = [column for column in COLUMNS if any(one[column[0]] for one in rows)]
+    note = f"the newest {BEHIND_ROWS}" if len(rows) >= BEHIND_ROWS else words.plural(len(rows), "request")
+    many = len(rows) > 10
+    filters = html.Div(className="requests-filter", role="status")
+    made = dag.AgGrid(
+        id="requests-grid",
+        columnDefs=[
+            {"field": name, "headerName": head, "width": width, "filter": "agTextColumnFilter"}
+            for name, head, width in used
+        ],
+        rowData=rows,
+        defaultColDef={"sortable": True, "resizable": True, "suppressMovable": True},
+        dashGridOptions={
+            "theme": GRID_THEME,
+            "domLayout": "normal" if many else "autoHeight",
+            "enableCellTextSelection": True,
+            "rowHeight": 32,
+            "animateRows": False,
+        },
+        className="grid",
+        style={"height": "400px"} if many else {"height": None},
+    )
+    return card("Requests behind it", filters, made, note=f"{note}; a row opens all its fields", name="flush")
+
+
+def row(one: dict[str, Any]) -> dict[str, Any]:
+    """A stored request as text; what is absent is ''. all: (label, text) of every field that it has."""
+    own: dict[str, Any] = {name: plain(one.get(name), 300) for name, _, _ in COLUMNS}
+    return own | {
+        "at": words.second(one["at"]).removesuffix(" UTC"),
+        "path": plain(one.get("path") or one.get("route"), 300),
+        "reject_cause": meaning.value("reject_cause", str(one["reject_cause"])) if one.get("reject_cause") else "",
+        "latency": words.millis(one["latency_ms"]) if one.get("latency_ms") is not None else "",
+        "error": plain(one.get("error_message") or one.get("error_type"), 300),
+        "all": [[label(name), field(name, value)] for name, value in one.items() if value not in (None, "")],
+    }
+
+
+def label(name: str) -> str:
+    return _LABELS.get(name) or plain(name, 40).replace("_", " ").capitalize()
+
+
+def field(name: str, value: object) -> str:
+    """A field's value as text."""
+    if isinstance(value, datetime):
+        return words.second(value)
+    if name.endswith("_ms") and isinstance(value, int | float):
+        return words.millis(value)
+    if name in ("reject_cause", "throttle_scope"):
+        return meaning.value(name, str(value))
+    return plain(value, 1000)
