@@ -35,7 +35,7 @@ KEYS: dict[str, tuple[tuple[str, str], ...]] = {
         ("x", "Select the row"),
         ("/", "Filter"),
     ),
-    "A finding": (("a", "Acknowledge"), ("s", "Snooze"), ("m", "Suppress"), ("r", "Resolve")),
+    "A finding": (("a", "Acknowledge"), ("s", "Snooze"), ("m", "Suppress"), ("r", "Resolve or reopen"), ("u", "Undo")),
     "Everywhere": (
         ("Ctrl K", "Search pages, APIs and actions"),
         ("?", "These keys"),

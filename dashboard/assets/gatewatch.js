@@ -41,7 +41,7 @@
     Object.keys(keys).forEach(function (key) { kept.set(key, keys[key]); });
     go(path + "?" + kept.toString());
   }
-  window.gatewatch = { change: change, leave: leave };
+  window.gatewatch = Object.assign(window.gatewatch || {}, { change: change, leave: leave });
 
   // Menus are <details class="drop">: one is open at a time; a choice, Escape or a click elsewhere closes it.
   function closeMenus(but) {
