@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from gatewatch.errors import SourceError
 from gatewatch.frames import REQUESTS
+from gatewatch.frames.inprocess import in_process
 from gatewatch.store.batches import DeadLetter, Outcomes, Position, Segment, commit_batch
 from gatewatch.store.lake import publish_segment
 from gatewatch.store.manifest import newer_segments
@@ -128,8 +129,7 @@ class Kept:
                     raise SourceError(f"{path}: a segment of the lake is missing; `gatewatch db verify` tells more")
                 continue
             try:
-                with duckdb.connect(config={"threads": "1"}) as connection:
-                    connection.execute("SET TimeZone = 'UTC'")
+                with in_process(threads=1) as connection:
                     columns = connection.execute(
                         f"SELECT {expression} AS identity FROM "
                         f"(SELECT {names}, NULL::VARCHAR AS event_id FROM read_parquet(?))",

@@ -240,6 +240,7 @@ def block_of_records(
     envelopes: int = 0,
 ) -> Block:
     """A block whose rows are records that were taken out of something else; `number` tells the line each stood in."""
-    text = b"".join(record.replace(b"\n", b" ") + b"\n" for record in records)
+    # Joined in one go, the last newline included: a second copy of a block's text would be felt.
+    text = b"\n".join([record.replace(b"\n", b" ") for record in records] + ([b""] if records else []))
     starts, lines = _lines([text])
     return Block([text], starts, origins, lines, side or {}, number, envelopes)

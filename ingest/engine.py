@@ -30,6 +30,9 @@ _FEW = 64  # leftovers that are not worth a further pass of the engine
 _PASSES = 12
 _CHOSEN = 256
 _NO_RECORDS: Mapping[int, list[bytes]] = MappingProxyType({})
+_SHAPE_CHARS = 1 << 14
+"""How much of a line tells its shape: a Firehose object can be one line of thousands of records."""
+
 _JSON_KEY = re.compile(r'"([^"\\]{1,64})"\s*:')
 _BARE_DASH = re.compile(rb'(":\s*)-(\s*[,}\]])')
 _BARE_NAN = re.compile(rb'(":\s*)(?:NaN|-?Infinity)(\s*[,}\]])')
@@ -108,7 +111,7 @@ class Engine:
         """`choose`, asked once for lines of JSON objects with the same sets of keys."""
         if not all(line.startswith("{") for line in lines):
             return choose([*chosen.heads, *lines], chosen.explicit, self._stages(chosen))
-        shapes = frozenset(tuple(_JSON_KEY.findall(line)) for line in lines)
+        shapes = frozenset(tuple(_JSON_KEY.findall(line, 0, _SHAPE_CHARS)) for line in lines)
         key = (shapes, chosen.explicit, chosen.hint)
         if key not in self._chosen:
             if len(self._chosen) >= _CHOSEN:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from gatewatch.frames import REQUESTS
+from gatewatch.frames.inprocess import in_process
 from ingest.book import Book, Work
 from ingest.canonical import UNTRUSTED
 from ingest.canonical_row import judged_row, place_row
@@ -35,8 +36,7 @@ class Runner:
         self.columns = columns
         self.key = key
         self.lean = lean
-        self.connection = duckdb.connect(config={"threads": "1", "memory_limit": memory_limit})
-        self.connection.execute("SET TimeZone = 'UTC'")
+        self.connection = in_process(threads=1, memory_limit=memory_limit)
         self.connection.execute("SET preserve_insertion_order = false")
         self._care: dict[str, Care] = {}
         self._trusting = True

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 
-import duckdb
 import pyarrow as pa
 
+from gatewatch.frames.inprocess import in_process
 from gatewatch.frames.schema import REQUESTS
 from gatewatch.records import Selection, iso
 
@@ -74,8 +74,7 @@ def selected(table: pa.Table, asked: Selection) -> pa.Table:
     whole = table
     for field in missing:
         whole = whole.append_column(field, pa.nulls(len(table), field.type))
-    with duckdb.connect(config={"threads": "1"}) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    with in_process(threads=1) as connection:
         connection.register("requests", whole)
         found = connection.sql(f"SELECT * FROM requests WHERE {condition_sql(asked)}").to_arrow_table()
     return found.select(table.column_names).cast(table.schema)

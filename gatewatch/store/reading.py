@@ -21,6 +21,7 @@ from sqlalchemy import func, select
 
 from gatewatch.errors import StoreError
 from gatewatch.frames import CLIENTS, COVERAGE, MINUTES, REQUESTS
+from gatewatch.frames.inprocess import in_process
 from gatewatch.frames.schema import TIME
 from gatewatch.frames.selecting import condition_sql, selected
 from gatewatch.records import Selection
@@ -259,8 +260,7 @@ def of_segments(
 
 def among(query: str, **tables: pa.Table) -> pa.Table:
     """The answer to `query` about tables, by their names."""
-    with duckdb.connect(config={"threads": str(THREADS)}) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    with in_process(threads=THREADS) as connection:
         for name, table in tables.items():
             connection.register(name, table)
         return connection.sql(query).to_arrow_table()
@@ -373,8 +373,7 @@ def _ask(
 @contextmanager
 def _lake(state: State) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection that can read the lake's folder, and no other file, address or extension."""
-    with duckdb.connect(config={"threads": str(THREADS), "memory_limit": MEMORY_LIMIT}) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    with in_process(threads=THREADS, memory_limit=MEMORY_LIMIT) as connection:
         # Asked for a pattern, DuckDB checks the pattern itself and then what it found.
         folders = ", ".join(_text(folder) for folder in {str(state.lake.root), _no_glob(str(state.lake.root))})
         connection.execute(f"SET allowed_directories = [{folders}]")

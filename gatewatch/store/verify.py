@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import duckdb
 from sqlalchemy import select
 
 from gatewatch.errors import StoreError
+from gatewatch.frames.inprocess import in_process
 from gatewatch.store.lake import KINDS, Segment
 from gatewatch.store.manifest import hour_of, sourced_segments
 from gatewatch.store.models import BatchRow, RemovedSegmentRow
@@ -105,7 +105,7 @@ def _sums(state: State, listed: list[tuple[str, Segment]]) -> Iterator[str]:
             requests[hour] = requests.get(hour, 0) + segment.rows
         elif segment.kind == "minutes":
             minutes.setdefault(hour, []).append(str(state.lake.path(segment.path)))
-    with duckdb.connect(config={"threads": "2"}) as connection:
+    with in_process(threads=2) as connection:
         for (source, at), count in requests.items():
             told = 0
             for path in minutes.get((source, at), []):
