@@ -154,10 +154,10 @@ def _place(position: Position) -> Place:
 def follower_of(state: State, settings: Settings) -> Follower:
     """A follower whose calls are paid for and paced as the settings say."""
     accounts = Accounts(state, settings)
-    return Follower(state, _opener(state, accounts), accounts.ledger.flush)
+    return Follower(state, opener(state, accounts), accounts.ledger.flush)
 
 
-def _opener(state: State, accounts: Accounts) -> Opener:
+def opener(state: State, accounts: Accounts) -> Opener:
     """Clients by the connection and region that a source's options name; an ARN's region goes before the default."""
 
     def opened(source: Source) -> Clients:

@@ -78,13 +78,13 @@ def pull_metrics(
         return None
     listed_at = datetime.fromisoformat(known["listed_at"]) if "listed_at" in known else None
     if listed_at is None or now - listed_at >= LISTED_AGAIN:
-        known["metrics"], known["listed_at"] = list(_listed(Reader(aws, region), related)), now.isoformat()
+        known["metrics"], known["listed_at"] = list(listed_series(Reader(aws, region), related)), now.isoformat()
     rows = list(_asked(aws, region, known["metrics"], since, until))
     known["until"] = until.isoformat()
     return Pulled(pa.Table.from_pylist(rows, schema=POINTS), known)
 
 
-def _listed(reader: Reader, related: frozenset[str]) -> Iterator[dict[str, JSON]]:
+def listed_series(reader: Reader, related: frozenset[str]) -> Iterator[dict[str, JSON]]:
     """The metrics that have had data lately, each once."""
     seen = set()
     for namespace, wanted in STATS.items():

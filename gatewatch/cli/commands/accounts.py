@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 import secrets
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from gatewatch.cli.root import Command, Group, Ui, pass_ui
 from gatewatch.cli.terminal import safe
 from gatewatch.errors import UsageError
+
+if TYPE_CHECKING:
+    from gatewatch.store.connections import AwsConnection
+    from gatewatch.store.state import State
 
 SOURCES = ("inventory", "changes", "metrics", "traces", "keys")
 _ROLE = re.compile(r"arn:aws[\w-]*:iam::\d{12}:role/[\w+=,.@/-]{1,512}\Z")
@@ -61,10 +66,50 @@ def connect(
                 raise UsageError(f"there is a connection {name}; `gatewatch accounts remove {name}` first")
         made = AwsConnection(name, profile, role_arn, external_id, regions, asked, datetime.now(UTC))
         state.run(lambda session: save_connection(session, made))
+        if external_id is None:  # else nobody lets us in before the role knows the id
+            _tell_estimate(ui, state, made)
     if external_id is not None:
         click.echo(external_id)
         ui.say("the external id above is not shown again: put it into the role's trust policy (sts:ExternalId)")
+        ui.hint(f"gatewatch accounts estimate {name}   says what it will cost, once the role lets us in")
     ui.hint("gatewatch accounts poll")
+
+
+def _tell_estimate(ui: Ui, state: State, one: AwsConnection) -> None:
+    """On stderr: what the sources of a connection will cost a month at list price."""
+    from gatewatch.connecting import Accounts
+    from gatewatch.costing import estimated
+
+    accounts = Accounts(state, ui.settings())
+    found = estimated(accounts.open(one), one.sources)
+    accounts.ledger.flush()
+    for text in found.unknown:
+        ui.warn(text)
+    if not found.parts:
+        return
+    for part in found.parts:
+        ui.say(str(part))
+    budget = ui.settings().aws_hard_dollars_per_day
+    ui.say(
+        f"{one.name}: about ${found.dollars:,.2f} a month at list price, ${30 * budget:,.0f} can never be passed "
+        "(aws_hard_dollars_per_day)"
+    )
+
+
+@command.command("estimate", cls=Command, examples=("gatewatch accounts estimate main",))
+@click.argument("name")
+@pass_ui
+def estimate(ui: Ui, name: str) -> None:
+    """Say what a connection will cost a month, by what there is in its account: calls and list price by source."""
+    from gatewatch.cli.opened import opened
+    from gatewatch.store.connections import connections
+
+    with opened(ui.settings()) as state:
+        with state.read() as session:
+            known = {one.name: one for one in connections(session)}
+        if name not in known:
+            raise UsageError(f"there is no connection {name}; `gatewatch accounts list` shows them")
+        _tell_estimate(ui, state, known[name])
 
 
 @command.command("list", cls=Command, examples=("gatewatch accounts list",))
@@ -120,12 +165,13 @@ def poll_(ui: Ui) -> int:
 @click.option("--days", type=click.IntRange(1, 400), default=7, show_default=True)
 @pass_ui
 def cost(ui: Ui, days: int) -> None:
-    """Print calls and their list price by day, account and source, and who pauses now."""
+    """Print calls and their list price by day, account and source, what a month will cost, and who pauses now."""
     from collections import defaultdict
     from datetime import timedelta
 
     from gatewatch.cli.opened import opened
     from gatewatch.connecting import budget_of
+    from gatewatch.costing import forecast
     from gatewatch.store.spending import ledger
 
     settings = ui.settings()
@@ -139,6 +185,16 @@ def cost(ui: Ui, days: int) -> None:
         row[1] += one.nanos
     for (day, account, source), (calls, nanos) in sorted(sums.items()):
         click.echo(safe(f"{day}  {account}  {source:<10} {calls:>8,} calls  ${nanos / 1e9:.4f}"))
+    now = datetime.now(UTC)
+    share = (now - datetime(now.year, now.month, now.day, tzinfo=UTC)) / timedelta(days=1)
+    for ahead in forecast(spent, today, share):
+        rests = f"{ahead.days} whole days" if ahead.days else "today so far"
+        click.echo(
+            safe(
+                f"a month  {ahead.account}  {ahead.source:<10} {ahead.calls:>8,} calls  ${ahead.dollars:.2f}  "
+                f"(by {rests})"
+            )
+        )
     budget = budget_of(settings)
     paused = budget.paused(sum(one.nanos for one in spent if one.day == today))
     click.echo(

@@ -7,12 +7,13 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from gatewatch.cli.checks import Check
 from gatewatch.cli.root import Command, Ui, pass_ui
 from gatewatch.cli.signal import lines
 from gatewatch.cli.terminal import safe
@@ -32,15 +33,6 @@ ROOM = 4 << 30
 """Free disk: below the first share a warning, below the second ingest refuses; neither with so many bytes free."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """level: ok, warn or fail. hint: what to do."""
-
-    level: str
-    text: str
-    hint: str = ""
-
-
 @click.command(
     cls=Command,
     examples=(
@@ -53,18 +45,30 @@ class Check:
 @click.option("--stage", metavar="API/STAGE", help="Only this stage.")
 @click.option("--patch", "form", type=click.Choice(FORMS), help="Print the recommended log format as a change.")
 @click.option("--requests-per-month", type=click.FloatRange(min=0), help="For the cost; default: what the store saw.")
+@click.option("--offline", is_flag=True, help="Ask AWS nothing: neither rights nor sources are tried.")
 @click.option("--format", "out", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @pass_ui
 def command(
-    ui: Ui, inventory: str | None, stage: str | None, form: str | None, requests_per_month: float | None, out: str
+    ui: Ui,
+    inventory: str | None,
+    stage: str | None,
+    form: str | None,
+    requests_per_month: float | None,
+    offline: bool,
+    out: str,
 ) -> int:
     """Check this installation, and say of each stage what its access log lets every detector see.
 
-    Exit 3 when something will not work.
+    Each right of the AWS connections and sources is tried, and their lag, silence and cost are told. Exit 3 when
+    something will not work.
     """
     settings = ui.settings()
     checks = [*names(importlib.metadata.packages_distributions()), *data_dir(settings.data_dir), *schema(settings)]
     failed = any(check.level == "fail" for check in checks)
+    if form is None and not failed and not offline:
+        from gatewatch.cli.awsdoctor import aws_checks
+
+        checks += aws_checks(settings, datetime.now(UTC))
     if form is None and out == "text":
         for check in checks:
             click.echo(safe(f"{check.level:<5} {check.text}"))
@@ -89,7 +93,7 @@ def command(
             click.echo()
             for line in lines(one):
                 click.echo(safe(line))
-    return 3 if failed else 0
+    return 3 if any(check.level == "fail" for check in checks) else 0
 
 
 def _stages(settings: Settings, path: str | None, requests: float | None) -> list[Diagnosis]:

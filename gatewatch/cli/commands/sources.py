@@ -69,6 +69,13 @@ def add(ui: Ui, name: str, location: str, kind: str | None, **given: Any) -> Non
     with opened(ui.settings(), create=True) as state:
         register_source(state, name, kind, location, True, options)
     ui.say(f"{name}: {kind} {location}")
+    if kind != FILES:
+        from datetime import timedelta
+
+        from ingest.aws.estimate import estimate_logs
+
+        every = timedelta(seconds=ui.settings().follow_seconds)
+        ui.say(str(estimate_logs(kind, every, queue="queue" in options)))
     ui.hint(f"gatewatch sources look {name}  looks at it now; gatewatch serve  does so by itself")
 
 
