@@ -39,7 +39,8 @@ def watch(browser: Browser, site: Site) -> Iterator[Opener]:
 
 
 def paths(site: Site) -> list[str]:
-    return ["/", "/findings", "/sources", *(f"/findings/{one}" for one in site.findings.values())]
+    more = ("/sources", "/apis", "/apis/login8a2", "/apis/login8a2?tab=consumers", "/auth")
+    return ["/", "/findings", *more, *(f"/findings/{one}" for one in site.findings.values())]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

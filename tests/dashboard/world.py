@@ -89,7 +89,7 @@ def _minute(at: datetime, step: int) -> list[dict[str, Any]]:
             "c_expired_credential": refused // 2,
             "c_unknown_key": refused - refused // 2,
             "c_throttle": n // 80,
-            "visible": visible_mask(["at", "status", "latency_ms"]),
+            "visible": visible_mask(["at", "status"] if api == "legacy9" else ["at", "status", "latency_ms"]),
         }
         if api != "legacy9":
             buckets = sorted({bucket_of(40 * slow), bucket_of(90 * slow), bucket_of(260 * slow)})

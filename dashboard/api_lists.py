@@ -1,0 +1,206 @@
+"""Tabs of an API's page: its routes, and who calls it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dash import html
+from dash.development.base_component import Component
+
+from alerts.render.text import plain
+from dashboard import words
+from dashboard.components import card, empty, table
+from dashboard.data import Reader
+from dashboard.data_api import Callers, Head, RouteLine, Routes
+from dashboard.data_api import callers as read_callers
+from dashboard.data_api import routes as read_routes
+from dashboard.figures import SKY, spark_sentence, sparkline
+from dashboard.grids import Column, grid, number
+from dashboard.leads import findings_href, requests_copies
+from dashboard.parts import no_requests, route_name, unknown
+from dashboard.view import View
+
+_ROUTES = (
+    Column("route", "Route", width=220, flex=3),
+    Column("requests", "Requests", "number", 104),
+    Column("line", "", "line", 110),
+    Column("failed", "5xx", "number", 84),
+    Column("refused", "4xx", "number", 84),
+    Column("auth", "Auth rejections", "linked", 130),
+    Column("throttled", "Throttled", "linked", 104),
+    Column("p95", "p95", "number", 96),
+    Column("declared", "Declared as", width=170, flex=1),
+)
+
+
+def routes(reader: Reader, of: Head, view: View) -> Component:
+    found = read_routes(reader, of, view)
+    if not found.lines:
+        return html.Div([card("Routes", no_requests()), uncalled(found)])
+    rows = [route_cells(line, found, view) for line in found.lines]
+    note = words.plural(len(rows), "route") + (
+        f", {words.count(found.more)} less busy ones left out" if found.more else ""
+    )
+    return html.Div(
+        [
+            card(
+                "Routes that were called",
+                html.Div(grid("routes-grid", _ROUTES, rows), className="wide-only"),
+                html.Ul([route_entry(line, found) for line in found.lines[:50]], className="cards narrow-only"),
+                requests_copies(of.window, view),
+                note=note,
+            ),
+            uncalled(found),
+        ]
+    )
+
+
+def declared_as(line: RouteLine, found: Routes) -> str:
+    if not found.known:
+        return words.NONE
+    if line.declared is None:
+        return "not declared" if line.route else ""
+    way = "open" if line.declared.auth == "none" else line.declared.auth
+    return f"{way} + API key" if line.declared.key else way
+
+
+def route_cells(line: RouteLine, found: Routes, view: View) -> dict[str, Any]:
+    name = route_name(line.route)
+    return {
+        "id": line.route or "",
+        "route": name,
+        "requests": line.n,
+        "line": sparkline(line.requests, SKY),
+        "said": spark_sentence(f"Requests of {name}", line.requests, [words.count(one) for one in line.requests]),
+        "failed": number(line.failed_share),
+        "refused": number(line.refused_share),
+        "auth": line.auth,
+        "throttled": line.throttled,
+        "p95": number(line.p95_ms),
+        "declared": plain(declared_as(line, found), 80),
+        "text": {
+            "requests": words.count(line.n),
+            "failed": words.percent(line.failed_share),
+            "refused": words.percent(line.refused_share),
+            "auth": words.count(line.auth),
+            "throttled": words.count(line.throttled),
+            "p95": words.millis(line.p95_ms),
+        },
+        "links": {
+            "auth": findings_href(view, kind="auth_failure_spike", q=line.route) if line.auth else "",
+            "throttled": findings_href(view, kind="throttling_abuse", q=line.route) if line.throttled else "",
+        },
+    }
+
+
+def route_entry(line: RouteLine, found: Routes) -> Component:
+    return html.Li(
+        [
+            html.Div(route_name(line.route), className="api-name"),
+            html.Div(
+                f"{words.plural(line.n, 'request')} · {words.percent(line.failed_share)} 5xx · "
+                f"{words.percent(line.refused_share)} 4xx · p95 {words.millis(line.p95_ms)}",
+                className="small",
+            ),
+            html.Div(plain(declared_as(line, found), 80), className="small"),
+        ]
+    )
+
+
+def uncalled(found: Routes) -> Component | None:
+    if not found.uncalled:
+        return None
+    rows: list[list[Any]] = [
+        [plain(one.route, 160), ("open" if one.auth == "none" else one.auth) + (" + API key" if one.key else "")]
+        for one in found.uncalled[:200]
+    ]
+    return card(
+        "Declared, and not called in this range",
+        table(("Route", "Authorization"), rows, caption="Declared routes without a call", name="stack one"),
+        note=words.plural(len(found.uncalled), "route"),
+    )
+
+
+_CALLERS = (
+    Column("who", "Caller", width=180, flex=3),
+    Column("kind", "Known by", width=90),
+    Column("requests", "Requests", "number", 92),
+    Column("share", "Share", "number", 74),
+    Column("refused", "4xx", "number", 76),
+    Column("throttled", "429", "number", 74),
+    Column("failed", "5xx", "number", 80),
+    Column("routes", "Routes", "number", 76),
+    Column("addresses", "Addresses", "number", 96),
+    Column("agent", "User agent", width=150, flex=2),
+    Column("last", "Last (UTC)", width=136),
+)
+
+
+def callers(reader: Reader, of: Head, view: View) -> Component:
+    found = read_callers(reader, of, view)
+    if found.unknown and found.rows:
+        return card("Consumers", unknown("Who calls is not known", found.unknown))
+    if not found.rows:
+        return card(
+            "Consumers",
+            empty("No request in this range", "Choose a longer range; raw requests are kept for a time only."),
+        )
+    rows = [caller_cells(row, found, reader, place) for place, row in enumerate(found.rows)]
+    note = (
+        f"{words.plural(found.clients, 'caller')}, the busiest {len(rows)} shown"
+        if found.clients > len(rows)
+        else words.plural(found.clients, "caller")
+    )
+    return card(
+        "Consumers",
+        html.Div(grid("callers-grid", _CALLERS, rows), className="wide-only"),
+        html.Ul([caller_entry(row) for row in rows[:50]], className="cards narrow-only"),
+        html.P("Known by the API key where one was logged, else the principal, else the address.", className="small"),
+        requests_copies(of.window, view),
+        note=note,
+    )
+
+
+def caller_cells(row: dict[str, Any], found: Callers, reader: Reader, place: int) -> dict[str, Any]:
+    kind, who = row["shown"]
+    n = row["n"]
+    agents = row["agents"]
+    agent = plain(reader.privacy.text(row["user_agent"] or ""), 80)
+    return {
+        "id": str(place),
+        "who": plain(who, 120),
+        "kind": kind or words.NONE,
+        "requests": n,
+        "share": n / found.total if found.total else None,
+        "refused": row["refused"] / n,
+        "throttled": row["throttled"],
+        "failed": row["failed"] / n,
+        "routes": row["routes"],
+        "addresses": row["addresses"],
+        "agent": (f"{agent} and {agents - 1} more" if agents > 1 else agent) or words.NONE,
+        "last": words.at(row["last"]).removesuffix(" UTC"),
+        "text": {
+            "requests": words.count(n),
+            "share": words.percent(n / found.total if found.total else None),
+            "refused": words.percent(row["refused"] / n),
+            "throttled": words.count(row["throttled"]),
+            "failed": words.percent(row["failed"] / n),
+            "routes": words.count(row["routes"]),
+            "addresses": words.count(row["addresses"]),
+        },
+    }
+
+
+def caller_entry(row: dict[str, Any]) -> Component:
+    text = row["text"]
+    return html.Li(
+        [
+            html.Div(row["who"], className="api-name"),
+            html.Div(
+                f"{text['requests']} requests ({text['share']}) · {text['refused']} 4xx · {text['throttled']} "
+                "throttled",
+                className="small",
+            ),
+            html.Div(f"{row['kind']} · {row['agent']} · last {row['last']}", className="small"),
+        ]
+    )

@@ -1,0 +1,386 @@
+"""What is told of refused credentials, card by card: on the page of all APIs, and on that of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import plotly.graph_objects as go
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from alerts.render.plotly import plotly_text
+from alerts.render.text import plain
+from dashboard import words
+from dashboard.charting import chart
+from dashboard.components import card, empty, finding_link, severity_mark, table, tile, where
+from dashboard.data import Reader
+from dashboard.data_apis import shown_client
+from dashboard.data_auth import Auth, AuthorizerLine, CallerLine
+from dashboard.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILLION, spark_sentence, sparkline
+from dashboard.grids import Column, grid
+from dashboard.leads import api_href, findings_href, requests_copies, requests_href, requests_link
+from dashboard.parts import folded, no_requests, route_name, size, unknown
+from dashboard.refusals import ATTACK, AUTH, LANE_ORDER, OUTAGE, SCAN, STORM, lane
+from dashboard.timelines import Lines, busiest, stack_figure, stack_sentence
+from dashboard.view import View
+from detect.saying import CAUSES
+from gatewatch.records import Kind
+from gatewatch.where import Term
+
+_LANE_COLOURS = {ATTACK: VERMILLION, SCAN: PURPLE, STORM: ORANGE, OUTAGE: BLUE}
+
+
+def content(reader: Reader, found: Auth, view: View) -> Component:
+    """All cards."""
+    if not found.total:
+        return card("Refused credentials", no_requests())
+    return html.Div(
+        [
+            tiles(found, view),
+            over_time(found, view),
+            lanes(found, view),
+            html.Div([causes(found, view), networks(reader, found, view)], className="columns"),
+            who(reader, found, view),
+            authorizers(found, view),
+            places(found, view),
+            cannot_see(found),
+        ]
+    )
+
+
+def tiles(found: Auth, view: View) -> Component:
+    sums = {name: sum(one for one in values if one == one) for name, values in found.series.items()}
+    failed = sums["authorizer_error"] + sums["authorizer_timeout"]
+    refused = found.refused - failed - sums["waf_block"] - sums["path_probing"]
+    line = [sum(column) for column in zip(*found.series.values(), strict=True)]
+    rows: list[tuple[str, str, str, Sequence[float] | None, str, bool]] = [
+        ("Credentials refused", words.count(refused), share(refused, found.total), line, PURPLE, False),
+        ("Callers refused", words.count(found.callers), "different keys, principals or addresses", None, BLUE, False),
+        ("Authorizer failed", words.count(failed), "errors and timeouts", None, ORANGE, failed > 0),
+        ("Blocked by WAF", words.count(sums["waf_block"]), "before any authorizer", None, BLUE, False),
+        ("Paths probed", words.count(sums["path_probing"]), "nothing answers there", None, BLUE, False),
+        (
+            "Cause not told",
+            words.count(found.untold),
+            found.unknown_why or "refusals whose log says no reason",
+            None,
+            BLUE,
+            False,
+        ),
+    ]
+    shown = [
+        tile(
+            name,
+            value,
+            note,
+            sparkline(series, colour) if series else None,
+            spark_sentence("Refusals", series, [words.count(one) for one in series]) if series else note,
+            href=findings_href(view, kind=Kind.AUTH_FAILURE_SPIKE.value) if name == "Credentials refused" else None,
+            bad=bad,
+        )
+        for name, value, note, series, colour, bad in rows
+    ]
+    return html.Div(shown, className="tiles alone")
+
+
+def share(part: float, whole: int) -> str:
+    return f"{words.percent(part / whole)} of requests" if whole else "no requests"
+
+
+def over_time(found: Auth, view: View) -> Component:
+    series = busiest({CAUSES[name]: values for name, values in found.series.items()})
+    note = f"per {size(found.grid.minutes)}, by cause"
+    if not series:
+        extra = (
+            html.P(f"{words.count(found.backend_refused)} refusals of the back end are not in here.")
+            if found.backend_refused
+            else None
+        )
+        return card("Refusals", empty("Nobody was refused in this range", extra or "No credential was turned away."))
+    at = found.grid.at
+    beside = html.P(
+        f"Not in here: {words.count(found.backend_refused)} refusals that back ends chose themselves, among them "
+        "logins that failed there.",
+        className="small",
+    )
+    return card(
+        "Refusals",
+        Lines(at, series, words.count).drawn(
+            "causes",
+            stack_figure(at, series, "refusals", minutes=found.grid.minutes),
+            stack_sentence(at, series, "refusals"),
+        ),
+        beside if found.backend_refused else None,
+        requests_copies(found.window, view, f"reject_cause in {','.join(AUTH)}", reject_causes=AUTH),
+        note=note,
+    )
+
+
+def lanes(found: Auth, view: View) -> Component:
+    """Findings in time: attacks apart from storms, scans and outages."""
+    if not found.findings:
+        return card(
+            "Attack or storm",
+            empty("No finding about credentials in this range", "Refusals above are within what is usual."),
+        )
+    order = sorted(found.findings, key=lambda one: (LANE_ORDER.index(lane(one.finding.subtype)), one.finding.start))
+    rows: list[list[Any]] = [
+        [
+            lane(one.finding.subtype),
+            severity_mark(one.finding.severity),
+            finding_link(one, view),
+            where(one, found.names),
+            words.at(one.finding.start),
+            words.duration(one.finding.end - one.finding.start) if one.finding.end else "goes on",
+        ]
+        for one in order[:40]
+    ]
+    counted = {name: sum(lane(one.finding.subtype) == name for one in found.findings) for name in LANE_ORDER}
+    said = ", ".join(f"{words.count(n)} × {name.lower()}" for name, n in counted.items() if n)
+    sentence = f"Findings in this range: {said}."
+    heads = ("Lane", "Severity", "Finding", "API / stage", "Began", "Lasted")
+    figure = lane_figure(found)
+    spans = [
+        (lane(one.subtype), plain(one.title, 120), words.at(one.start), words.at(one.end) if one.end else "goes on")
+        for one in (stored.finding for stored in order)
+    ]
+    return card(
+        "Attack or storm",
+        chart("lanes", figure, sentence, ("Lane", "Finding", "From", "To"), spans, height=figure.layout.height),
+        folded(heads, rows, caption="Findings about credentials, by lane", first=8, name="stack one"),
+        note="a storm is a mistake that looks like an attack",
+    )
+
+
+def lane_figure(found: Auth) -> go.Figure:
+    since, until = found.window.since, found.window.until
+    figure = go.Figure()
+    used = [name for name in LANE_ORDER if any(lane(one.finding.subtype) == name for one in found.findings)]
+    for name in used:
+        mine = [one.finding for one in found.findings if lane(one.finding.subtype) == name]
+        spans = [(max(one.start, since), min(one.end or until, until)) for one in mine]
+        figure.add_bar(
+            y=[name] * len(mine),
+            base=[start.isoformat() for start, _ in spans],
+            x=[max((end - start) / timedelta(milliseconds=1), least(since, until)) for start, end in spans],
+            orientation="h",
+            width=0.55,
+            marker={"color": _LANE_COLOURS.get(name, GREEN), "line": {"width": 0}},
+            text=[plotly_text(one.title, 80) for one in mine],
+            textposition="none",
+            hovertemplate="%{text}<extra></extra>",
+            showlegend=False,
+        )
+    figure.update_layout(
+        template="none",
+        barmode="overlay",
+        height=70 + 34 * len(used),
+        uirevision="keep",
+        margin={"l": 8, "r": 12, "t": 12, "b": 8},
+        xaxis={"type": "date", "range": [since.isoformat(), until.isoformat()], "title": {"text": "time (UTC)"}},
+        yaxis={"autorange": "reversed", "type": "category"},
+    )
+    return figure
+
+
+def least(since: datetime, until: datetime) -> float:
+    """What is too short to be seen is drawn this long, in ms."""
+    return (until - since) / timedelta(milliseconds=1) / 250
+
+
+def causes(found: Auth, view: View) -> Component:
+    rows: list[list[Any]] = [
+        [
+            CAUSES.get(one.cause, one.cause),
+            requests_link(words.count(one.n), view, f"reject_cause = {one.cause}"),
+            words.percent(one.share),
+            words.count(one.callers),
+            words.count(one.routes),
+            words.at(one.last_at),
+        ]
+        for one in found.causes
+    ]
+    if not rows:
+        return card("Causes", empty("No refusal", "Nobody was refused in this range."))
+    heads = ("Cause", "Refused", "Share", "Callers", "Routes", "Last")
+    return card(
+        "Causes",
+        table(heads, rows, caption="Why requests were refused", numbers=(1, 2, 3, 4), name="stack"),
+        note=words.plural(found.refused, "refusal"),
+    )
+
+
+def networks(reader: Reader, found: Auth, view: View) -> Component:  # noqa: ARG001
+    """Where refused requests came from. Networks' owners and countries are not in logs."""
+    if not found.networks:
+        why = found.unknown_who or "Nobody was refused in this range."
+        return card("Where from", unknown("Not known", why) if found.unknown_who else empty("No refusal", why))
+    most = found.networks[0][1]
+    rows: list[list[Any]] = [
+        [
+            plain(reader.privacy.address(name.partition("/")[0]) if reader.privacy.on else name, 60),
+            html.Span(html.Span(style={"width": f"{100 * n / most:.1f}%"}), className="meter"),
+            words.count(n),
+            words.count(addresses),
+        ]
+        for name, n, addresses in found.networks
+    ]
+    heads = ("Network", "", "Refused", "Addresses")
+    first = found.networks[0]
+    sentence = f"{words.percent(first[1] / max(found.refused, 1))} of refusals come from the first of these networks."
+    return card(
+        "Where from",
+        folded(heads, rows, caption="Refusals by network", first=8, numbers=(2, 3)),
+        html.P(sentence, className="small"),
+        note="by /24 and /48",
+    )
+
+
+_WHO = (
+    Column("who", "Caller", width=180, flex=3),
+    Column("kind", "Known by", width=90),
+    Column("n", "Refused", "linked", 96),
+    Column("cause", "Mostly for", width=150, flex=2),
+    Column("routes", "Routes", "number", 80),
+    Column("addresses", "Addresses", "number", 98),
+    Column("agent", "User agent", width=150, flex=2),
+    Column("first", "First (UTC)", width=128),
+    Column("last", "Last (UTC)", width=128),
+)
+
+
+def who(reader: Reader, found: Auth, view: View) -> Component:
+    if found.unknown_who:
+        return card("Whose requests are refused", unknown("Who was refused is not known", found.unknown_who))
+    if not found.who:
+        return card("Whose requests are refused", empty("Nobody", "Nobody was refused in this range."))
+    rows = [who_cells(one, reader, found, view, place) for place, one in enumerate(found.who)]
+    note = words.plural(found.callers, "caller")
+    if found.callers > len(rows):
+        note += f", the {len(rows)} most refused shown"
+    return card(
+        "Whose requests are refused",
+        html.Div(grid("refused-grid", _WHO, rows), className="wide-only"),
+        html.Ul([who_entry(row) for row in rows[:20]], className="cards narrow-only"),
+        html.P("Known by the API key where one was logged, else the principal, else the address.", className="small"),
+        note=note,
+    )
+
+
+def who_cells(one: CallerLine, reader: Reader, found: Auth, view: View, place: int) -> dict[str, Any]:
+    kind, name = shown_client(reader, found.inventory, one.client_id)
+    agent = plain(reader.privacy.text(one.agent or ""), 80)
+    href = caller_href(reader, one.client_id, view)
+    return {
+        "id": str(place),
+        "who": plain(name, 120),
+        "kind": kind or words.NONE,
+        "n": one.n,
+        "cause": CAUSES.get(one.top or "", words.NONE),
+        "routes": one.routes,
+        "addresses": one.addresses,
+        "agent": (f"{agent} and {one.agents - 1} more" if one.agents > 1 else agent) or words.NONE,
+        "first": words.at(one.first_at).removesuffix(" UTC"),
+        "last": words.at(one.last_at).removesuffix(" UTC"),
+        "text": {name: words.count(getattr(one, name)) for name in ("n", "routes", "addresses")},
+        "links": {"n": href or ""},
+    }
+
+
+def caller_href(reader: Reader, client_id: str | None, view: View) -> str | None:
+    """The requests of a caller; where people are masked, no link names them."""
+    if not client_id or reader.privacy.on:
+        return None
+    return requests_href(view, str(Term("client_id", "=", (client_id,))), "status >= 400")
+
+
+def who_entry(row: dict[str, Any]) -> Component:
+    text = row["text"]
+    return html.Li(
+        [
+            html.Div(row["who"], className="api-name"),
+            html.Div(f"{text['n']} refused, mostly {row['cause']} · {text['routes']} routes", className="small"),
+            html.Div(f"{row['kind']} · {row['agent']} · last {row['last']}", className="small"),
+        ]
+    )
+
+
+def authorizers(found: Auth, view: View) -> Component:
+    if not found.inventory.known:
+        why = "Hand one over with `gatewatch ingest --inventory FILE`, or connect the account."
+        return card("Authorizers", empty("No inventory is known, so which authorizer guards what cannot be told", why))
+    if not found.authorizers:
+        return card("Authorizers", empty("No authorizer is declared here", "No API in scope has one."))
+
+    def line(one: AuthorizerLine) -> list[Any]:
+        ttl = "not told" if one.doc.ttl_s is None else "no cache" if one.doc.ttl_s == 0 else f"{one.doc.ttl_s} s"
+        return [
+            html.Span(
+                [
+                    html.Span(plain(one.doc.name or one.doc.id, 80), className="api-name"),
+                    html.Span(plain(one.doc.kind, 30), className="chip"),
+                ]
+            ),
+            dcc.Link(found.names.api(one.api.id), href=api_href(one.api.id, view, "auth")),
+            words.count(one.n),
+            words.percent(one.denied_share),
+            words.percent(one.failed_share),
+            words.millis(one.p95_ms),
+            words.percent(one.ran_share),
+            ttl,
+            plain(one.doc.function, 80) or words.NONE,
+        ]
+
+    heads = ("Authorizer", "API", "Calls", "Denied", "Failed", "p95", "Asked", "Cache", "Function")
+    rows = [line(one) for one in found.authorizers[:100]]
+    lost = any(one.n and one.ran_share != one.ran_share for one in found.authorizers)
+    why = f"{words.NONE}: not known, needs $context.authorizer.latency (JWT authorizers have none). " if lost else ""
+    return card(
+        "Authorizers",
+        folded(heads, rows, caption="Authorizers and what they said", numbers=range(2, 7)),
+        html.P(
+            f"{why}Calls on the routes that it guards; denied: for a credential or its rights. Asked: the share of "
+            "calls for which it took time; the others came from its cache, or were refused before.",
+            className="small",
+        ),
+    )
+
+
+def places(found: Auth, view: View) -> Component | None:
+    if not found.places:
+        return None
+    rows: list[list[Any]] = [
+        [
+            dcc.Link(
+                found.names.place(one.api or "", one.stage), href=api_href(one.api or "", view, "auth", stage=one.stage)
+            ),
+            route_name(one.route),
+            words.count(one.n),
+            words.percent(one.n / max(found.refused, 1)),
+            words.count(one.callers),
+        ]
+        for one in found.places
+    ]
+    heads = ("API / stage", "Route", "Refused", "Share", "Callers")
+    return card("Where to", folded(heads, rows, caption="Refusals by route", numbers=(2, 3, 4)))
+
+
+def cannot_see(found: Auth) -> Component | None:
+    if not found.blind:
+        return None
+    rows: list[list[Any]] = [
+        [
+            found.names.place(one.api, one.stage),
+            plain(one.reason, 200),
+            ", ".join(plain(name, 60) for name in one.missing) or words.NONE,
+        ]
+        for one in found.blind[:100]
+    ]
+    heads = ("API / stage", "Why", "Missing in the log")
+    return card(
+        "What cannot be judged",
+        folded(heads, rows, caption="Stages whose refusals cannot be judged", name="stack one"),
+        note="could not tell is not fine",
+    )

@@ -1,0 +1,60 @@
+"""Where numbers lead: to pages that show what is behind them, and to calls and commands that give the same."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import dash
+from dash import dcc
+from dash.development.base_component import Component
+
+from dashboard.charting import copies
+from dashboard.view import View, Window
+from gatewatch.frames.selecting import EVERY_API, export_command
+from gatewatch.records import Selection, iso
+
+Words = Component | str | list[Any]
+
+
+def has_page(path: str) -> bool:
+    """Whether there is such a page; no link leads to one that does not exist."""
+    return any(path in (one["path"], one["path_template"]) for one in dash.page_registry.values())
+
+
+def asked_for(window: Window, view: View, **more: Any) -> Selection:
+    """The requests of a page's time and scope, with these conditions besides."""
+    given: dict[str, Any] = {"api": view.api or EVERY_API, "stage": view.stage} | more
+    return Selection(since=window.since, until=window.until, **given)
+
+
+def findings_href(view: View, **changes: Any) -> str:
+    """Findings of the same time and scope."""
+    return "/findings" + view.kept().search(**changes)
+
+
+def findings_link(words: Words, view: View, **changes: Any) -> Component:
+    return dcc.Link(words, href=findings_href(view, **changes))
+
+
+def requests_href(view: View, *terms: str) -> str | None:
+    """Where the requests that fit all terms (`reject_cause = throttle`) are shown; None while there is no such page."""
+    return f"/explorer{view.kept().search(f=terms)}" if has_page("/explorer") else None
+
+
+def requests_link(words: Words, view: View, *terms: str) -> Words:
+    """The same as a link, or the words alone."""
+    href = requests_href(view, *terms)
+    return words if href is None else dcc.Link(words, href=href)
+
+
+def requests_copies(window: Window, view: View, *terms: str, **more: Any) -> Component:
+    """How to ask for the requests behind a number: of the API by terms, and as the command for the same selection."""
+    scope = [f"{name} = {value}" for name, value in (("api", view.api), ("stage", view.stage)) if value]
+    asked = [("since", iso(window.since)), ("until", iso(window.until)), *(("where", one) for one in (*scope, *terms))]
+    return copies(api=f"GET /api/v1/requests?{urlencode(asked)}", cli=export_command(asked_for(window, view, **more)))
+
+
+def api_href(api: str, view: View, tab: str = "", *, stage: str | None = None) -> str:
+    """The page of an API in the same time. Its id may be anything that a log says."""
+    return f"/apis/{quote(api, safe='')}{view.kept().search(api=None, stage=stage, tab=tab or None)}"

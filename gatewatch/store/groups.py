@@ -1,0 +1,186 @@
+"""Sums over the lake by any of its columns, made in DuckDB: what the tables and charts of pages show.
+
+Every answer is small: a row a group, and of callers, whom an attacker can make as many as he likes, the busiest alone.
+Times are [since, until). Values are bound; names are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pyarrow as pa
+
+from gatewatch.frames import CLIENTS, HISTOGRAMS, MINUTE_COUNTS, MINUTES, REQUESTS
+from gatewatch.store.reading import asked
+from gatewatch.store.request_fields import CLIENT_ID_SQL
+from gatewatch.store.state import State
+
+SKETCH = 64
+_MOST = 100_000
+_MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Some minutes of some APIs; None asks for all."""
+
+    since: datetime
+    until: datetime
+    api: str | None = None
+    stage: str | None = None
+    route: str | None = None
+
+    def condition(self, time: str) -> tuple[str, dict[str, object]]:
+        parts = [f'"{time}" >= $since', f'"{time}" < $until']
+        values: dict[str, object] = {"since": self.since, "until": self.until}
+        for name in ("api", "stage", "route"):
+            value = getattr(self, name)
+            if value is not None:
+                parts.append(f'"{name}" = ${name}')
+                values[name] = value
+        return " AND ".join(parts), values
+
+
+def minute_sums(
+    state: State,
+    scope: Scope,
+    by: Sequence[str],
+    counts: Sequence[str] = ("n",),
+    *,
+    step: timedelta | None = None,
+) -> pa.Table:
+    """Columns: `bucket` (start of each step, if there is one), `by`, `counts`, `visible` (mask), `last` (minute)."""
+    _known(by, MINUTES)
+    _known(counts, MINUTE_COUNTS)
+    condition, values = scope.condition("minute")
+    groups = [*bucket_sql("minute", step, values), *by]
+    sums = ", ".join(f"sum({name})::BIGINT AS {name}" for name in counts)
+    query = (
+        f"SELECT {_listed(groups)}{sums}, bit_or(visible) AS visible, max(minute) AS last "
+        f"FROM ({{rows}}) WHERE {condition} {_grouped(groups)}"
+    )
+    schema = columns_of(MINUTES, "minute", "api", "stage", "route", "visible", *by, *counts)
+    return asked(state, "minutes", schema, query, values, scope.since, scope.until)
+
+
+def minute_histograms(
+    state: State, scope: Scope, by: Sequence[str], name: str = "latency", *, step: timedelta | None = None
+) -> pa.Table:
+    """The histogram of each group: `bucket` (if there is a step), `by`, lists `b` and `c` as in MINUTES."""
+    _known(by, MINUTES)
+    _known((name,), HISTOGRAMS)
+    condition, values = scope.condition("minute")
+    groups = [*bucket_sql("minute", step, values), *by]
+    names = ["bucket", *by] if step else list(by)
+    query = (
+        f"WITH flat AS (SELECT {_listed(groups)}unnest({name}_b) AS b, unnest({name}_c) AS c FROM ({{rows}}) "
+        f"WHERE {condition}), summed AS (SELECT {_listed(names)}b, sum(c)::INTEGER AS c FROM flat GROUP BY ALL) "
+        f"SELECT {_listed(names)}list(b ORDER BY b) AS b, list(c ORDER BY b) AS c FROM summed {_grouped(names)}"
+    )
+    schema = columns_of(MINUTES, "minute", "api", "stage", "route", f"{name}_b", f"{name}_c", *by)
+    return asked(state, "minutes", schema, query, values, scope.since, scope.until)
+
+
+def minute_clients(state: State, scope: Scope, by: Sequence[str]) -> pa.Table:
+    """The sketch of distinct clients of each group: `by`, list `clients_k` (frames.merge.distinct_estimate)."""
+    _known(by, MINUTES)
+    condition, values = scope.condition("minute")
+    query = (
+        f"WITH seen AS (SELECT DISTINCT {_listed(by)}unnest(clients_k) AS k FROM ({{rows}}) WHERE {condition}) "
+        f"SELECT {_listed(by)}list_sort(min(k, {SKETCH})) AS clients_k FROM seen {_grouped(by)}"
+    )
+    schema = columns_of(MINUTES, "minute", "api", "stage", "route", "clients_k", *by)
+    return asked(state, "minutes", schema, query, values, scope.since, scope.until)
+
+
+def refused_sums(
+    state: State,
+    scope: Scope,
+    by: Sequence[str],
+    *,
+    causes: Sequence[str] = (),
+    step: timedelta | None = None,
+    limit: int = _MOST,
+) -> pa.Table:
+    """Refused requests by these columns of CLIENTS, or `client_id`; the `limit` largest groups.
+
+    Columns: `bucket` (if there is a step), `by`, `n`, `first`, `last`, the numbers of different `callers`, `addresses`,
+    `principals`, `routes` and `agents`, and one `agent`.
+    """
+    _known([name for name in by if name != "client_id"], CLIENTS)
+    condition, values = scope.condition("minute")
+    if causes:
+        condition += " AND list_contains($causes, reject_cause)"
+        values["causes"] = list(causes)
+    groups = [*bucket_sql("minute", step, values), *by]
+    query = (
+        f"SELECT {_listed(groups)}sum(n)::BIGINT AS n, min(minute) AS first, max(minute) AS last, "
+        f"count(DISTINCT client_id)::BIGINT AS callers, count(DISTINCT client_ip)::BIGINT AS addresses, "
+        f"count(DISTINCT principal)::BIGINT AS principals, count(DISTINCT route)::BIGINT AS routes, "
+        f"count(DISTINCT user_agent)::BIGINT AS agents, any_value(user_agent) AS agent "
+        f"FROM (SELECT *, {CLIENT_ID_SQL} AS client_id FROM ({{rows}}) WHERE {condition}) "
+        f"{'GROUP BY ALL' if groups else ''} ORDER BY {_listed(['bucket'] if step else [])}n DESC, "
+        f"{_listed(by)}first LIMIT {limit:d}"
+    )
+    who = ("client_ip", "principal", "api_key_id", "user_agent")
+    names = ("minute", "api", "stage", "route", "reject_cause", *who, "n")
+    return asked(state, "clients", columns_of(CLIENTS, *names, *_stored(by)), query, values, scope.since, scope.until)
+
+
+def caller_sums(state: State, scope: Scope, *, limit: int = 200) -> pa.Table:
+    """Who called: the busiest `limit` clients, with what they got.
+
+    Columns: client_id, client_ip, principal, api_key_id, n, refused, throttled, failed, routes, addresses, agents,
+    user_agent (one of them), first, last; and `clients` and `total`, the number of all clients and of all requests.
+    """
+    condition, values = scope.condition("at")
+    query = f"""
+        WITH callers AS (
+            SELECT {CLIENT_ID_SQL} AS client_id, any_value(client_ip) AS client_ip, any_value(principal) AS principal,
+                   any_value(api_key_id) AS api_key_id, count(*)::BIGINT AS n,
+                   count(*) FILTER (WHERE status BETWEEN 400 AND 499)::BIGINT AS refused,
+                   count(*) FILTER (WHERE status = 429)::BIGINT AS throttled,
+                   count(*) FILTER (WHERE status >= 500)::BIGINT AS failed,
+                   count(DISTINCT route)::BIGINT AS routes, count(DISTINCT client_ip)::BIGINT AS addresses,
+                   count(DISTINCT user_agent)::BIGINT AS agents, any_value(user_agent) AS user_agent,
+                   min("at") AS first, max("at") AS last
+            FROM ({{rows}}) WHERE {condition} GROUP BY 1
+        )
+        SELECT *, (SELECT count(*) FROM callers WHERE client_id IS NOT NULL)::BIGINT AS clients,
+               (SELECT sum(n) FROM callers)::BIGINT AS total
+        FROM callers ORDER BY n DESC, client_id LIMIT {limit:d}
+    """
+    names = ("at", "api", "stage", "route", "status", "client_ip", "principal", "api_key_id", "user_agent")
+    return asked(state, "requests", columns_of(REQUESTS, *names), query, values, scope.since, scope.until)
+
+
+def bucket_sql(time: str, step: timedelta | None, values: dict[str, object]) -> list[str]:
+    if step is None:
+        return []
+    values["step"] = step
+    return [f"time_bucket($step, \"{time}\", TIMESTAMPTZ '1970-01-01 00:00:00+00') AS bucket"]
+
+
+def _known(names: Sequence[str], allowed: pa.Schema | Sequence[str]) -> None:
+    have = allowed.names if isinstance(allowed, pa.Schema) else allowed
+    for name in names:
+        if name not in have:
+            raise ValueError(f"there is no column {name!r} to group or sum by")
+
+
+def _stored(by: Sequence[str]) -> list[str]:
+    return [name for name in by if name != "client_id"]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return "".join(f"{name}, " for name in names)
+
+
+def _grouped(names: Sequence[str]) -> str:
+    return "GROUP BY ALL ORDER BY ALL" if names else ""
+
+
+def columns_of(schema: pa.Schema, *names: str) -> pa.Schema:
+    return pa.schema([schema.field(name) for name in dict.fromkeys(names)])
