@@ -13,6 +13,7 @@ from alerts.render.text import plain
 from dashboard import words
 from dashboard.names import Names
 from dashboard.view import View, Window
+from dashboard.when import canonical
 from gatewatch.records import Severity, State
 from gatewatch.store.findings import StoredFinding
 
@@ -46,16 +47,54 @@ def card(title: str | None, *children: Children, note: Children = None, name: st
 
 
 def tile(
-    name: str, value: str, note: str, spark: str | None, sentence: str, *, href: str | None = None, bad: bool = False
+    name: str,
+    value: str,
+    note: str,
+    spark: str | None,
+    sentence: str,
+    *,
+    href: str | None = None,
+    bad: bool = False,
+    delta: Component | None = None,
+    ribbon: Component | None = None,
+    window: Window | None = None,
 ) -> Component:
-    """A number with its line; `sentence` says what the line shows."""
+    """A number with its line; `sentence` says what the line shows. href: where its name leads.
+
+    delta: what has changed. ribbon: the strip under the line. window: the time of the line; who draws across it with
+    the mouse shows that part.
+    """
+    drawn: Any = {} if window is None else {"data-from": canonical(window.since), "data-to": canonical(window.until)}
+    if href:
+        head: Component = dcc.Link([name, icon("forward")], href=href, className="tile-name")
+    else:
+        head = html.Div(name, className="tile-name")
     inside: list[Any] = [
-        html.Div(name, className="tile-name"),
-        html.Div(value, className="tile-value bad" if bad else "tile-value"),
+        head,
+        html.Div([html.Span(value, className="tile-value bad" if bad else "tile-value"), delta], className="tile-line"),
         html.Div(note, className="tile-note"),
-        html.Img(src=spark, alt=sentence, title=sentence, className="spark") if spark else html.Div(className="spark"),
+        html.Div(
+            html.Img(src=spark, alt=sentence, title=sentence, className="spark") if spark else None,
+            className="spark-frame" + (" brush" if drawn and spark else ""),
+            **drawn,
+        ),
+        ribbon,
     ]
-    return dcc.Link(inside, href=href, className="tile card") if href else html.Div(inside, className="tile card")
+    return html.Div(inside, className="tile card")
+
+
+def delta_mark(now: float, before: float | None, against: str, written: str, *, worse: int = 0) -> Component | None:
+    """By how much a number has changed; None where that is not known.
+
+    against: what it is compared with. written: its value then. worse: 1 when more is worse, -1 when less is.
+    """
+    said = words.change(now, before)
+    if before is None or not said:
+        return None
+    rising = now > before
+    moved = abs(now - before) > 0.1 * abs(before)
+    mood = "" if not worse or not moved else " delta-worse" if rising == (worse > 0) else " delta-better"
+    return html.Span(said, className=f"delta{mood}", title=f"{written} in the {against}")
 
 
 def empty(title: str, *why: Children) -> Component:
@@ -128,8 +167,11 @@ def where(stored: StoredFinding, names: Names) -> str:
     return names.place(stored.finding.api, stored.finding.stage, stored.finding.route)
 
 
-def banner(text: str, *, kind: str = "warning") -> Component:
-    return html.Div([icon("warning"), html.Span(text)], className=f"banner banner-{kind}", role="status")
+def banner(text: str, *, kind: str = "warning", retry: bool = False) -> Component:
+    """A line above a page. retry: with a button that draws the page anew."""
+    press: Any = {"data-press": "refresh"}
+    again = html.Button("Try again", type="button", className="plain-button", **press) if retry else None
+    return html.Div([icon("warning"), html.Span(text), again], className=f"banner banner-{kind}", role="status")
 
 
 def stale_note(view: View, window: Window | None) -> Component | None:

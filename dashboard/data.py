@@ -11,15 +11,22 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from dashboard.annotations import Note, notes_of
 from dashboard.labels import Label
 from dashboard.names import Names, names_of
 from dashboard.people import People, people
+from dashboard.standing import Standing, standing
 from dashboard.traffic import Numbers, Sums, add_up, bucket_starts, covered, covered_share, key_places, time_places
-from dashboard.view import View, Window, window_of
+from dashboard.view import View, Window, compared, window_of
+from detect.changes import concerns
+from detect.resources import links
 from gatewatch.privacy import Privacy
 from gatewatch.records import Blind, Severity
+from gatewatch.records import State as FindingState
 from gatewatch.roles import Who
 from gatewatch.store.behind import requests_behind
+from gatewatch.store.changes import changes
+from gatewatch.store.episodes import Episode, episodes
 from gatewatch.store.finding_events import FindingEvent, finding_events
 from gatewatch.store.findings import (
     FindingFilter,
@@ -31,6 +38,7 @@ from gatewatch.store.findings import (
     list_findings,
 )
 from gatewatch.store.inventories import current_digests, current_inventory
+from gatewatch.store.noise import Noise, noise
 from gatewatch.store.reading import api_list, bounds, coverage, read_minutes
 from gatewatch.store.sources import SourceAccount, accounting
 from gatewatch.store.state import State
@@ -39,6 +47,9 @@ PAGE_ROWS = 500
 BEHIND_ROWS = 200
 _NEEDS_YOU = 8
 _STAGES_FOR_S = 60.0
+_WEEK = timedelta(weeks=1)
+_SOON = timedelta(hours=24)
+_FIRST = (FindingState.ESCALATING, FindingState.REGRESSED, FindingState.NEW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +97,21 @@ class Buckets:
 
 
 @dataclass(frozen=True, slots=True)
+class Before:
+    """The time that is compared with. buckets: as many as those of the window, each beside its counterpart."""
+
+    window: Window
+    totals: Totals
+    buckets: Buckets
+    covered_share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
-    """labels: those of a simulated world in this window; none when they are hidden. labelled: whether there are any."""
+    """labels: those of a simulated world in this window; none when they are hidden. labelled: whether there are any.
+
+    before: the time that is compared with, by default the period before. episodes: of findings in this window.
+    """
 
     window: Window
     totals: Totals
@@ -102,6 +126,11 @@ class Overview:
     labels: list[Label] = field(default_factory=list)
     labelled: bool = False
     names: Names = field(default_factory=Names)
+    before: Before | None = None
+    episodes: list[Episode] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    standing: Standing | None = None
+    noise: Noise | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +195,12 @@ class Reader:
         minutes = read_minutes(state, window.since, window.until, api=view.api, stage=view.stage)
         intervals = coverage(state, window.since, window.until)
         open_ones = FindingFilter(state="open", api=view.api, stage=view.stage)
+        names = self.names()
         with state.read() as session:
             counts = count_findings(session, open_ones)
             opened = list_findings(session, open_ones, limit=200).items
+            seen = episodes(session, replace(open_ones, state=None, since=window.since, until=window.until))
+            said = noise(session, window.until - _WEEK, window.until)
             recent = list_findings(
                 session,
                 FindingFilter(api=view.api, stage=view.stage, since=window.since, until=window.until),
@@ -177,9 +209,8 @@ class Reader:
             blind = [
                 one for one in list_blind(session) if view.api in (None, one.api) and view.stage in (None, one.stage)
             ]
-        names = self.names()
         buckets, whole = _series(minutes, intervals, window)
-        worst_first = sorted(opened, key=lambda one: (-one.finding.severity.rank, -one.finding.start.timestamp()))
+        calls = sorted((one for one in opened if _calls(one, self._clock())), key=_urgency)
         return Overview(
             window=window,
             totals=whole,
@@ -187,13 +218,59 @@ class Reader:
             covered_share=covered_share(intervals, window.since, window.until),
             blind=blind,
             open_counts=counts,
-            needs_you=[self._masked(one, names) for one in worst_first[:_NEEDS_YOU]],
+            needs_you=[self._masked(one, names) for one in calls[:_NEEDS_YOU]],
             apis=_apis(minutes, window, opened),
             recent=[self._masked(one, names) for one in recent if one.finding.end is not None],
             labels=self._shown(view, window.since, window.until, view.api),
             labelled=bool(self._labels),
             names=names,
+            before=self._before(view, window),
+            episodes=seen,
+            notes=self._notes(view, window, seen, intervals, names),
+            standing=self.standing(),
+            noise=said,
         )
+
+    def _before(self, view: View, window: Window) -> Before | None:
+        """None where nothing is known of that time."""
+        state = self._opened()
+        earlier = compared(view, window) or window.moved(-window.span)
+        intervals = coverage(state, earlier.since, earlier.until)
+        minutes = read_minutes(state, earlier.since, earlier.until, api=view.api, stage=view.stage)
+        if not intervals.num_rows and not minutes.num_rows:
+            return None
+        buckets, whole = _series(minutes, intervals, earlier)
+        return Before(earlier, whole, buckets, covered_share(intervals, earlier.since, earlier.until))
+
+    def notes(self, view: View, window: Window) -> list[Note]:
+        """What happened in a window beside the numbers, as far as the view shows it: see dashboard.annotations."""
+        state = self._opened()
+        wish = FindingFilter(api=view.api, stage=view.stage, since=window.since, until=window.until)
+        with state.read() as session:
+            seen = episodes(session, wish)
+        return self._notes(view, window, seen, coverage(state, window.since, window.until), self.names())
+
+    def _notes(
+        self, view: View, window: Window, seen: Sequence[Episode], intervals: pa.Table, names: Names
+    ) -> list[Note]:
+        with self._opened().read() as session:
+            events = changes(session, window.since, window.until)
+            linked = links(current_inventory(session)) if view.api and events else None
+        if view.api and linked:
+            others = {api for api, _ in self.stages()} - {view.api}
+            events = [
+                one
+                for one in events
+                if one.change.resource.split("/")[0] not in others
+                and concerns(one.change.resource, view.api, view.stage, linked)
+            ]
+        if self.privacy.on:
+            events = [replace(one, change=self.privacy.change(one.change)) for one in events]
+        return notes_of(view, window, events, seen, intervals, names)
+
+    def standing(self) -> Standing:
+        """How gatewatch itself stands."""
+        return standing(self._opened(), self._clock())
 
     def _shown(self, view: View, since: datetime, until: datetime, api: str | None) -> list[Label]:
         """Labels of this time and API that the view shows."""
@@ -284,6 +361,22 @@ class Reader:
     def sources(self) -> list[SourceAccount]:
         with self._opened().read() as session:
             return accounting(session)
+
+
+def _calls(stored: StoredFinding, now: datetime) -> bool:
+    """It waits for somebody: nobody has taken it, or its rest is soon over."""
+    if stored.state is FindingState.SNOOZED:
+        return stored.snooze_until is not None and stored.snooze_until - now < _SOON
+    return stored.state is not FindingState.ACKNOWLEDGED
+
+
+def _urgency(stored: StoredFinding) -> tuple[int, int, float]:
+    one = stored.finding
+    return (
+        -one.severity.rank,
+        _FIRST.index(stored.state) if stored.state in _FIRST else len(_FIRST),
+        -one.start.timestamp(),
+    )
 
 
 def _series(minutes: pa.Table, intervals: pa.Table, window: Window) -> tuple[Buckets, Totals]:

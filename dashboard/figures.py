@@ -42,20 +42,51 @@ def template(*, dark: bool) -> dict[str, object]:
     }
 
 
-def sparkline(values: Sequence[float], colour: str = BLUE, marks: Sequence[tuple[float, float, bool]] = ()) -> str:
+def sparkline(
+    values: Sequence[float],
+    colour: str = BLUE,
+    marks: Sequence[tuple[float, float, bool]] = (),
+    *,
+    before: Sequence[float] = (),
+    ticks: Sequence[tuple[float, str]] = (),
+) -> str:
     """A small line as a data: image. Gaps (NaN) stay gaps; the scale begins at 0.
 
-    marks: times to shade, as shares of the width, and whether they are harmless (see dashboard.labels).
+    marks: times to shade, as shares of the width, and whether they are harmless (see dashboard.labels). before: what it
+    is compared with, dashed. ticks: moments to mark, as shares of the width, and their colours.
     """
     width, height = _SPARK
-    known = [value for value in values if math.isfinite(value)]
+    known = [value for value in (*values, *before) if math.isfinite(value)]
     top = max(known, default=0.0) or 1.0
-    step = width / max(len(values) - 1, 1)
     shades = "".join(
         f'<rect x="{start * width:.2f}" y="0" width="{max((end - start) * width, 0.8):.2f}" height="{height}" '
         f'fill="{GREEN if harmless else VERMILLION}" fill-opacity="0.35"/>'
         for start, end, harmless in marks
     )
+    lines = "".join(
+        f'<path d="M{at * width:.1f} 0V{height}" stroke="{tint}" stroke-width="1" stroke-opacity="0.7" '
+        'stroke-dasharray="2 2" vector-effect="non-scaling-stroke"/>'
+        for at, tint in ticks
+    )
+    dashed = (
+        f'<path d="{_line(before, top)}" fill="none" stroke="#8b949e" stroke-width="1.2" stroke-dasharray="3 2" '
+        'vector-effect="non-scaling-stroke"/>'
+        if before
+        else ""
+    )
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" preserveAspectRatio="none">'
+        f"{shades}{lines}{dashed}"
+        f'<path d="{_line(values, top)}" fill="none" stroke="{colour}" stroke-width="1.5" stroke-linejoin="round" '
+        'vector-effect="non-scaling-stroke"/></svg>'
+    )
+    return "data:image/svg+xml," + quote(svg)
+
+
+def _line(values: Sequence[float], top: float) -> str:
+    """The path of a sparkline; a gap lifts the pen."""
+    width, height = _SPARK
+    step = width / max(len(values) - 1, 1)
     paths: list[str] = []
     pen_up = True
     for place, value in enumerate(values):
@@ -67,12 +98,7 @@ def sparkline(values: Sequence[float], colour: str = BLUE, marks: Sequence[tuple
         if pen_up and (place + 1 == len(values) or not math.isfinite(values[place + 1])):
             paths.append("h1")  # a lone point
         pen_up = False
-    svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" preserveAspectRatio="none">{shades}'
-        f'<path d="{"".join(paths)}" fill="none" stroke="{colour}" stroke-width="1.5" stroke-linejoin="round" '
-        'vector-effect="non-scaling-stroke"/></svg>'
-    )
-    return "data:image/svg+xml," + quote(svg)
+    return "".join(paths)
 
 
 def strip(known: Sequence[bool]) -> str:

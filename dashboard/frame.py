@@ -31,12 +31,12 @@ from dash import page_container as pages
 from dash.development.base_component import Component
 
 from alerts.render.text import plain
-from dashboard import words
 from dashboard.bar import bar, parts
 from dashboard.components import banner, command, icon, skeleton
 from dashboard.data import Reader, Scopes
 from dashboard.figures import template
 from dashboard.palette import Entry, openers, overlay, palette
+from dashboard.standing import footer
 from dashboard.view import KEPT_KEYS, View, view_of
 from dashboard.when import typed
 from gatewatch.access.current import current
@@ -292,7 +292,7 @@ def add_page(
             return no_update  # another page is on its way in
         try:
             made = await asyncio.to_thread(render, reader, place.removeprefix(mine), view_of(search))
-            foot = await asyncio.to_thread(footer, reader)
+            foot = footer(await asyncio.to_thread(reader.standing))
         except GatewatchError as error:
             log.warning("a page could not be shown", extra={"page": name, "reason": str(error)})
             return failed(f"Cannot read the data, so what stands here may be old: {error}")
@@ -306,21 +306,5 @@ def add_page(
 
 def failed(text: str) -> Any:
     """Keep what is shown, and say so above it."""
-    set_props("banner", {"children": banner(text, kind="error")})
+    set_props("banner", {"children": banner(text, kind="error", retry=True)})
     return no_update
-
-
-def footer(reader: Reader) -> list[Component]:
-    """Where the data stand: newest request, outcomes of lines, time zone."""
-    accounts = reader.sources()
-    lines = sum(account.lines for account in accounts)
-    rejected = sum(account.rejected for account in accounts)
-    newest = max((account.last_at for account in accounts if account.last_at), default=None)
-    commit = max((account.last_commit_at for account in accounts if account.last_commit_at), default=None)
-    parts = [
-        f"Newest request {words.at(newest)}",
-        f"Last ingest {words.at(commit)}",
-        f"{words.count(lines)} lines read" + (f", {words.percent(rejected / lines)} rejected" if lines else ""),
-        "All times are UTC",
-    ]
-    return [html.Span(part) for part in parts]

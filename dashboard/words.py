@@ -63,6 +63,24 @@ def millis(value: float | None) -> str:
     return f"{value:,.0f} ms" if value >= 10 else f"{value:.1f} ms"
 
 
+def money(dollars: float | None) -> str:
+    """$0.12; less than a cent keeps two digits."""
+    if dollars is None or missing(dollars):
+        return NONE
+    return f"${dollars:.2g}" if 0 < dollars < 0.01 else f"${dollars:,.2f}"
+
+
+def change(now: float | None, before: float | None) -> str:
+    """+12 % against before; '' where one of them is not known or there was nothing before."""
+    if now is None or before is None or missing(now) or missing(before) or before == 0:
+        return ""
+    share = now / before - 1
+    if abs(share) < 0.005:
+        return "±0 %"
+    sign = "+" if share > 0 else "−"
+    return f"{share + 1:.0f}×" if share >= 9 else f"{sign}{abs(share) * 100:.0f} %"
+
+
 def quantity(value: float | None, unit: str) -> str:
     """A number of evidence in its unit: `ms` and shares are written as everywhere else."""
     if unit == "ms":

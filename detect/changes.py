@@ -149,6 +149,11 @@ def _score(change: Change, broken: str, api: str, stage: str | None, start: date
     return near * _where(change.resource, api, stage, linked) * _WEIGHTS[broken].get(class_of(change.what), _OTHER)
 
 
+def concerns(resource: str, api: str, stage: str | None, linked: Links) -> bool:
+    """May a change of this resource matter to the API? What nobody says whom it serves may matter to all."""
+    return _where(resource, api, stage, linked) >= OTHER_STAGE
+
+
 def _where(resource: str, api: str, stage: str | None, linked: Links) -> float:
     parts = resource.split("/")
     if api in parts:

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from gatewatch.hashkey import hash_key
-from gatewatch.records import JSON, Entities, Finding
+from gatewatch.records import JSON, Change, Entities, Finding
 from gatewatch.settings import Settings
 
 _IPV4 = r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]|/\d)"
@@ -110,12 +110,18 @@ class Privacy:
                 facts=masked(evidence.facts),
                 card=masked(evidence.card),
             ),
-            changes=tuple(
-                dataclasses.replace(
-                    one, what=self.text(one.what, names), actor=self.text(one.actor), resource=self.text(one.resource)
-                )
-                for one in finding.changes
-            ),
+            changes=tuple(self.change(one, names) for one in finding.changes),
+        )
+
+    def change(self, change: Change, names: Collection[str] = ()) -> Change:
+        """A change as it may be shown."""
+        if not self.on:
+            return change
+        return dataclasses.replace(
+            change,
+            what=self.text(change.what, names),
+            actor=self.text(change.actor),
+            resource=self.text(change.resource),
         )
 
     def row(self, row: Mapping[str, Any]) -> dict[str, Any]:

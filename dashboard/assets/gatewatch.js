@@ -63,6 +63,8 @@
     var target = event.target;
     var from = target.closest && target.closest("[data-set]");
     if (from && !from.disabled) change(JSON.parse(from.dataset.set));
+    var press = target.closest && target.closest("[data-press]");
+    if (press) document.getElementById(press.dataset.press).click();
     closeMenus(from ? null : target.closest && target.closest("details.drop"));
   });
   // Arrows walk through the choices of a menu.
@@ -186,6 +188,39 @@
   }
   document.addEventListener("click", function (event) {
     if (!String(window.getSelection())) openRow(event.target);
+  });
+
+  // Drawing across a line with the mouse shows that part of its time.
+  var brush = null;
+  document.addEventListener("pointerdown", function (event) {
+    var frame = event.target.closest && event.target.closest(".brush[data-from]");
+    if (!frame || event.button !== 0 || event.pointerType === "touch") return;
+    event.preventDefault();
+    var area = document.createElement("div");
+    area.className = "brush-area";
+    frame.appendChild(area);
+    brush = { frame: frame, area: area, box: frame.getBoundingClientRect(), from: event.clientX, to: event.clientX };
+  });
+  document.addEventListener("pointermove", function (event) {
+    if (!brush) return;
+    var box = brush.box;
+    brush.to = Math.min(Math.max(event.clientX, box.left), box.right);
+    brush.area.style.left = Math.min(brush.from, brush.to) - box.left + "px";
+    brush.area.style.width = Math.abs(brush.to - brush.from) + "px";
+  });
+  document.addEventListener("pointerup", function () {
+    if (!brush) return;
+    var drawn = brush;
+    brush = null;
+    drawn.area.remove();
+    if (Math.abs(drawn.to - drawn.from) < 4) return;
+    var since = Date.parse(drawn.frame.dataset.from), until = Date.parse(drawn.frame.dataset.to);
+    var at = function (x) {
+      var ms = since + (until - since) * (x - drawn.box.left) / drawn.box.width;
+      return new Date(Math.round(ms / 60000) * 60000).toISOString().slice(0, 16) + "Z";
+    };
+    var first = at(Math.min(drawn.from, drawn.to)), last = at(Math.max(drawn.from, drawn.to));
+    if (first !== last) change({ range: null, from: first, to: last });
   });
 
   // Keys. A control says with data-key which one presses it; those of the page come first.

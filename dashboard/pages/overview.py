@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from dash import Dash, dcc, html
 from dash.development.base_component import Component
 
 from alerts.render.text import plain
 from dashboard import words
+from dashboard.annotations import lane, text_of, toggles
 from dashboard.components import (
+    banner,
     card,
     command,
     empty,
@@ -22,17 +24,18 @@ from dashboard.components import (
     stale_note,
     state_mark,
     table,
-    tile,
-    twin,
     where,
 )
-from dashboard.data import ApiRow, Overview, Reader, Totals
-from dashboard.figures import BLUE, ORANGE, PURPLE, SKY, VERMILLION, spark_sentence, sparkline, strip
+from dashboard.data import ApiRow, Overview, Reader
+from dashboard.figures import SKY, spark_sentence, sparkline
 from dashboard.frame import Nav, add_page
 from dashboard.labels import Label, marks
+from dashboard.links import api_href, page_href
 from dashboard.names import Names
+from dashboard.standing import FULL
+from dashboard.summary import budgets, tiles
 from dashboard.view import View
-from gatewatch.records import Kind, Severity
+from gatewatch.records import Kind, Severity, State
 from gatewatch.store.findings import StoredFinding
 
 LABEL_ROWS = 15
@@ -43,7 +46,17 @@ NAV = Nav(order=10, key="o", icon="overview")
 
 
 def register(dash: Dash, reader: Reader) -> None:
-    add_page(dash, reader, "overview", title="Overview", render=render, path="/", every_minute=True, nav=NAV)
+    add_page(
+        dash,
+        reader,
+        "overview",
+        title="Overview",
+        render=render,
+        path="/",
+        heights=(28, 156, 160, 260, 260),
+        every_minute=True,
+        nav=NAV,
+    )
 
 
 def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
@@ -82,9 +95,12 @@ def content(found: Overview, view: View) -> Component:
     ]
     if note := stale_note(view, window):
         parts.append(note)
+    parts += gaps_note(found)
     n_open = sum(found.open_counts.values())
+    happened = lane(window, found.notes, view, changes_page=page_href("changes", view) is not None)
     parts += [
-        tiles(found),
+        tiles(found, view),
+        card("What happened", happened, note=toggles(view), name="happened"),
         html.Div(
             [
                 card("Needs you", needs_you(found, view), note=words.plural(n_open, "open finding")),
@@ -94,83 +110,28 @@ def content(found: Overview, view: View) -> Component:
         ),
         card("APIs", apis(found, view), note=f"{view.span_label}, worst first"),
     ]
+    if found.noise is not None and found.standing is not None:
+        parts.append(budgets(found.noise, found.standing, apis=len({row.api for row in found.apis})))
     if found.labelled:
         parts.append(card("What is really going on", truth(found, view), note=labels_switch(view)))
     if found.recent:
         parts.append(card("Ended in this range", short_list(found.recent, view, found.names, ended=True)))
     if found.blind:
-        parts.append(card("What gatewatch cannot see", blind(found), note="could not tell is not fine"))
+        parts.append(card("What gatewatch cannot see", blind(found), note="could not tell is not fine", name="blind"))
     return html.Div(parts)
 
 
-def tiles(found: Overview) -> Component:
-    totals, buckets = found.totals, found.buckets
-    rows: list[tuple[str, str, str, Sequence[float], Callable[[float], str], str]] = [
-        ("Requests", words.count(totals.n), "in this range", buckets.requests, words.count, BLUE),
-        (
-            "Server errors",
-            words.percent(totals.failed_share),
-            f"{words.count(totals.failed)} answers with 5xx",
-            buckets.failed_share,
-            words.percent,
-            VERMILLION,
-        ),
-        (
-            "Auth rejections",
-            words.count(totals.auth),
-            auth_note(totals),
-            buckets.auth,
-            words.count,
-            PURPLE,
-        ),
-        (
-            "Throttled",
-            words.count(totals.throttled),
-            share_of(totals.throttled, totals.n),
-            buckets.throttled,
-            words.count,
-            ORANGE,
-        ),
-        ("Latency p95", words.millis(totals.p95_ms), "of all requests", buckets.p95_ms, words.millis, SKY),
-    ]
-    shown: list[Component] = []
-    for name, value, note, series, written, colour in rows:
-        sentence = spark_sentence(f"{name} per {size_of(found)}", series, [written(one) for one in series])
-        if all(not math.isfinite(one) for one in series):
-            note = "not in these logs" if totals.n else "no requests"
-        shown.append(tile(name, value, note, sparkline(series, colour), sentence))
-    spots = len({(one.kind, one.api, one.stage) for one in found.blind})
-    shown.append(
-        tile(
-            "Coverage",
-            words.percent(found.covered_share),
-            "nothing is hidden from detectors" if not spots else words.plural(spots, "blind spot"),
-            strip(buckets.delivered),
-            f"Sources delivered in {words.percent(found.covered_share)} of the range; the rest is not known.",
-            bad=found.covered_share < 0.9,
-        )
+def gaps_note(found: Overview) -> list[Component]:
+    """Partial data are said above everything that they make doubtful."""
+    missing = [note for note in found.notes if note.kind == "gap"]
+    if found.covered_share >= FULL or not missing:
+        return []
+    longest = max(missing, key=lambda one: (one.until or one.at) - one.at)
+    text = (
+        f"Data are partial: sources delivered in {words.percent(found.covered_share)} of this range. "
+        f"{text_of(longest)}. What lies there is not known, and not judged."
     )
-    heads = ("Time (UTC)", *(row[0] for row in rows))
-    lines = [
-        [at.strftime("%Y-%m-%d %H:%M"), *(row[4](row[3][place]) for row in rows)] for place, at in enumerate(buckets.at)
-    ]
-    caption = f"The lines above, per {size_of(found)}"
-    return html.Div([html.Div(shown, className="tiles"), twin(heads, lines, caption=caption)])
-
-
-def size_of(found: Overview) -> str:
-    minutes = found.window.bucket_minutes
-    return "minute" if minutes == 1 else f"{minutes} minutes" if minutes < 60 else f"{minutes // 60} h"
-
-
-def auth_note(totals: Totals) -> str:
-    if totals.backend_refused:
-        return f"+ {words.count(totals.backend_refused)} by back ends"
-    return share_of(totals.auth, totals.n)
-
-
-def share_of(part: int, whole: int) -> str:
-    return f"{words.percent(part / whole)} of requests" if whole else "no requests"
+    return [banner(text)]
 
 
 def needs_you(found: Overview, view: View) -> Component:
@@ -195,11 +156,18 @@ def short_list(findings: Sequence[StoredFinding], view: View, names: Names, *, e
             [
                 severity_mark(one.severity),
                 html.Div([finding_link(stored, view), html.Div(line, className="small")], className="what"),
-                None if ended else state_mark(stored.state),
+                None if ended else html.Div([rest_note(stored), state_mark(stored.state)], className="standing"),
             ]
         )
 
     return html.Ul([item(stored) for stored in findings], className="short-list")
+
+
+def rest_note(stored: StoredFinding) -> Component | None:
+    """When its rest is over."""
+    if stored.state is not State.SNOOZED or stored.snooze_until is None:
+        return None
+    return html.Span(f"until {words.at(stored.snooze_until)}", className="small")
 
 
 def matrix(found: Overview, view: View) -> Component:
@@ -255,6 +223,7 @@ def apis(found: Overview, view: View) -> Component:
     rows = found.apis
     if not rows:
         return empty("No API had a request in this range", "Choose a longer range above, or another API.")
+    slowest = max((row.totals.p95_ms for row in rows if math.isfinite(row.totals.p95_ms)), default=1.0) or 1.0
     heads = ("API / stage", "Requests", "", "5xx", "Auth rejections", "Throttled", "p95", "Open findings")
 
     def line(row: ApiRow) -> list[Component | str]:
@@ -274,21 +243,33 @@ def apis(found: Overview, view: View) -> Component:
             if row.worst
             else html.Span("0", className="zero")
         )
+        href_api = api_href(row.api, row.stage, view)
+        shown_name = (
+            dcc.Link(name, href=href_api, className="api-name") if href_api else html.Span(name, className="api-name")
+        )
+        totals = row.totals
         return [
-            html.Span([html.Span(name, className="api-name"), html.Span(row.api_type or "", className="chip")]),
+            html.Span([shown_name, html.Span(row.api_type or "", className="chip")]),
             words.count(row.totals.n),
             html.Img(src=sparkline(series, SKY, shaded), alt=said, title=said, className="spark small-spark")
             if series
             else "",
-            words.percent(row.totals.failed_share),
-            words.count(row.totals.auth),
-            words.count(row.totals.throttled),
-            words.millis(row.totals.p95_ms),
+            bar(words.percent(totals.failed_share), totals.failed_share / 0.05, "failed"),
+            bar(words.count(totals.auth), totals.auth / totals.n / 0.2 if totals.n else 0, "auth"),
+            bar(words.count(totals.throttled), totals.throttled / totals.n / 0.2 if totals.n else 0, "throttled"),
+            bar(words.millis(totals.p95_ms), totals.p95_ms / slowest, "p95"),
             findings,
         ]
 
     caption = "APIs and stages: requests, errors, refusals, latency and open findings"
     return table(heads, [line(row) for row in rows], caption=caption, numbers=(1, 3, 4, 5, 6, 7), name="stack")
+
+
+def bar(said: str, share: float, name: str) -> Component:
+    """A number with a small bar; full at 5 % of failures, at 20 % of refusals, and at the slowest p95."""
+    width = 100 * min(max(share, 0.0), 1.0) if math.isfinite(share) else 0.0
+    fill = html.Span(className=f"bar-fill bar-{name}", style={"width": f"{width:.0f}%"})
+    return html.Span([html.Span(said), html.Span(fill, className="bar-track")], className="bar-cell")
 
 
 def blind(found: Overview) -> Component:

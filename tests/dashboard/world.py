@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gatewatch.frames import MINUTE_COUNTS, bucket_of, visible_mask
-from gatewatch.records import Blind, Cause, Change, Entities, Evidence, Finding, Kind, Point, Severity
+from gatewatch.records import Blind, Cause, Change, ChangeEvent, Entities, Evidence, Finding, Kind, Point, Severity
+from gatewatch.store.changes import save_changes
 from gatewatch.store.findings import save_blind, save_findings
 from gatewatch.store.state import State
 from tests.store.builders import AT, a_finding, clients, minutes, put, requests
@@ -46,6 +47,7 @@ def fill(state: State, *, end: datetime = END, hostile: bool = True) -> list[Fin
     )
     found = findings(end, hostile)
     with state.begin() as session:
+        save_changes(session, changes(end, hostile), source="world", now=end)
         save_findings(session, found, now=end)
         save_blind(
             session,
@@ -57,6 +59,23 @@ def fill(state: State, *, end: datetime = END, hostile: bool = True) -> list[Fin
             ],
         )
     return found
+
+
+def changes(end: datetime, hostile: bool) -> list[ChangeEvent]:
+    """A deployment before the slow hour, and two changes of configuration, by whom an attacker would name."""
+
+    def event(minutes: int, what: str, actor: str, resource: str) -> ChangeEvent:
+        name = what.split()[0]
+        return ChangeEvent(
+            f"e{minutes}", Change(end - timedelta(minutes=minutes), what, actor, resource), "apigateway", name
+        )
+
+    text = HOSTILE if hostile else ("ci",) * len(HOSTILE)
+    return [
+        event(66, "CreateDeployment", "ci", "shop4f2k1/stages/prod"),
+        event(124, f"UpdateStage {text[0]}", text[1], "login8a2/stages/prod"),
+        event(900, "UpdateUsagePlan", "ops", "plan1"),
+    ]
 
 
 def _minute(at: datetime, step: int) -> list[dict[str, Any]]:

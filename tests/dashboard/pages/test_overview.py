@@ -1,9 +1,14 @@
 from __future__ import annotations
 
-from dashboard.data import Reader
+from dataclasses import replace
+from datetime import timedelta
+
+from dashboard.data import Reader, _calls
 from dashboard.pages import overview
 from dashboard.view import View
+from gatewatch.records import State
 from tests.dashboard.pages.conftest import find, texts
+from tests.dashboard.world import END
 
 
 def test_it_says_what_is_wrong_worst_first(reader: Reader) -> None:
@@ -52,3 +57,46 @@ def test_an_empty_store_says_what_to_do(nothing: Reader) -> None:
     said = texts(overview.render(nothing, "", View()))
     assert "No requests yet" in said
     assert "gatewatch demo" in said
+
+
+def test_what_happened_is_marked_and_partial_data_are_said(reader: Reader) -> None:
+    found = reader.overview(View())
+    assert found is not None
+    assert [note.kind for note in found.notes].count("gap") == 1
+    assert {"deployment", "config", "incident"} <= {note.kind for note in found.notes}
+    said = texts(overview.content(found, View()))
+    assert any(text.startswith("Data are partial: sources delivered in 95.8 %") for text in said)
+    one = reader.overview(View(api="legacy9"))
+    assert one is not None
+    assert [note.said for note in one.notes if note.kind in {"deployment", "config"}] == ["UpdateUsagePlan by ops"]
+
+
+def test_numbers_are_laid_beside_the_time_before(reader: Reader) -> None:
+    view = View(cmp="prev").between(END - timedelta(hours=2), END - timedelta(hours=1))
+    found = reader.overview(view)
+    assert found is not None
+    assert found.before is not None
+    assert (found.before.window.since, found.before.window.until) == (
+        END - timedelta(hours=3),
+        END - timedelta(hours=2),
+    )
+    assert len(found.before.buckets.at) == len(found.buckets.at)
+    marks = [
+        one
+        for one in find(overview.content(found, view), "Span")
+        if str(getattr(one, "className", "")).startswith("delta")
+    ]
+    assert len(marks) == 5
+    assert all(str(mark.title).endswith("in the previous period") for mark in marks)
+    assert any("delta-worse" in mark.className for mark in marks)  # the attack began within this hour
+
+
+def test_what_somebody_has_taken_no_longer_calls(reader: Reader) -> None:
+    found = reader.overview(View())
+    assert found is not None
+    one = found.needs_you[0]
+    assert _calls(one, END)
+    assert not _calls(replace(one, state=State.ACKNOWLEDGED), END)
+    asleep = replace(one, state=State.SNOOZED, snooze_until=END + timedelta(hours=30))
+    assert not _calls(asleep, END)
+    assert _calls(replace(asleep, snooze_until=END + timedelta(hours=3)), END)

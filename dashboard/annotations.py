@@ -1,0 +1,248 @@
+"""What happened beside the numbers: deployments, configuration changes, incidents and gaps in the data, on every chart.
+
+`Reader.notes` reads them, `lane` draws them as a strip of links, `annotate` puts them into a Plotly figure, `toggles`
+switches their kinds off and on; which are off stands in the address (`notes`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import plotly.graph_objects as go
+import pyarrow as pa
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from alerts.render.plotly import plotly_text
+from alerts.render.text import plain
+from dashboard import words
+from dashboard.names import Names
+from dashboard.view import View, Window
+from detect.changes import class_of
+from gatewatch.records import ChangeEvent
+from gatewatch.store.episodes import Episode
+
+KINDS: dict[str, tuple[str, str]] = {
+    "deployment": ("Deployments", "#0072B2"),
+    "config": ("Changes", "#CC79A7"),
+    "incident": ("Findings", "#D55E00"),
+    "gap": ("Gaps", "#8b949e"),
+}
+"""Kind -> what people call it, and its colour."""
+
+MOST = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that happened at a time, or from then until. more: how many others it stands for."""
+
+    kind: str
+    at: datetime
+    until: datetime | None
+    said: str
+    href: str
+    more: int = 0
+
+
+def off(view: View) -> set[str]:
+    """The kinds that are not shown."""
+    return set((view.notes or "").split(",")) & set(KINDS)
+
+
+def notes_of(
+    view: View,
+    window: Window,
+    events: Sequence[ChangeEvent],
+    found: Sequence[Episode],
+    intervals: pa.Table,
+    names: Names,
+) -> list[Note]:
+    """What is shown in a window, by time; of each kind at most MOST, near ones together."""
+    hidden = off(view)
+    kept = view.kept()
+    by_kind: dict[str, list[Note]] = {kind: [] for kind in KINDS}
+    for event in events:
+        kind = "deployment" if _deploys(event.change.what) else "config"
+        who = f" by {plain(event.change.actor, 60)}" if event.change.actor else ""
+        said = f"{plain(event.change.what, 120)}{who}"
+        by_kind[kind].append(Note(kind, event.change.at, None, said, _around(kept, event.change.at)))
+    for one in found:
+        end = one.end or window.until
+        href = f"/findings/{one.id}{kept.search()}"
+        said = f"{words.SEVERITIES[one.severity]}, {words.KINDS[one.kind]}: {names.place(one.api, one.stage)}"
+        by_kind["incident"].append(Note("incident", one.start, end, said, href))
+    for start, end in gaps(intervals, window):
+        said = f"No source delivered for {words.duration(end - start)}"
+        by_kind["gap"].append(Note("gap", start, end, said, kept.between(start, end).search()))
+    shown = [note for kind, notes in by_kind.items() if kind not in hidden for note in _thinned(notes, window)]
+    return sorted(shown, key=lambda note: (note.at, note.kind))
+
+
+def _deploys(what: str) -> bool:
+    """New code or a deployment of a stage went live; all else is configuration."""
+    return class_of(what) == "code" or "deployment" in what.lower()
+
+
+def _around(kept: View, at: datetime) -> str:
+    """The changes of the half hour around this one."""
+    half = timedelta(minutes=30)
+    return "/changes" + kept.between(at - half, at + half).search()
+
+
+def gaps(intervals: pa.Table, window: Window) -> list[tuple[datetime, datetime]]:
+    """Times of the window in which no source delivered, of at least a minute."""
+    out = []
+    last = window.since
+    for start, end in sorted((row["start"], row["end"]) for row in intervals.to_pylist()):
+        if start - last >= timedelta(minutes=1):
+            out.append((last, min(start, window.until)))
+        last = max(last, end)
+    if window.until - last >= timedelta(minutes=2):  # the minute that is going on is no gap
+        out.append((last, window.until))
+    return out
+
+
+def _thinned(notes: Sequence[Note], window: Window) -> list[Note]:
+    """Notes that would lie upon each other are one."""
+    near = window.span / MOST
+    out: list[Note] = []
+    for note in sorted(notes, key=lambda one: one.at):
+        if out and note.at - out[-1].at < near and note.kind != "gap":
+            last = out[-1]
+            until = max(filter(None, (last.until, note.until)), default=None)
+            out[-1] = Note(last.kind, last.at, until, last.said, last.href, last.more + 1)
+        else:
+            out.append(note)
+    return out
+
+
+def text_of(note: Note) -> str:
+    """`2026-06-09 12:00 UTC: UpdateStage by ci (and 2 more)`."""
+    lasted = f" for {words.duration(note.until - note.at)}" if note.until else ""
+    more = f" (and {note.more} more)" if note.more else ""
+    return f"{words.at(note.at)}{lasted}: {note.said}{more}"
+
+
+def place(at: datetime, window: Window) -> float:
+    """Where an instant lies in a window, in percent of its width."""
+    return max(0.0, min(100.0, 100 * ((at - window.since) / window.span)))
+
+
+def lane(window: Window, notes: Sequence[Note], view: View, *, changes_page: bool) -> Component:
+    """A strip with a row for each kind that is shown; each mark leads to what it stands for.
+
+    changes_page: there is a page that changes lead to; without one they say what they are, and lead nowhere.
+    """
+    rows = [
+        html.Div(
+            [
+                html.Span(name, className="lane-name"),
+                html.Div(
+                    [
+                        _mark(note, window, link=changes_page or kind in {"incident", "gap"})
+                        for note in notes
+                        if note.kind == kind
+                    ],
+                    className="lane-track",
+                ),
+            ],
+            className=f"lane-row lane-{kind}",
+        )
+        for kind, (name, _) in KINDS.items()
+        if kind not in off(view) and any(note.kind == kind for note in notes)
+    ]
+    if not rows:
+        return html.Div("Nothing that is shown here happened in this range.", className="small lane")
+    form = (
+        "%H:%M" if window.span <= timedelta(days=1) else "%d %b %H:%M" if window.span <= timedelta(days=7) else "%d %b"
+    )
+    axis = [html.Span((window.since + window.span * step / 4).strftime(form)) for step in range(5)]
+    return html.Div([*rows, html.Div(axis, className="lane-axis")], className="lane")
+
+
+def _mark(note: Note, window: Window, *, link: bool) -> Component:
+    said = text_of(note)
+    left = place(note.at, window)
+    width = 0.0 if note.until is None else place(note.until, window) - left
+    style = {"left": f"{left:.2f}%", **({"width": f"{max(width, 0.4):.2f}%"} if note.until else {})}
+    shape = "lane-span" if note.until else "lane-point"
+    if link:
+        made: Component = dcc.Link(
+            html.Span(said, className="hidden"), href=note.href, title=said, className=shape, style=style
+        )
+    else:
+        made = html.Span(html.Span(said, className="hidden"), title=said, className=shape, style=style)
+    return made
+
+
+def toggles(view: View) -> Component:
+    """A button a kind, pressed when it is shown."""
+    hidden = off(view)
+
+    def button(kind: str) -> Component:
+        after = ",".join(sorted(hidden ^ {kind})) or None
+        asked: Any = {
+            "data-set": json.dumps({"notes": after}),
+            "aria-pressed": "false" if kind in hidden else "true",
+        }
+        return html.Button(
+            [html.Span(className=f"swatch swatch-{kind}"), KINDS[kind][0]], type="button", className="toggle", **asked
+        )
+
+    label: Any = {"aria-label": "What is marked in the charts"}
+    return html.Div([button(kind) for kind in KINDS], className="toggles", role="group", **label)
+
+
+def annotate(figure: go.Figure, notes: Sequence[Note]) -> go.Figure:
+    """Lines for what happened at a time, shades for what lasted; hover says what it was. The figure's x is time."""
+    points = [note for note in notes if note.until is None]
+    for note in notes:
+        colour = KINDS[note.kind][1]
+        x0 = note.at.astimezone(UTC).isoformat()
+        if note.until is None:
+            line = {"color": colour, "width": 1, "dash": "dot"}
+            figure.add_shape(type="line", x0=x0, x1=x0, y0=0, y1=1, yref="paper", line=line, layer="below")
+        else:
+            x1 = note.until.astimezone(UTC).isoformat()
+            shade = {"fillcolor": colour, "opacity": 0.1, "line": {"width": 0}}
+            figure.add_shape(type="rect", x0=x0, x1=x1, y0=0, y1=1, yref="paper", layer="below", **shade)
+    if points:
+        figure.add_scatter(
+            x=[note.at.astimezone(UTC).isoformat() for note in points],
+            y=[0] * len(points),
+            yaxis="y9",
+            mode="markers",
+            marker={"symbol": "triangle-up", "size": 9, "color": [KINDS[note.kind][1] for note in points]},
+            text=[plotly_text(text_of(note), 200) for note in points],
+            hovertemplate="%{text}<extra></extra>",
+            name="what happened",
+            showlegend=False,
+        )
+        hidden = {"overlaying": "y", "range": [-0.02, 1], "visible": False, "fixedrange": True}
+        figure.update_layout(yaxis9=hidden)
+    return figure
+
+
+def sentence(notes: Sequence[Note]) -> str:
+    """What is marked, in words, for who cannot see it; '' when nothing is."""
+    if not notes:
+        return ""
+    said = [
+        words.plural(sum(1 + one.more for one in notes if one.kind == kind), name.lower().rstrip("s"))
+        for kind, (name, _) in KINDS.items()
+        if any(one.kind == kind for one in notes)
+    ]
+    return f"Marked: {', '.join(said)}."
+
+
+def span_href(view: View, since: datetime, until: datetime, kinds: Sequence[str] = ()) -> str:
+    """The findings of a span: where a mark of a ribbon leads."""
+    kept = view.kept().between(since, until)
+    if len(kinds) == 1:
+        return "/findings" + kept.search(kind=kinds[0])
+    return "/findings" + kept.search()
