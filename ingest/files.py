@@ -88,7 +88,8 @@ def expand(paths: Sequence[str], *, exclude: Iterable[str] = ()) -> tuple[list[s
     errors: list[SourceError] = []
     for path in paths:
         if path.startswith("s3://"):
-            errors.append(SourceError(f"{path}: s3:// cannot be read yet; copy the objects to a folder first"))
+            why = "`gatewatch scan` reads it once, `gatewatch sources add NAME` again and again"
+            errors.append(SourceError(f"{path}: s3:// is not read here; {why}"))
             continue
         matches = [path] if os.path.lexists(path) else sorted(glob.glob(path, recursive=True))
         if not matches:

@@ -9,12 +9,17 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from gatewatch.errors import SourceError
 from gatewatch.records import ApiType
 from ingest import beside
 from ingest.files import LogFile, NoText, expand, inspect
-from ingest.hints import Hint, Known
+from ingest.hints import Hint, Known, hint_of
+
+if TYPE_CHECKING:
+    from ingest.fetched import Fetched
+    from ingest.sources.model import Clients
 
 STDIN = "stdin"
 
@@ -37,32 +42,60 @@ def inputs(
     exclude: Iterable[str] = (),
     *,
     all_logs: bool = False,
+    clients: Clients | None = None,
 ) -> Iterator[Inputs]:
     """The log files behind paths; `-` is standard input, copied to a file that is gone at the end.
 
-    all_logs: the user said which format they have, so nothing is taken for a document.
+    all_logs: the user said which format they have, so nothing is taken for a document. clients: with them s3:// paths
+    are read, too.
     """
     found = Inputs()
     apis = apis_of(inventory)
-    with _spooled(paths) as spool:
-        names, problems = expand([path for path in paths if path != "-"], exclude=exclude)
+    away = [path for path in paths if clients is not None and path.startswith("s3://")]
+    with _spooled(paths) as spool, _fetched(away, clients, found.errors) as objects:
+        names, problems = expand([path for path in paths if path != "-" and path not in away], exclude=exclude)
         found.errors += map(str, problems)
         if spool is not None:
             names.append(spool)
         for name in names:
             _add(found, name, apis, is_stdin=name == spool, all_logs=all_logs)
+        for one in objects:
+            _add(found, one.path, apis, address=one.address, all_logs=all_logs)
         yield found
 
 
-def _add(found: Inputs, path: str, apis: Mapping[str, Known], *, is_stdin: bool, all_logs: bool) -> None:
+@contextmanager
+def _fetched(paths: Sequence[str], clients: Clients | None, errors: list[str]) -> Iterator[list[Fetched]]:
+    if not paths or clients is None:
+        yield []
+        return
+    from ingest.fetched import fetched
+
+    with fetched(paths, clients, errors) as objects:
+        yield objects
+
+
+def _add(
+    found: Inputs,
+    path: str,
+    apis: Mapping[str, Known],
+    *,
+    all_logs: bool,
+    is_stdin: bool = False,
+    address: str | None = None,
+) -> None:
+    """address: where a local copy comes from."""
+    shown = STDIN if is_stdin else address or path
     try:
         file, head = inspect(path, apis)
     except SourceError as error:
-        text = str(error).replace(path, STDIN) if is_stdin else str(error)
-        (found.no_logs if isinstance(error, NoText) and beside.named_no_log(path) else found.errors).append(text)
+        text = str(error).replace(path, shown)
+        (found.no_logs if isinstance(error, NoText) and beside.named_no_log(shown) else found.errors).append(text)
         return
     if is_stdin:
         file = replace(file, name=STDIN, hint=Hint(STDIN))
+    elif address is not None:
+        file = replace(file, name=address, hint=hint_of(address.removeprefix("s3:/"), apis))
     kind = None if all_logs else beside.document(head, file.kind, whole=len(head) == file.size)
     if kind is None:
         found.files.append(file)

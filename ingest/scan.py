@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
@@ -21,6 +21,9 @@ from ingest.outcome import Chosen
 from ingest.pool import Repetitions, run
 from ingest.readback import Place, ReadBack
 from ingest.work import Config, FileCount, Packed, Result, Task
+
+if TYPE_CHECKING:
+    from ingest.sources.model import Clients
 
 MERGE_ROWS = 1_000_000
 """Rows that wait unmerged. Beyond it, and beyond twice what the last merge left, they are merged: memory is bounded by
@@ -137,9 +140,10 @@ def scanning(
     hash_key: bytes = b"scan",
     progress: Progress | None = None,
     exclude: Iterable[str] = (),
+    clients: Clients | None = None,
 ) -> Iterator[tuple[ScanResult, ReadBack]]:
-    """`scan_paths`, and what reads single requests back from the same files while inside."""
-    with inputs(paths, inventory, exclude, all_logs=log_format is not None) as found:
+    """`scan_paths`, and what reads single requests back from the same files while inside. clients: for s3:// paths."""
+    with inputs(paths, inventory, exclude, all_logs=log_format is not None, clients=clients) as found:
         if progress is not None:
             progress.total(sum(file.size for file in found.files))
         pieces: Iterator[Piece] = (piece for file in found.files for piece in split(file))

@@ -95,7 +95,7 @@ def aws_double() -> Iterator[Double]:
         region, service = found.groups() if found else ("", "")
         target = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
         body: Any = None
-        if raw[:1] == b"{":
+        if raw[:1] == b"{" and service != "s3":  # where it is an object's own content
             body = json.loads(raw)
         elif environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
             body = {name: values[0] for name, values in parse_qs(raw.decode()).items()}

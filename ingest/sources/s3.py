@@ -49,8 +49,8 @@ class S3:
         if queue is not None and not (isinstance(queue, str) and queue.startswith(("https://", "http://"))):
             raise UsageError("queue is the URL of an SQS queue")
         self._clients = clients
-        self._bucket, self._prefix = found[1], found[2] or ""
-        self._location = f"s3://{self._bucket}/{self._prefix}"
+        self.bucket, self._prefix = found[1], found[2] or ""
+        self._location = f"s3://{self.bucket}/{self._prefix}"
         self._queue = Queue(clients, queue) if isinstance(queue, str) else None
         self._tries = Tries()
 
@@ -68,7 +68,7 @@ class S3:
         newest = (self._hour(place.mark) or _NEVER - BACK) + BACK
         fresh, waiting = list[Listed](), list[Listed]()
         dated = True
-        for page in self._pages("" if whole else place.mark):
+        for page in self.pages("" if whole else place.mark):
             new = self._fresh(page, world)
             fresh += new
             waiting += [one for one in new if self._due(one, world)]
@@ -90,8 +90,9 @@ class S3:
         mark = f"{self._prefix}{oldest - BACK:{_HOUR}}" if dated and newest > _NEVER else ""
         yield Objects((), {}, {self._location: Place(now_ms if whole else place.offset, mark)})
 
-    def _pages(self, after: str) -> Iterator[list[Listed]]:
-        asked: dict[str, Any] = {"Bucket": self._bucket, "Prefix": self._prefix}
+    def pages(self, after: str = "") -> Iterator[list[Listed]]:
+        """What is below the prefix, by key, from behind `after` on."""
+        asked: dict[str, Any] = {"Bucket": self.bucket, "Prefix": self._prefix}
         if after:
             asked["StartAfter"] = after
         client = self._clients("s3")
@@ -132,7 +133,7 @@ class S3:
             queue.delete([one for one in notices if not left & {told.key for told in one.objects if self._ours(told)}])
 
     def _ours(self, told: Told) -> bool:
-        return told.bucket == self._bucket and told.key.startswith(self._prefix)
+        return told.bucket == self.bucket and told.key.startswith(self._prefix)
 
     def _read(self, group: Sequence[Listed], world: World, gone: set[str] | None = None) -> Iterator[Objects]:
         """Local copies of the objects that could be read; when they are asked for no more, they are removed."""
@@ -156,7 +157,7 @@ class S3:
         for one in group:
             address = self._address(one.key)
             try:
-                path = copied(self._clients("s3"), self._bucket, one, world.folder)
+                path = copied(self._clients("s3"), self.bucket, one, world.folder)
             except Unread as why:
                 if why.gone and gone is not None:
                     gone.add(one.key)
@@ -171,7 +172,7 @@ class S3:
                 path.unlink()
                 passed[address] = Place(one.size, one.etag, one.size)
                 continue
-            hint = hint_of(f"/{self._bucket}/{one.key}", world.apis)
+            hint = hint_of(f"/{self.bucket}/{one.key}", world.apis)
             files.append(replace(file, name=address, hint=hint))
             begun = known.get(address)
             start = begun if begun is not None and begun.mark == one.etag else Place()
@@ -188,7 +189,7 @@ class S3:
         return self._tries.due(self._address(one.key), one.etag, world.now.timestamp())
 
     def _address(self, key: str) -> str:
-        return f"s3://{self._bucket}/{key}"
+        return f"s3://{self.bucket}/{key}"
 
 
 def _group(waiting: Sequence[Listed]) -> tuple[list[Listed], list[Listed]]:

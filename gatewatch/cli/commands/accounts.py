@@ -52,6 +52,22 @@ def connect(
 ) -> None:
     """Keep a connection. For a role an external id is made, and shown this once; it is always sent."""
     from gatewatch.cli.opened import opened
+
+    with opened(ui.settings(), create=True) as state:
+        keep_connection(ui, state, name, regions, profile, role_arn, sources)
+    ui.hint("gatewatch accounts poll")
+
+
+def keep_connection(
+    ui: Ui,
+    state: State,
+    name: str,
+    regions: tuple[str, ...],
+    profile: str | None,
+    role_arn: str | None,
+    sources: tuple[str, ...],
+) -> AwsConnection:
+    """Check and keep a new connection; say its external id, or else what it will cost."""
     from gatewatch.store.connections import AwsConnection, connections, save_connection
 
     if not re.fullmatch(r"[\w.-]{1,40}", name):
@@ -59,20 +75,18 @@ def connect(
     if role_arn is not None and not _ROLE.match(role_arn):
         raise UsageError(f"--role-arn {role_arn!r} is no ARN of an IAM role")
     external_id = None if role_arn is None else f"gatewatch-{secrets.token_hex(16)}"
-    asked = sources or SOURCES[:4]
-    with opened(ui.settings(), create=True) as state:
-        with state.read() as session:
-            if any(one.name == name for one in connections(session)):
-                raise UsageError(f"there is a connection {name}; `gatewatch accounts remove {name}` first")
-        made = AwsConnection(name, profile, role_arn, external_id, regions, asked, datetime.now(UTC))
-        state.run(lambda session: save_connection(session, made))
-        if external_id is None:  # else nobody lets us in before the role knows the id
-            _tell_estimate(ui, state, made)
-    if external_id is not None:
-        click.echo(external_id)
-        ui.say("the external id above is not shown again: put it into the role's trust policy (sts:ExternalId)")
-        ui.hint(f"gatewatch accounts estimate {name}   says what it will cost, once the role lets us in")
-    ui.hint("gatewatch accounts poll")
+    with state.read() as session:
+        if any(one.name == name for one in connections(session)):
+            raise UsageError(f"there is a connection {name}; `gatewatch accounts remove {name}` first")
+    made = AwsConnection(name, profile, role_arn, external_id, regions, sources or SOURCES[:4], datetime.now(UTC))
+    state.run(lambda session: save_connection(session, made))
+    if external_id is None:  # else nobody lets us in before the role knows the id
+        _tell_estimate(ui, state, made)
+        return made
+    click.echo(external_id)
+    ui.say("the external id above is not shown again: put it into the role's trust policy (sts:ExternalId)")
+    ui.hint(f"gatewatch accounts estimate {name}   says what it will cost, once the role lets us in")
+    return made
 
 
 def _tell_estimate(ui: Ui, state: State, one: AwsConnection) -> None:

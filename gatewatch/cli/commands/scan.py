@@ -17,7 +17,9 @@ from gatewatch.records import JSON, Severity
 if TYPE_CHECKING:
     from detect.run import Detection
     from gatewatch.cli.documents import Report
+    from gatewatch.settings import Settings
     from ingest.scan import ScanResult
+    from ingest.sources.model import Clients
 
 SHOWN_ERRORS = 20
 """Errors printed on stderr; the JSON holds all of them."""
@@ -28,6 +30,7 @@ SHOWN_ERRORS = 20
     examples=(
         "gatewatch scan logs/                                     # a folder, whatever formats are in it",
         "gatewatch scan 'logs/**/*.gz' --severity high,critical   # a glob, only what matters most",
+        "gatewatch scan s3://my-logs/apigw/2026/06/09/            # a prefix, with the credentials of this machine",
         "zcat *.gz | gatewatch scan - --format json               # from a pipe, for a program",
         "gatewatch scan logs/ --inventory apis.json --changes cloudtrail.json -o out.json -o out.csv",
         "gatewatch scan logs/ --log-format '$context.identity.sourceIp [$context.requestTime] ...'",
@@ -66,8 +69,8 @@ def command(
 ) -> int:
     """Read access logs and print what is wrong in them. Nothing is kept, the data directory is not touched.
 
-    PATH is a file, a folder, a glob or `-` for stdin; plain, gzip or zstd. Documents and pictures that stand beside the
-    logs are passed over, and named. Without --format and -o a table is printed;
+    PATH is a file, a folder, a glob, s3://BUCKET/PREFIX or `-` for stdin; plain, gzip or zstd. Documents and pictures
+    that stand beside the logs are passed over, and named. Without --format and -o a table is printed;
     -o writes a format by suffix (.json .jsonl .csv .txt) and may be repeated. Filters choose the findings that are
     shown and that decide the exit code; they never change the accounting.
 
@@ -121,6 +124,7 @@ def _run(
             hash_key=key,
             progress=progress,
             exclude=[*beside.files, *outputs],
+            clients=_clients(settings) if any(path.startswith("s3://") for path in paths) else None,
         ) as (scanned, back),
     ):
         metrics = beside.metrics
@@ -132,6 +136,18 @@ def _run(
         rows = Scanned(scanned.minutes, scanned.clients, back.requests)
         told = {finding.id: finding for finding in dressed(worst_first(found.findings), rows)}
     return scanned, replace(found, findings=[told[finding.id] for finding in found.findings])
+
+
+def _clients(settings: Settings) -> Clients:
+    """Of the standard chain of credentials, within the budget of a day: nothing is kept, so the day begins here."""
+    from gatewatch.connecting import budget_of
+    from ingest.aws.pace import Pace
+    from ingest.aws.session import Aws, Connection
+    from ingest.aws.spending import InMemory, Till
+
+    connection = Connection("scan", endpoint_url=settings.aws_endpoint_url)
+    aws = Aws(connection, Till(InMemory(), budget_of(settings)), Pace(settings.aws_rates))
+    return lambda service: aws.client(service, aws.regions[0])
 
 
 def _report(
