@@ -29,11 +29,15 @@ def form(
     fixed: dict[str, JSON] | None = None,
     means: Mapping[str, Mapping[str, Mapping[str, JSON]]] | None = None,
     undo: Sequence[Call] = (),
+    times: str = "",
+    matcher: bool = False,
 ) -> Component:
     """Inputs whose values are sent to the API by a button. lists, numbers: names of fields that are such.
 
-    hours: names of fields that are so many hours from now, sent as an instant. fixed: what is sent besides. means: of a
-    field, values that stand for fields of their own. undo: the calls that take it back.
+    times: names of fields that are a date and time, of UTC where no zone is written. hours: names of fields that are so
+    many hours from now, or from the time in `times` when it is filled, sent as an instant. fixed: what is sent besides.
+    means: of a field, values that stand for fields of their own. undo: the calls that take it back. matcher: the fields
+    `label` and `pattern` are sent as `{"matchers": {label: [pattern]}}`.
     """
     asked: Any = {
         "data-method": method,
@@ -42,6 +46,8 @@ def form(
         "data-lists": lists,
         "data-numbers": numbers,
         "data-hours": hours,
+        "data-times": times,
+        "data-matcher": "yes" if matcher else "",
         "data-fixed": json.dumps(fixed or {}),
         "data-means": json.dumps(means or {}),
         **_undone(undo),

@@ -122,15 +122,48 @@
     var lists = (form.dataset.lists || "").split(" ");
     var numbers = (form.dataset.numbers || "").split(" ");
     var means = JSON.parse(form.dataset.means || "{}");
+    var times = (form.dataset.times || "").split(" ");
+    var from = Date.now();
+    times.forEach(function (name) {
+      var input = name && form.querySelector("input[name='" + name + "']");
+      if (!input || input.value.trim() === "") return;
+      var at = instant(input.value);
+      body[name] = at.toISOString();
+      from = at.getTime();
+    });
     form.querySelectorAll("input[name], textarea[name], select[name]").forEach(function (input) {
       var name = input.name;
-      if (input.value === "" || (input.type === "radio" && !input.checked)) return;
+      if (input.value === "" || times.indexOf(name) >= 0 || (input.type === "radio" && !input.checked)) return;
       if (means[name] && input.value in means[name]) { Object.assign(body, means[name][input.value]); return; }
       var value = numbers.indexOf(name) >= 0 ? Number(input.value) : input.value;
-      if (hours.indexOf(name) >= 0) value = new Date(Date.now() + Number(input.value) * 3600e3).toISOString();
+      if (hours.indexOf(name) >= 0) value = new Date(from + Number(input.value) * 3600e3).toISOString();
       body[name] = lists.indexOf(name) >= 0 ? [value] : value;
     });
+    if (form.dataset.matcher) {
+      body.matchers = {};
+      body.matchers[body.label] = String(body.pattern || "").split(",").map(function (one) { return one.trim(); });
+      delete body.label;
+      delete body.pattern;
+    }
     return body;
+  }
+
+  // A date and time that somebody typed; of UTC, unless a zone is written.
+  function instant(text) {
+    var said = text.trim().replace(" ", "T");
+    var at = new Date(/(Z|[+-]\d\d:?\d\d)$/i.test(said) ? said : said + "Z");
+    if (isNaN(at)) throw new Error("this is no time: " + text + "; write it like 2026-06-10 22:00");
+    return at;
+  }
+
+  // What a test message sent and got: JSON, as text.
+  function wired(found) {
+    var box = document.createElement("pre");
+    box.className = "command wire";
+    box.textContent = JSON.stringify(found.wire, null, 1).replace(/[^\x20-\x7e\n]/g, function (char) {
+      return "\\u" + char.charCodeAt(0).toString(16).padStart(4, "0");
+    }).slice(0, 20000);
+    return box;
   }
 
   function sure(button) {
@@ -146,11 +179,21 @@
     if (button.disabled || !sure(button)) return;
     var form = button.closest(".send-form");
     var from = button.dataset.path ? button.dataset : form.dataset;
-    var body = button.dataset.body ? JSON.parse(button.dataset.body) : form ? fields(form) : {};
+    var body;
+    try {
+      body = button.dataset.body ? JSON.parse(button.dataset.body) : form ? fields(form) : {};
+    } catch (error) {
+      say(error.message, "wrong");
+      return;
+    }
     button.disabled = true;
     send(from.method, from.path, body).then(function (found) {
       if (form) form.querySelectorAll("input[type=password]").forEach(function (input) { input.value = ""; });
       if (found.token) say("Keep this token now: it is not shown again.", "keep", shown(found.token));
+      else if (found.wire) {
+        var ended = found.delivered ? "It was delivered. What went out and came back:" : "It was not delivered: " + found.error;
+        say(ended, found.delivered ? "keep" : "wrong", wired(found));
+      }
       else if (found.requests && found.entities) say("This is written in the audit log.", "keep", whole(found));
       else say(from.done || "Done.", "good", undoing(from.undo && JSON.parse(from.undo)));
       var panel = button.closest("details.pop");

@@ -10,6 +10,8 @@ from gatewatch.store.changes import save_changes
 from gatewatch.store.connections import AwsConnection, note_poll, save_connection
 from gatewatch.store.inventories import save_inventory
 from gatewatch.store.leases import claim_run, finish_run
+from gatewatch.store.outbox import claim, enqueue, mark_failed, mark_sent
+from gatewatch.store.silences import add_silence
 from gatewatch.store.sources import look_job, register_source
 from gatewatch.store.spending import Spent, add_spent
 from gatewatch.store.state import State
@@ -92,3 +94,59 @@ def changes(now: datetime, text: str = "arn:aws:sts::1:assumed-role/deploy/pipel
 
 def add_changes(state: State, now: datetime, text: str = "arn:aws:sts::1:assumed-role/deploy/pipeline") -> None:
     state.run(lambda session: save_changes(session, changes(now, text), source="test", now=now))
+
+
+ALERTS = """
+channels:
+  hook: {type: slack, url: "http://127.0.0.1:9/hook", fallback: spare, fallback_after: 5m}
+  spare: {type: slack, url: "http://127.0.0.1:9/spare"}
+  pager: {type: slack, url: "http://127.0.0.1:9/pager"}
+times:
+  night: {start: "22:00", end: "06:00"}
+route:
+  channels: [spare]
+  group_by: [api]
+  group_wait: 30s
+  repeat: 4h
+  routes:
+    - name: urgent
+      match: {severity: [critical]}
+      channels: [pager, hook]
+      group_wait: 0s
+      go_on: true
+      escalate: [{after: 15m, channels: [spare]}]
+    - name: logins
+      match: {api: ["login*"]}
+      channels: [hook]
+      quiet: [night]
+maintenance:
+  - {reason: weekly restart, match: {api: "legacy*"}, windows: [night]}
+"""
+
+
+def add_alerts(state: State, now: datetime, text: str = "nightly load test") -> None:
+    """Silences (one holds, one is planned), and two deliveries: one got through, one was given up."""
+
+    def write(session: Any) -> None:
+        for start, end in ((-1, 2), (24, 26)):
+            add_silence(
+                session,
+                {"api": ["shop*"], "severity": ["low", "info"]},
+                reason=text,
+                author=text[:60],
+                starts_at=now + timedelta(hours=start),
+                ends_at=now + timedelta(hours=end),
+                now=now,
+            )
+        for number, channel in enumerate(("spare", "hook")):
+            enqueue(
+                session, finding_id=f"f{number}-{text}"[:64], transition="new", channel=channel, payload={"text": text}
+            )
+
+    state.run(write)
+    for item in claim(state, "me"):
+        wire: list[Any] = [{"request": {"method": "POST", "body": text}, "reply": {"status": 500, "body": text}}]
+        if item.channel == "spare":
+            mark_sent(state, item.id, attempt=item.attempts, wire=wire)
+        else:
+            mark_failed(state, item.id, f"500: {text}", retry=False, attempt=item.attempts, wire=wire)

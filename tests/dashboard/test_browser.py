@@ -39,7 +39,7 @@ def watch(browser: Browser, site: Site) -> Iterator[Opener]:
 
 
 def paths(site: Site) -> list[str]:
-    more = ("/sources", "/apis", "/apis/login8a2", "/apis/login8a2?tab=consumers", "/auth")
+    more = ("/sources", "/alerts", "/apis", "/apis/login8a2", "/apis/login8a2?tab=consumers", "/auth")
     return ["/", "/findings", *more, *(f"/findings/{one}" for one in site.findings.values())]
 
 

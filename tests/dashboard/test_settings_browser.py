@@ -13,6 +13,7 @@ from gatewatch.records import Kind
 from gatewatch.settings import Settings
 from gatewatch.store.state import open_state
 from tests.dashboard.conftest import Running
+from tests.dashboard.operations import ALERTS
 from tests.dashboard.test_login_browser import complaints, enter
 from tests.dashboard.world import fill
 from tests.people import add_people
@@ -28,7 +29,9 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    settings = Settings(data_dir=tmp_path_factory.mktemp("settings") / "data", privacy="truncate")
+    folder = tmp_path_factory.mktemp("settings")
+    (folder / "alerts.yaml").write_text(ALERTS)
+    settings = Settings(data_dir=folder / "data", privacy="truncate", alerts_file=folder / "alerts.yaml")
     state = open_state(settings)
     found = fill(state)
     add_people(state)
@@ -134,3 +137,29 @@ def test_keys_lead_to_the_settings(browser: Browser, place: Place) -> None:
         page.keyboard.press("g")
         page.keyboard.press("s")
         expect(page.locator("#main h1")).to_have_text("Settings", timeout=WAIT)
+
+
+def test_a_silence_is_planned_and_ended_and_a_channel_that_fails_says_how(browser: Browser, place: Place) -> None:
+    with as_(browser, place, "alice", "/alerts?tab=silences", 390) as page:
+        page.get_by_label("fits").fill("<img src=x onerror=window.hacked=1>*")
+        page.get_by_label("From (UTC, empty: now)").fill("soon")
+        page.get_by_label("Why (needed)").fill("load test")
+        page.get_by_role("button", name="Silence", exact=True).click()
+        expect(page.get_by_role("alert")).to_contain_text("this is no time: soon", timeout=WAIT)
+        page.get_by_label("From (UTC, empty: now)").fill("2030-01-02 22:00")
+        page.get_by_role("button", name="Silence", exact=True).click()
+        row = page.get_by_role("row", name="load test")
+        expect(row).to_contain_text("2030-01-03 00:00 UTC", timeout=WAIT)
+        row.get_by_role("button", name="End now").click()
+        row.get_by_role("button", name="Sure?").click()
+        expect(row).to_have_count(0, timeout=WAIT)
+        page.get_by_role("link", name="Channels").click()
+        send = page.get_by_role("row", name="pager").get_by_role("button", name="Send test")
+        send.click()
+        page.get_by_role("row", name="pager").get_by_role("button", name="Really send?").click()
+        expect(page.get_by_role("alert")).to_contain_text("It was not delivered", timeout=WAIT)
+        expect(page.locator(".toast pre")).to_contain_text("request", timeout=WAIT)
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    with as_(browser, place, "vera", "/alerts?tab=channels") as page:
+        expect(page.get_by_text("for operators").first).to_be_visible()
+        expect(page.get_by_role("button", name="Send test")).to_have_count(0)
