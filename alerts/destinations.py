@@ -11,7 +11,10 @@ from __future__ import annotations
 import ipaddress
 import socket
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 import httpcore
@@ -131,6 +134,64 @@ def look_up(name: str, port: int, timeout: float | None) -> list[str]:
         raise httpcore.ConnectTimeout("looking up the host took too long")
     if failed or not found:
         raise httpcore.ConnectError("the host cannot be looked up")
+    return found
+
+
+class _Refused(OSError):
+    """What a library takes for a failed look-up."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """What a guarded piece of code was refused."""
+
+    allow: frozenset[str]
+    refused: bool = False
+
+
+_watch: ContextVar[Watch | None] = ContextVar("gatewatch_watch", default=None)
+_lock = threading.Lock()
+_real: list[Any] = []
+
+
+@contextmanager
+def only_outside(allow: Collection[str] = ()) -> Iterator[Watch]:
+    """Within, no host that is inside can be looked up: for libraries that make their calls by themselves.
+
+    What is looked up is what they connect to, so it cannot change its mind in between, nor after a redirect. allow:
+    exact hosts that may be inside. Holds for this thread, and those that are given its context.
+    """
+    watch = Watch(frozenset(map(_plain, allow)))
+    with _lock:
+        _real.append(socket.getaddrinfo)
+        if len(_real) == 1:
+            socket.getaddrinfo = _looked_up
+    token = _watch.set(watch)
+    try:
+        yield watch
+    finally:
+        _watch.reset(token)
+        with _lock:
+            first = _real.pop()
+            if not _real:
+                socket.getaddrinfo = first
+
+
+def _looked_up(host: Any, *args: Any, **kwargs: Any) -> Any:
+    with _lock:
+        real = _real[0] if _real else socket.getaddrinfo
+    found = real(host, *args, **kwargs)
+    watch = _watch.get()
+    if watch is None:
+        return found
+    name = _plain(host.decode(errors="replace") if isinstance(host, bytes) else str(host or ""))
+    if name in watch.allow or name in LOOPBACK:
+        return found
+    for *_, address in found:
+        one = ipaddress.ip_address(str(address[0]).split("%")[0])
+        if inside(one) and not (one.is_loopback and _literal(name)):
+            watch.refused = True
+            raise _Refused("the address leads into a private network")
     return found
 
 

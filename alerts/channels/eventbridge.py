@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -11,6 +10,7 @@ from pydantic import Field
 
 from alerts.channels import Attempt, channel_kind
 from alerts.channels.aws import AwsOptions, called, client_of
+from alerts.outbound import as_json
 from gatewatch.errors import ChannelError
 from gatewatch.records import JSON
 from gatewatch.settings import Settings
@@ -42,7 +42,7 @@ class EventBridge:
             "EventBusName": self._bus,
             "Source": self._source,
             "DetailType": f"gatewatch finding {payload.get('transition') or 'news'}",
-            "Detail": json.dumps(detail, ensure_ascii=True),
+            "Detail": as_json(detail).decode(),
         }
         if now is not None:
             entry["Time"] = now

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -13,6 +12,7 @@ from alerts.channels import Attempt, channel_kind
 from alerts.channels.aws import AwsOptions, called, client_of
 from alerts.letter import letter_text
 from alerts.message import read
+from alerts.outbound import as_json
 from alerts.render.mail import mail_header
 from gatewatch.records import JSON
 from gatewatch.settings import Settings
@@ -41,7 +41,7 @@ class Sns:
         attempt: Attempt | None = None,
     ) -> None:
         message = read(payload)
-        whole = json.dumps({"idempotency_key": idempotency_key, **payload}, ensure_ascii=True)
+        whole = _json({"idempotency_key": idempotency_key, **payload})
         text = letter_text(message)
         subject = mail_header(message.headline, SUBJECT).encode("ascii", "replace").decode()
         attributes = {
@@ -56,13 +56,18 @@ class Sns:
         given: dict[str, Any] = {
             "TopicArn": self._topic,
             "Subject": subject,
-            "Message": json.dumps({"default": text, "email": text, "sqs": whole, "lambda": whole, "https": whole}),
+            "Message": _json({"default": text, "email": text, "sqs": whole, "lambda": whole, "https": whole}),
             "MessageStructure": "json",
             "MessageAttributes": attributes,
         }
         if self._topic.endswith(".fifo"):
             given |= {"MessageDeduplicationId": idempotency_key, "MessageGroupId": message.thread[:128] or "gatewatch"}
         called("sns", "SNS Publish", {**given}, attempt, lambda: self._client().publish(**given))
+
+
+def _json(value: Mapping[str, JSON]) -> str:
+    """JSON in UTF-8: JSON within JSON that spells out each character would go beyond the 256 KiB that SNS takes."""
+    return as_json(value).decode()
 
 
 @channel_kind("sns", SnsOptions, resolved=True)

@@ -10,18 +10,21 @@ from typing import Any
 from gatewatch.records import JSON, Cause, Change, Entities, Evidence, Finding, Kind, Point, Severity
 from gatewatch.store.models import FindingRow
 
+MOST = {"title": 300, "remedy": 4000, "caveat": 2000, "sentence": 2000, "subtype": 200, "layer": 200}
+"""Characters of the texts that detectors write; names of callers may stand in them, and are as long as callers like."""
+
 
 def finding_values(finding: Finding) -> dict[str, Any]:
     """Columns of `finding` that come from the detector, without id and detected_at, which never change."""
     return {
         "fingerprint": finding.fingerprint,
         "kind": finding.kind.value,
-        "subtype": finding.subtype,
+        "subtype": _cut("subtype", finding.subtype),
         "severity": finding.severity.value,
         "severity_rank": finding.severity.rank,
         "score": float(finding.score),
         "confidence": float(finding.confidence),
-        "title": finding.title,
+        "title": _cut("title", finding.title),
         "account": finding.account,
         "region": finding.region,
         "api": finding.api,
@@ -31,12 +34,21 @@ def finding_values(finding: Finding) -> dict[str, Any]:
         "end_at": finding.end,
         "entities": finding.entities.to_json(),
         "cause": finding.cause.value,
-        "layer": finding.layer,
-        "caveat": finding.caveat,
-        "evidence": {**finding.evidence.to_json(), "series": [_point(point) for point in finding.evidence.series]},
+        "layer": None if finding.layer is None else _cut("layer", finding.layer),
+        "caveat": None if finding.caveat is None else _cut("caveat", finding.caveat),
+        "evidence": {
+            **finding.evidence.to_json(),
+            "sentence": _cut("sentence", finding.evidence.sentence),
+            "series": [_point(point) for point in finding.evidence.series],
+        },
         "changes": [{**change.to_json(), "at": change.at.isoformat()} for change in finding.changes],
-        "remedy": finding.remedy,
+        "remedy": _cut("remedy", finding.remedy),
     }
+
+
+def _cut(name: str, text: str) -> str:
+    """What is cut off is marked."""
+    return text if len(text) <= MOST[name] else text[: MOST[name] - 1] + "…"
 
 
 def digest(values: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from gatewatch.records import JSON, Blind, Finding, Kind, Severity
 from gatewatch.records import State as Life
 from gatewatch.store.finding_events import finding_events
+from gatewatch.store.finding_rows import MOST
 from gatewatch.store.findings import (
     FindingFilter,
     Transition,
@@ -55,6 +56,18 @@ def test_a_new_finding_comes_back_as_it_was(state: State) -> None:
         assert (found.first_seen_at, found.updated_at, found.occurrences) == (NOW, NOW, 1)
         assert get_finding(session, "none") is None
         assert get_finding(session, "\x00") is None
+
+
+def test_texts_are_cut_that_callers_could_make_long(state: State) -> None:
+    long = "💩" * 1_000_000
+    whole = a_finding(title=long, subtype=long, remedy=long, caveat=long, layer=long)
+    finding = dataclasses.replace(whole, evidence=dataclasses.replace(whole.evidence, sentence=long))
+    save(state, finding)
+    kept, _ = stored(state, finding.id)
+    texts = {name: getattr(kept, name) for name in MOST if name != "sentence"} | {"sentence": kept.evidence.sentence}
+    assert {name: len(one) for name, one in texts.items()} == MOST
+    assert all(one.endswith("…") for one in texts.values())
+    assert kinds(save(state, finding, minutes=20)) == ["same"]
 
 
 def test_saying_the_same_again_changes_nothing(state: State) -> None:
