@@ -44,7 +44,8 @@ def matches(password: str, kept: str | None) -> bool:
     """Whether it is the password of a hash. kept None: no such account; takes as long, and is False."""
     with _AT_ONCE:
         try:
-            return _HASHER.verify(kept or _nobody(), _normal(password)[:LONGEST]) and kept is not None
+            right = _HASHER.verify(kept or _nobody(), _normal(password)[:LONGEST])
+            return right and kept is not None and len(_normal(password)) <= LONGEST
         except (VerificationError, InvalidHashError):
             return False
 

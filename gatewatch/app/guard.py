@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gatewatch.api.problems import problem
 from gatewatch.app.gate import FORM_PATHS, SAFE
+from gatewatch.app.refusals import Refusals
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class Guard:
     ) -> None:
         self._app = app
         self._script_hashes = script_hashes
+        self._refusals = Refusals()
         self._headers = {
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",
@@ -73,6 +75,7 @@ class Guard:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
+                self._refused(message["status"], scope)
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers[name] = value
@@ -113,6 +116,12 @@ class Guard:
             await answer(scope, receive, with_headers)
         if taken > MOST_BODY and not started:
             await problem(413, f"a body has at most {MOST_BODY >> 20} MiB")(scope, receive, with_headers)
+
+    def _refused(self, status: int, scope: Scope) -> None:
+        state, peer = scope.get("state") or {}, scope.get("client")
+        address = state.get("address") or (peer[0] if peer else "")
+        who = state.get("who")
+        self._refusals.note(status, address=address, path=scope["path"], method=scope["method"], who=who)
 
 
 def _refusal(method: str, path: str, headers: Headers) -> tuple[int, str] | None:

@@ -31,6 +31,7 @@ from gatewatch.app import eventbridge, firehose
 from gatewatch.app.client import address_of
 from gatewatch.app.counter import TakenIn
 from gatewatch.app.opened import Opened
+from gatewatch.app.refusals import Refusals
 from gatewatch.errors import GatewatchError
 from gatewatch.roles import Via, Who
 from gatewatch.settings import Settings
@@ -109,6 +110,7 @@ class KeyGate:
         ]
         self._clock = clock
         self._guesses = Backoff(free=20, first=1.0, longest=60.0)
+        self._refusals = Refusals()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -132,6 +134,9 @@ class KeyGate:
         set_current(None)
         refused = None if scope["path"] == "/healthz" else await self._refusal(scope)
         refusal = None if refused is None else _told(scope, *refused)
+        if refused is not None:
+            address = address_of(scope, Headers(scope=scope), self._settings)
+            self._refusals.note(refused[0], address=address, path=scope["path"], method=scope["method"], who=None)
         try:
             await (refusal or self._app)(scope, receive, plainly)
         except ClientDisconnect:

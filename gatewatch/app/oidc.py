@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
@@ -46,6 +47,9 @@ class Vouching:
 
     async def start(self, request: Request) -> Response:
         target = safe_target(request.query_params.get("next"))
+        if request.headers.get("sec-fetch-site", "none") not in {"same-origin", "none"}:
+            # Another site must not make a browser log in: it shows the way in, and the person takes it or not.
+            return RedirectResponse(f"/login?next={quote(target, safe='')}", status_code=303)
         secret = new_session_secret()
 
         def begin() -> str:

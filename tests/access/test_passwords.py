@@ -23,6 +23,14 @@ def test_nobody_has_no_password_and_a_broken_hash_fits_none() -> None:
     assert not passwords.matches("x" * 20, "no hash")
 
 
+def test_what_is_longer_than_a_password_may_be_fits_none() -> None:
+    longest = "correct horse " * 18 + "abcd"
+    assert len(longest) == passwords.LONGEST
+    kept = passwords.hashed(longest)
+    assert passwords.matches(longest, kept)
+    assert not passwords.matches(longest + "x", kept)
+
+
 def test_accents_may_be_put_together_in_two_ways() -> None:
     word = "zufällig grüne Töpfe"
     kept = passwords.hashed(unicodedata.normalize("NFD", word))

@@ -156,6 +156,16 @@ def test_the_request_is_bound_by_state_nonce_and_pkce(site: Site) -> None:
     assert any("gw-oidc=" in line and "HttpOnly" in line and "SameSite=lax" in line for line in cookies)
 
 
+@pytest.mark.parametrize("where", ["cross-site", "same-site"])
+def test_another_site_makes_nobody_log_in(site: Site, where: str) -> None:
+    client = site.client()
+    answer = client.get("/login/oidc?next=/findings", headers={"Sec-Fetch-Site": where}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=%2Ffindings")
+    assert "set-cookie" not in answer.headers
+    own = client.get("/login/oidc", headers={"Sec-Fetch-Site": "same-origin"}, follow_redirects=False)
+    assert own.headers["location"].startswith(site.issuer)
+
+
 @pytest.mark.parametrize("subject", ["3", "5", "unknown"])
 def test_who_is_in_no_group_of_ours_stays_out(site: Site, subject: str) -> None:
     client = site.client()
