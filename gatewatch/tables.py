@@ -1,9 +1,12 @@
-"""Arrow batches as JSON lines, CSV or Parquet, batch by batch."""
+"""Arrow batches as JSON lines, CSV or Parquet, piece by piece: what `gatewatch export` and the API's exports write.
+
+No cell is a formula to a spreadsheet or a command to a terminal.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -11,41 +14,103 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from alerts.render.csv import FORMULA
+from alerts.render.csv import FORMULA, csv_cell
 from alerts.render.json import json_text
+
+FORMS: tuple[str, ...] = ("jsonl", "csv", "parquet")
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _ROWS = 16384
 
 
-def write_batches(batches: Iterable[pa.RecordBatch], schema: pa.Schema, form: str, out: BinaryIO) -> int:
-    """Write the batches (columns of the first one, else of `schema`) and return the number of rows."""
+def pieces(
+    batches: Iterable[pa.RecordBatch],
+    schema: pa.Schema,
+    form: str,
+    *,
+    head: Mapping[str, str] | None = None,
+    count: Callable[[int], object] = int,
+) -> Iterator[bytes]:
+    """The batches (columns of the first one, else of `schema`) in a form of FORMS.
+
+    head: what it is: `#` lines of CSV, a first object `export` of JSON lines, Parquet's metadata.
+    count: told the rows of each piece.
+    """
     if form == "parquet":
-        return _parquet(batches, schema, out)
-    rows = 0
+        yield from _parquet(batches, schema, head, count)
+        return
+    if head is not None:
+        lines = "".join(f"# {csv_cell(name)}: {csv_cell(value)}\n" for name, value in head.items())
+        yield (lines if form == "csv" else json_text({"export": dict(head)}) + "\n").encode()
+    first = True
     for batch in batches:
         for start in range(0, batch.num_rows, _ROWS):
             part = pa.Table.from_batches([batch.slice(start, _ROWS)])
-            out.write(_json_lines(part) if form == "jsonl" else _csv(part, head=rows == 0))
-            rows += part.num_rows
-    if form == "csv" and rows == 0:
-        out.write(_csv(schema.empty_table(), head=True))
-    return rows
+            yield _json_lines(part) if form == "jsonl" else _csv(part, head=first)
+            first = False
+            count(part.num_rows)
+    if form == "csv" and first:
+        yield _csv(schema.empty_table(), head=True)
 
 
-def _parquet(batches: Iterable[pa.RecordBatch], schema: pa.Schema, out: BinaryIO) -> int:
+def write_batches(batches: Iterable[pa.RecordBatch], schema: pa.Schema, form: str, out: BinaryIO) -> int:
+    """Write the batches and return the number of rows."""
     rows = 0
-    writer: pq.ParquetWriter | None = None
-    try:
-        for batch in batches:
-            writer = writer or pq.ParquetWriter(out, batch.schema, compression="zstd")
-            writer.write_batch(batch)
-            rows += batch.num_rows
-        writer = writer or pq.ParquetWriter(out, schema, compression="zstd")
-    finally:
-        if writer is not None:
-            writer.close()
+
+    def count(more: int) -> None:
+        nonlocal rows
+        rows += more
+
+    for piece in pieces(batches, schema, form, count=count):
+        out.write(piece)
     return rows
+
+
+class _Pipe:
+    """A file that is only written to; what was written is taken out piece by piece."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self._held: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self._held.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def taken(self) -> bytes:
+        out = b"".join(self._held)
+        self._held.clear()
+        return out
+
+
+def _parquet(
+    batches: Iterable[pa.RecordBatch],
+    schema: pa.Schema,
+    head: Mapping[str, str] | None,
+    count: Callable[[int], object],
+) -> Iterator[bytes]:
+    pipe = _Pipe()
+    writer: pq.ParquetWriter | None = None
+
+    def begun(columns: pa.Schema) -> pq.ParquetWriter:
+        if head is not None:
+            columns = columns.with_metadata(dict(head))
+        return pq.ParquetWriter(pa.PythonFile(pipe, mode="w"), columns, compression="zstd")
+
+    for batch in batches:
+        writer = writer or begun(batch.schema)
+        writer.write_batch(batch)
+        count(batch.num_rows)
+        yield pipe.taken()
+    (writer or begun(schema)).close()
+    yield pipe.taken()
 
 
 def _json_lines(table: pa.Table) -> bytes:

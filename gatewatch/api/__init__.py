@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 
 from gatewatch.api import routes
 from gatewatch.api.access import declared
+from gatewatch.api.live import Listeners
 from gatewatch.api.problems import install_problems
 
 
@@ -19,6 +20,8 @@ def add_api(app: FastAPI) -> None:
     no role (gatewatch/api/access.py) is a mistake, and nothing starts.
     """
     install_problems(app)
+    app.state.listeners = Listeners()
+    app.state.exports = []
     for module in sorted(pkgutil.iter_modules(routes.__path__), key=lambda found: found.name):
         router = importlib.import_module(f"{routes.__name__}.{module.name}").router
         assert isinstance(router, APIRouter), module.name

@@ -23,6 +23,7 @@ import orjson
 import uvicorn
 from starlette.types import ASGIApp
 
+from gatewatch.api.live import Listeners
 from gatewatch.app.build import build_app
 from gatewatch.app.client import networks
 from gatewatch.app.ingestion import build_ingest_app
@@ -66,7 +67,20 @@ def listening(app: ASGIApp, settings: Settings, listener: socket.socket) -> None
         ssl_keyfile=settings.tls_key,
         ws="none",
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    _Server(config, getattr(getattr(app, "state", None), "listeners", None)).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Live streams end when we are told to stop; uvicorn would wait for them."""
+
+    def __init__(self, config: uvicorn.Config, listeners: Listeners | None) -> None:
+        super().__init__(config)
+        self._listeners = listeners
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._listeners is not None:
+            self._listeners.stopping = True
+        super().handle_exit(sig, frame)
 
 
 def _near(settings: Settings) -> Callable[[str], bool]:

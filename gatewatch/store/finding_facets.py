@@ -8,8 +8,10 @@ from collections.abc import Collection
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from gatewatch.records import Kind
 from gatewatch.store.finding_where import COLUMNS
 from gatewatch.store.findings import FindingFilter, filter_conditions
+from gatewatch.store.models import FindingRow
 
 FACETS: tuple[str, ...] = ("kind", "severity", "state", "cause", "api", "stage", "account", "region", "assignee")
 MOST_VALUES = 50
@@ -36,3 +38,14 @@ def facets(
         for name, found in counts.items()
     }
     return total, ranked
+
+
+def kinds_and_subtypes(session: Session) -> list[tuple[Kind, str, int]]:
+    """(kind, subtype, findings) of all that was ever found and is not suppressed."""
+    question = (
+        select(FindingRow.kind, FindingRow.subtype, func.count())
+        .where(*filter_conditions(FindingFilter()))
+        .group_by(FindingRow.kind, FindingRow.subtype)
+        .order_by(FindingRow.kind, FindingRow.subtype)
+    )
+    return [(Kind(kind), subtype, count) for kind, subtype, count in session.execute(question)]

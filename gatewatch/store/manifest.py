@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from gatewatch.store.lake import Segment, token_of
@@ -45,6 +45,12 @@ def newer_segments(session: Session, kind: str, after: int) -> tuple[int, list[S
 def has_segments(session: Session, kind: str) -> bool:
     """Is there anything of this kind?"""
     return session.execute(select(SegmentRow.id).where(SegmentRow.kind == kind).limit(1)).first() is not None
+
+
+def lake_sizes(session: Session) -> list[tuple[str, int, int]]:
+    """(kind, bytes, segments)."""
+    question = select(SegmentRow.kind, func.sum(SegmentRow.size_bytes), func.count()).group_by(SegmentRow.kind)
+    return [(kind, int(size), count) for kind, size, count in session.execute(question.order_by(SegmentRow.kind))]
 
 
 def sourced_segments(session: Session, *conditions: ColumnElement[bool]) -> list[tuple[str, Segment]]:

@@ -59,6 +59,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     state = open_state(settings)
     add_people(state)
     app = build_app(settings)
+    app.state.listeners.stopping = True  # live streams end at once
     clients = {"nobody": TestClient(app, base_url="http://localhost:8080")}
     for role, name in NAMES.items():
         client = TestClient(app, base_url="http://localhost:8080")
