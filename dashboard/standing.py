@@ -108,11 +108,7 @@ def _lag(found: Standing) -> tuple[str, str, str]:
     if found.newest is None:
         return "off", "Data", "none yet"
     late = found.now - found.newest
-    return (
-        "late" if late > LATE else "on",
-        "Newest request",
-        f"{words.at(found.newest)}, {ago(found.now, found.newest)}",
-    )
+    return "late" if late > LATE else "on", "Newest request", ago(found.now, found.newest)
 
 
 def _coverage(found: Standing) -> tuple[str, str, str]:

@@ -145,7 +145,7 @@ def budgets(noise: Noise, standing: Standing, *, apis: int) -> Component:
             f"at {words.money(standing.hard_dollars)} nothing is asked any more."
         )
         rows.append(_meter("AWS spend today", dollars, standing.hard_dollars, words.money, text, known=True))
-    return card("Budget", html.Div(rows, className="meters"), note="spent, and left")
+    return card("Budget", html.Div(rows, className="budgets"), note="spent, and left")
 
 
 def _meter(
@@ -156,14 +156,14 @@ def _meter(
     numbers = f"{written(spent)} of {written(allowed)}" if known else f"not known, of {written(allowed)}"
     return html.Div(
         [
-            html.Div([html.Span(name, className="meter-name"), html.Span(numbers, className="meter-numbers")]),
+            html.Div([html.Span(name, className="budget-name"), html.Span(numbers, className="budget-numbers")]),
             html.Div(
-                html.Div(className=f"meter-fill{level}", style={"width": f"{share * 100:.1f}%"}),
-                className="meter-track",
+                html.Div(className=f"budget-fill{level}", style={"width": f"{share * 100:.1f}%"}),
+                className="budget-track",
             ),
             html.P(said, className="small"),
         ],
-        className="meter",
+        className="budget",
     )
 
 

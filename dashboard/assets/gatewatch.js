@@ -190,6 +190,27 @@
     if (!String(window.getSelection())) openRow(event.target);
   });
 
+  // Conditions: Enter adds what was typed, `field:value` and `-field:value` in the words of the grammar.
+  function added(text) {
+    if (text.charAt(0) === "?") {
+      var keys = {};
+      new URLSearchParams(text).forEach(function (value, key) { keys[key] = (keys[key] || []).concat(value); });
+      return keys;
+    }
+    var terms = text.split(/\s+and\s+|\n/i).map(function (term) {
+      var short = /^(-?)([a-z_]+):(\S.*)$/.exec(term.trim());
+      return short ? short[2] + (short[1] ? " != " : " = ") + short[3] : term.trim();
+    }).filter(Boolean);
+    var before = new URLSearchParams(window.location.search).getAll("f");
+    return { f: before.concat(terms.filter(function (term) { return before.indexOf(term) < 0; })) };
+  }
+  document.addEventListener("keydown", function (event) {
+    if (event.key !== "Enter" || !event.target.matches || !event.target.matches(".term-input input")) return;
+    event.preventDefault();
+    var text = event.target.value.trim();
+    if (text) change(added(text));
+  });
+
   // Drawing across a line with the mouse shows that part of its time.
   var brush = null;
   document.addEventListener("pointerdown", function (event) {
