@@ -16,6 +16,7 @@ from gatewatch.ingesting import ingest_objects, ingest_paths
 from gatewatch.records import JSON
 from gatewatch.settings import Settings
 from gatewatch.store.batches import Position, checkpoints, note_checkpoints
+from gatewatch.store.changes import save_changes
 from gatewatch.store.connections import AwsConnection, connections
 from gatewatch.store.sources import Source
 from gatewatch.store.state import State
@@ -23,7 +24,7 @@ from gatewatch.taking import Delivery, Taker
 from ingest.aws.problems import explained
 from ingest.aws.spending import on_behalf_of
 from ingest.inputs import apis_of
-from ingest.sources.model import SOURCES, Clients, Events, Objects, Place, World
+from ingest.sources.model import SOURCES, Clients, Events, Objects, Place, Told, World
 from ingest.sources.model import Source as Fetcher
 
 FILES = "files"
@@ -94,8 +95,19 @@ class Follower:
         for got in fetcher.look(world):
             if isinstance(got, Events):
                 self._events(source, got, looked)
+            elif isinstance(got, Told):
+                self._changes(source, got, world.now, looked)
             else:
                 self._objects(source, got, inventory, world.now, looked)
+
+    def _changes(self, source: Source, got: Told, now: datetime, looked: Looked) -> None:
+        """First the changes, then the places: cut off between them, they are told again, and known by their ids."""
+        if got.events:
+            looked.accepted += self._state.run(
+                lambda session: save_changes(session, got.events, source=source.name, now=now)
+            )
+        passed = {stream: _position(place) for stream, place in got.passed.items()}
+        note_checkpoints(self._state, source.name, passed, now)
 
     def _events(self, source: Source, got: Events, looked: Looked) -> None:
         self._taker = self._taker or Taker(self._state)

@@ -14,12 +14,15 @@ from gatewatch.records import JSON
 from gatewatch.store.connections import AwsConnection, connections, note_poll, poll_of
 from gatewatch.store.state import State
 from gatewatch.surroundings import Kept, keep, known_inventory
+from ingest.aws.alarms import pull_alarms
+from ingest.aws.config import pull_config, recorded
 from ingest.aws.inventory import pull_inventory
-from ingest.aws.metrics import pull_metrics
+from ingest.aws.metrics import USAGE, pull_metrics
 from ingest.aws.session import Aws
 from ingest.aws.spending import on_behalf_of
 from ingest.aws.trail import pull_changes
 from ingest.aws.xray import pull_traces
+from ingest.inputs import apis_of
 from ingest.traces import traces_of
 
 log = logging.getLogger(__name__)
@@ -29,8 +32,15 @@ EVERY: Mapping[str, timedelta] = {
     "changes": timedelta(minutes=2),
     "metrics": timedelta(minutes=5),
     "traces": timedelta(minutes=5),
+    "alarms": timedelta(minutes=5),
+    "config": timedelta(hours=1),
+    "usage": timedelta(hours=1),
 }
 """Sources of a connection, in the order in which they are asked, and how often."""
+
+
+PAYS: Mapping[str, str] = {"alarms": "changes", "config": "changes", "usage": "metrics"}
+"""In whose name a source pays and pauses; the others in their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +84,7 @@ def _due(
         return None
     cursor = cast("Mapping[str, Any] | None", None if before is None else before.cursor)
     try:
-        with on_behalf_of(source):
+        with on_behalf_of(PAYS.get(source, source)):
             kept, after = _PULLS[source](state, aws, one, region, cursor, now)
     except GatewatchError as error:
         said = str(error)
@@ -125,8 +135,42 @@ def _traces(
     return keep(state, now=now, source=f"aws {one.name}", spans=spans), pulled.cursor
 
 
+def _alarms(
+    state: State, aws: Aws, one: AwsConnection, region: str, cursor: Mapping[str, Any] | None, now: datetime
+) -> tuple[Kept, JSON]:
+    until = None if not cursor else datetime.fromisoformat(cursor["until"])
+    names = {name: known.api for name, known in apis_of(known_inventory(state)).items()}
+    events = pull_alarms(aws, region, until, now, names)
+    return keep(state, now=now, source=f"aws {one.name}", events=events), {"until": now.isoformat()}
+
+
+def _config(
+    state: State, aws: Aws, one: AwsConnection, region: str, cursor: Mapping[str, Any] | None, now: datetime
+) -> tuple[Kept, JSON]:
+    until = None if not cursor else datetime.fromisoformat(cursor["until"])
+    events = pull_config(aws, region, recorded(known_inventory(state), region), until, now)
+    return keep(state, now=now, source=f"aws {one.name}", events=events), {"until": now.isoformat()}
+
+
+def _usage(
+    state: State, aws: Aws, one: AwsConnection, region: str, cursor: Mapping[str, Any] | None, now: datetime
+) -> tuple[Kept, JSON]:
+    pulled = pull_metrics(aws, region, cursor, now, namespaces=USAGE)
+    if pulled is None:
+        return Kept(), None
+    return keep(state, now=now, source=f"aws {one.name}", points=pulled.points), pulled.cursor
+
+
 _Pull = Callable[[State, Aws, AwsConnection, str, "Mapping[str, Any] | None", datetime], tuple[Kept, JSON]]
-_PULLS: Mapping[str, _Pull] = {"inventory": _inventory, "changes": _changes, "metrics": _metrics, "traces": _traces}
+_PULLS: Mapping[str, _Pull] = {
+    "inventory": _inventory,
+    "changes": _changes,
+    "metrics": _metrics,
+    "traces": _traces,
+    "alarms": _alarms,
+    "config": _config,
+    "usage": _usage,
+}
 
 
 def _related(inventory: Mapping[str, Any] | None) -> frozenset[str]:

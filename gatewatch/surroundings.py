@@ -13,7 +13,7 @@ from detect.changes import AFTER, BEFORE
 from detect.configuration import Version, version_of
 from detect.meter import name_left, unknown_names
 from detect.model import Context
-from gatewatch.records import JSON, ChangeEvent, Finding, Kind
+from gatewatch.records import JSON, Change, ChangeEvent, Finding, Kind
 from gatewatch.store.changes import changes, save_changes
 from gatewatch.store.inventories import current_inventory, save_inventory, snapshot_document, snapshots
 from gatewatch.store.manifest import has_segments
@@ -99,7 +99,7 @@ def surrounded(
             context = replace(context, versions=_versions(session, history, last))
         if not context.changes:
             events = changes(session, history - BEFORE, last)
-            context = replace(context, changes=[event.change for event in events], events=events)
+            context = replace(context, changes=causes(events), events=events)
         counted = has_segments(session, "metrics")
     if context.metrics is None and counted:
         context = replace(context, metrics=read_metrics(state, since - _UNJUDGED, until, known_since=history))
@@ -108,6 +108,11 @@ def surrounded(
         apis = {one.api for one in api_list(state) if one.api is not None}
         context = replace(context, metrics=name_left(metrics, context.inventory, apis))
     return context
+
+
+def causes(events: Sequence[ChangeEvent]) -> list[Change]:
+    """The changes among the events: an alarm tells of something, it is the cause of nothing."""
+    return [event.change for event in events if event.service != "cloudwatch"]
 
 
 def _versions(session: Session, since: datetime, until: datetime) -> list[Version]:

@@ -12,6 +12,9 @@ from ingest.aws.trail import SOURCES as TRAIL_SOURCES
 from ingest.aws.xray import MOST as MOST_TRACES
 
 MONTH = timedelta(days=30)
+OPERATIONS = 30
+"""Different calls to API Gateway's management in use at a time."""
+
 SERIES_A_STAGE = 5
 """Metrics of a stage, where they could not be listed."""
 
@@ -59,6 +62,18 @@ def estimate(sources: Iterable[str], every: Mapping[str, timedelta], there: Mapp
         elif source == "changes":
             calls = len(TRAIL_SOURCES) * len(there) * times
             out.append(Estimate(source, calls, 0, "LookupEvents is free"))
+        elif source == "config":
+            things = sum(2 * (one.rest_apis + one.other_apis) for one in there.values())
+            out.append(
+                Estimate(source, things * times, 0, "the history of AWS Config is free to read; its recorder is not")
+            )
+        elif source == "alarms":
+            calls = 2 * len(there) * times
+            nanos = calls * prices.before("cloudwatch", "DescribeAlarms", {})
+            out.append(Estimate(source, calls, nanos, "a DescribeAlarms and a DescribeAlarmHistory in each region"))
+        elif source == "usage":
+            nanos = OPERATIONS * prices.METRIC * len(there) * times
+            out.append(Estimate(source, 2 * len(there) * times, nanos, f"{OPERATIONS} operations assumed", most=True))
         elif source == "metrics":
             out.append(_metrics(there, times))
         elif source == "traces":
@@ -74,7 +89,7 @@ def estimate_logs(kind: str, every: timedelta, *, queue: bool = False, objects_a
     times = round(MONTH / every)
     if kind == "cloudwatch_logs":
         return Estimate("logs", times, 0, "FilterLogEvents is free; at least one call a look")
-    if kind != "s3":
+    if kind not in ("s3", "cloudtrail"):
         return Estimate("logs", 0, 0, "folders cost nothing")
     operation = ("sqs", "ReceiveMessage") if queue else ("s3", "ListObjectsV2")
     objects = objects_a_day * MONTH.days

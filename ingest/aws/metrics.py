@@ -46,6 +46,7 @@ STATS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "AWS/Lambda": {"Invocations": ("Sum",), "Errors": ("Sum",), "Throttles": ("Sum",), "Duration": _TIMES},
     "AWS/WAFV2": {"BlockedRequests": ("Sum",), "AllowedRequests": ("Sum",)},
     "AWS/Cognito": {"SignInSuccesses": ("Sum", "SampleCount"), "SignInThrottles": ("Sum",)},
+    "AWS/Usage": {"CallCount": ("Sum",)},
 }
 """What is asked for, at most five statistics of a metric: so many cost as one."""
 
@@ -54,6 +55,7 @@ _DIMENSIONS: Mapping[str, tuple[frozenset[str], ...]] = {
     "AWS/Lambda": (frozenset({"FunctionName"}),),
     "AWS/WAFV2": (frozenset({"WebACL", "Region", "Rule"}),),
     "AWS/Cognito": (frozenset({"UserPool", "UserPoolClient"}),),
+    "AWS/Usage": (frozenset({"Service", "Type", "Resource", "Class"}),),
 }
 """One level of each: the same requests are counted at every level."""
 
@@ -66,8 +68,20 @@ class Pulled:
     cursor: dict[str, JSON]
 
 
+USAGE = ("AWS/Usage",)
+"""Calls to API Gateway's own management, by operation: who uses up its quota. Asked for apart, if at all."""
+
+TRAFFIC: tuple[str, ...] = tuple(name for name in STATS if name not in USAGE)
+
+
 def pull_metrics(
-    aws: Aws, region: str, cursor: Mapping[str, Any] | None, now: datetime, *, related: frozenset[str] = frozenset()
+    aws: Aws,
+    region: str,
+    cursor: Mapping[str, Any] | None,
+    now: datetime,
+    *,
+    related: frozenset[str] = frozenset(),
+    namespaces: Sequence[str] = TRAFFIC,
 ) -> Pulled | None:
     """The periods since the last look; None when none is over. related: functions, ACLs and pools that serve APIs."""
     known = dict(cursor or {})
@@ -78,17 +92,24 @@ def pull_metrics(
         return None
     listed_at = datetime.fromisoformat(known["listed_at"]) if "listed_at" in known else None
     if listed_at is None or now - listed_at >= LISTED_AGAIN:
-        known["metrics"], known["listed_at"] = list(listed_series(Reader(aws, region), related)), now.isoformat()
+        known["metrics"], known["listed_at"] = (
+            list(listed_series(Reader(aws, region), related, namespaces)),
+            now.isoformat(),
+        )
     rows = list(_asked(aws, region, known["metrics"], since, until))
     known["until"] = until.isoformat()
     return Pulled(pa.Table.from_pylist(rows, schema=POINTS), known)
 
 
-def listed_series(reader: Reader, related: frozenset[str]) -> Iterator[dict[str, JSON]]:
+def listed_series(
+    reader: Reader, related: frozenset[str], namespaces: Sequence[str] = TRAFFIC
+) -> Iterator[dict[str, JSON]]:
     """The metrics that have had data lately, each once."""
     seen = set()
-    for namespace, wanted in STATS.items():
-        if namespace != "AWS/ApiGateway" and not related:
+    always = ("AWS/ApiGateway", *USAGE)
+    for namespace in namespaces:
+        wanted = STATS[namespace]
+        if namespace not in always and not related:
             continue
         try:
             for page in reader.pages("cloudwatch", "list_metrics", "NextToken", Namespace=namespace):
@@ -97,12 +118,14 @@ def listed_series(reader: Reader, related: frozenset[str]) -> Iterator[dict[str,
                     key = (namespace, metric["MetricName"], dimensions_text(named))
                     if key in seen or metric["MetricName"] not in wanted or set(named) not in _DIMENSIONS[namespace]:
                         continue
-                    if namespace != "AWS/ApiGateway" and not related & set(named.values()):
+                    if namespace not in always and not related & set(named.values()):
+                        continue
+                    if namespace in USAGE and named["Service"] != "API Gateway":
                         continue
                     seen.add(key)
                     yield {"namespace": namespace, "metric": metric["MetricName"], "dimensions": dict(named)}
         except Denied:
-            if namespace == "AWS/ApiGateway":
+            if namespace in always:
                 raise
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-SOURCES: tuple[str, ...] = ("inventory", "changes", "metrics", "traces", "keys", "cloudwatch_logs", "s3", "sqs")
+SOURCES: tuple[str, ...] = (
+    *("inventory", "changes", "metrics", "traces", "keys", "alarms", "config", "usage"),
+    *("cloudwatch_logs", "s3", "sqs"),
+)
 """What can be switched on; the last three are log sources, whose resources are named one by one."""
 
 _GATEWAY = (
@@ -36,6 +39,9 @@ _ACTIONS: Mapping[str, tuple[str, ...]] = {
     "changes": ("cloudtrail:LookupEvents",),
     "metrics": ("cloudwatch:GetMetricData", "cloudwatch:ListMetrics"),
     "traces": ("xray:BatchGetTraces", "xray:GetTraceSummaries"),
+    "alarms": ("cloudwatch:DescribeAlarmHistory", "cloudwatch:DescribeAlarms"),
+    "config": ("config:GetResourceConfigHistory",),
+    "usage": ("cloudwatch:GetMetricData", "cloudwatch:ListMetrics"),
 }
 """Actions by source. Their resources are `*` where IAM knows none (metrics, traces, trail), or APIs choose them."""
 

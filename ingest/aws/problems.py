@@ -28,7 +28,16 @@ _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException"})
 _UNKNOWN_KEY = frozenset(
     {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure", "OptInRequired"}
 )
-_GONE = frozenset({"NotFoundException", "ResourceNotFoundException", "NoSuchKey", "NoSuchBucket", "NotFound"})
+_GONE = frozenset(
+    {
+        "NotFoundException",
+        "ResourceNotFoundException",
+        "NoSuchKey",
+        "NoSuchBucket",
+        "NotFound",
+        "ResourceNotDiscoveredException",
+    }
+)
 _NO_RECORDER = frozenset({"NoAvailableConfigurationRecorderException", "NoAvailableConfigurationRecorder"})
 _DISABLED = frozenset({"CloudTrailAccessNotEnabledException", "UnsupportedOperationException"})
 

@@ -131,6 +131,18 @@ def _traces(region: str, now: datetime) -> list[_Call]:  # noqa: ARG001
     ]
 
 
+def _alarms(region: str, now: datetime) -> list[_Call]:  # noqa: ARG001
+    return [
+        _Call("cloudwatch:DescribeAlarms", "cloudwatch", "describe_alarms", {"MaxRecords": 1}),
+        _Call("cloudwatch:DescribeAlarmHistory", "cloudwatch", "describe_alarm_history", {"MaxRecords": 1}),
+    ]
+
+
+def _config(region: str, now: datetime) -> list[_Call]:  # noqa: ARG001
+    asked = {"resourceType": "AWS::ApiGateway::RestApi", "resourceId": "none000000", "limit": 1}
+    return [_Call("config:GetResourceConfigHistory", "config", "get_resource_config_history", asked)]
+
+
 def _keys(region: str, now: datetime) -> list[_Call]:  # noqa: ARG001
     day = f"{now:%Y-%m-%d}"
     return [
@@ -148,6 +160,9 @@ CALLS: Mapping[str, Callable[[str, datetime], list[_Call]]] = {
     "metrics": _metrics,
     "traces": _traces,
     "keys": _keys,
+    "alarms": _alarms,
+    "config": _config,
+    "usage": _metrics,
 }
 
 
@@ -156,7 +171,7 @@ def _log_calls(kind: str, location: str, options: Mapping[str, JSON], now: datet
         which = "logGroupIdentifier" if location.startswith("arn:") else "logGroupName"
         asked = {which: location.removesuffix(":*"), "limit": 1, "startTime": int(now.timestamp() * 1000) - 1000}
         yield _Call("logs:FilterLogEvents", "logs", "filter_log_events", asked)
-    elif kind == "s3":
+    elif kind in ("s3", "cloudtrail"):
         found = re.match(r"s3://([^/]+)/?(.*)", location, re.DOTALL)
         if found is None:
             return

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from gatewatch.records import JSON
+from gatewatch.records import JSON, ChangeEvent
 from gatewatch.registry import Registry
 from ingest.envelopes import Unwrapped
 from ingest.files import LogFile
@@ -56,7 +56,15 @@ class Events:
     hint: str = ""
 
 
-Fetched = Objects | Events
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Changes for the timeline; passed: streams that are kept with them."""
+
+    events: Sequence[ChangeEvent]
+    passed: Mapping[str, Place] = field(default_factory=dict)
+
+
+Fetched = Objects | Events | Told
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ from gatewatch.records import JSON
 from ingest import beside
 from ingest.files import NoText, inspect
 from ingest.hints import hint_of
-from ingest.sources.model import Clients, Objects, Place, World, source
-from ingest.sources.notifications import Queue, Told
+from ingest.sources.model import Clients, Objects, Place, Told, World, source
+from ingest.sources.notifications import Queue
+from ingest.sources.notifications import Told as Notified
 from ingest.sources.s3_objects import Listed, Tries, Unread, copied
 
 GROUP_OBJECTS = 256
@@ -48,19 +49,19 @@ class S3:
         queue = options.get("queue")
         if queue is not None and not (isinstance(queue, str) and queue.startswith(("https://", "http://"))):
             raise UsageError("queue is the URL of an SQS queue")
-        self._clients = clients
+        self.clients = clients
         self.bucket, self._prefix = found[1], found[2] or ""
         self._location = f"s3://{self.bucket}/{self._prefix}"
         self._queue = Queue(clients, queue) if isinstance(queue, str) else None
-        self._tries = Tries()
+        self.tries = Tries()
 
-    def look(self, world: World) -> Iterator[Objects]:
+    def look(self, world: World) -> Iterator[Objects | Told]:
         if self._queue is None:
             yield from self._found(world)
         else:
             yield from self._told(world, self._queue)
 
-    def _found(self, world: World) -> Iterator[Objects]:
+    def _found(self, world: World) -> Iterator[Objects | Told]:
         """What a listing shows that is not kept yet."""
         place = world.known([self._location]).get(self._location, Place())
         now_ms = int(world.now.timestamp() * 1000)
@@ -77,14 +78,14 @@ class S3:
             newest = max([newest, *(hour for hour in hours if hour is not None)])
             while len(waiting) >= GROUP_OBJECTS or sum(one.size for one in waiting) >= GROUP_BYTES:
                 group, waiting = _group(waiting)
-                yield from self._read(group, world)
+                yield from self.read(group, world)
         while waiting:
             group, waiting = _group(waiting)
-            yield from self._read(group, world)
+            yield from self.read(group, world)
         # What could not be read must be listed again, for a day each time, and then once a day.
         now = world.now.timestamp()
         left = [
-            one for one in self._fresh(fresh, world) if not self._tries.hopeless(self._address(one.key), one.etag, now)
+            one for one in self._fresh(fresh, world) if not self.tries.hopeless(self.address(one.key), one.etag, now)
         ]
         oldest = min([newest, *(hour for one in left if (hour := self._hour(one.key)) is not None)])
         mark = f"{self._prefix}{oldest - BACK:{_HOUR}}" if dated and newest > _NEVER else ""
@@ -95,7 +96,7 @@ class S3:
         asked: dict[str, Any] = {"Bucket": self.bucket, "Prefix": self._prefix}
         if after:
             asked["StartAfter"] = after
-        client = self._clients("s3")
+        client = self.clients("s3")
         while True:
             answer = client.list_objects_v2(**asked)
             yield [
@@ -119,7 +120,7 @@ class S3:
         except ValueError:
             return None
 
-    def _told(self, world: World, queue: Queue) -> Iterator[Objects]:
+    def _told(self, world: World, queue: Queue) -> Iterator[Objects | Told]:
         """What notifications tell of; a message goes when all that it tells of is kept, or gone."""
         while notices := queue.receive(world.failed):
             mine = {one.key: one for notice in notices for one in notice.objects if self._ours(one)}
@@ -128,18 +129,18 @@ class S3:
             gone: set[str] = set()
             while waiting:
                 group, waiting = _group(waiting)
-                yield from self._read(group, world, gone)
+                yield from self.read(group, world, gone)
             left = {one.key for one in self._fresh(listed, world)} - gone
             queue.delete([one for one in notices if not left & {told.key for told in one.objects if self._ours(told)}])
 
-    def _ours(self, told: Told) -> bool:
+    def _ours(self, told: Notified) -> bool:
         return told.bucket == self.bucket and told.key.startswith(self._prefix)
 
-    def _read(self, group: Sequence[Listed], world: World, gone: set[str] | None = None) -> Iterator[Objects]:
+    def read(self, group: Sequence[Listed], world: World, gone: set[str] | None = None) -> Iterator[Objects | Told]:
         """Local copies of the objects that could be read; when they are asked for no more, they are removed."""
         now = world.now.timestamp()
         for one in group:
-            self._tries.failed(self._address(one.key), one.etag, now)
+            self.tries.failed(self.address(one.key), one.etag, now)
         objects = self._copies(group, world, gone)
         try:
             yield objects
@@ -149,15 +150,15 @@ class S3:
         left = {one.key for one in self._fresh(group, world)}
         for one in group:
             if one.key not in left:
-                self._tries.kept(self._address(one.key), one.etag)
+                self.tries.kept(self.address(one.key), one.etag)
 
     def _copies(self, group: Sequence[Listed], world: World, gone: set[str] | None) -> Objects:
         files, places, passed = [], dict[str, Place](), dict[str, Place]()
-        known = world.known([self._address(one.key) for one in group])
+        known = world.known([self.address(one.key) for one in group])
         for one in group:
-            address = self._address(one.key)
+            address = self.address(one.key)
             try:
-                path = copied(self._clients("s3"), self.bucket, one, world.folder)
+                path = copied(self.clients("s3"), self.bucket, one, world.folder)
             except Unread as why:
                 if why.gone and gone is not None:
                     gone.add(one.key)
@@ -181,14 +182,14 @@ class S3:
 
     def _fresh(self, several: Sequence[Listed], world: World) -> list[Listed]:
         """Those of which this version is not kept."""
-        known = world.known([self._address(one.key) for one in several])
-        places = ((one, known.get(self._address(one.key))) for one in several)
+        known = world.known([self.address(one.key) for one in several])
+        places = ((one, known.get(self.address(one.key))) for one in several)
         return [one for one, place in places if place is None or not place.done or place.mark != one.etag]
 
     def _due(self, one: Listed, world: World) -> bool:
-        return self._tries.due(self._address(one.key), one.etag, world.now.timestamp())
+        return self.tries.due(self.address(one.key), one.etag, world.now.timestamp())
 
-    def _address(self, key: str) -> str:
+    def address(self, key: str) -> str:
         return f"s3://{self.bucket}/{key}"
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gatewatch.store.connections import AwsConnection
     from gatewatch.store.state import State
 
-SOURCES = ("inventory", "changes", "metrics", "traces", "keys")
+SOURCES = ("inventory", "changes", "metrics", "traces", "keys", "alarms", "config", "usage")
 _ROLE = re.compile(r"arn:aws[\w-]*:iam::\d{12}:role/[\w+=,.@/-]{1,512}\Z")
 
 
@@ -44,7 +44,8 @@ def command() -> None:
     "sources",
     multiple=True,
     type=click.Choice(SOURCES),
-    help="May be repeated. Default: inventory, changes, metrics, traces. keys: ids and last use of API keys.",
+    help="May be repeated. Default: inventory, changes, metrics, traces. keys: ids and last use of API keys. alarms: "
+    "CloudWatch's and their history. config: what AWS Config recorded. usage: calls to API Gateway's management.",
 )
 @pass_ui
 def connect(

@@ -31,7 +31,7 @@ def test_what_is_tried_is_what_the_policy_gives(aws: Aws, double: Double) -> Non
 
 @pytest.mark.parametrize("source", sorted(CALLS))
 def test_what_is_refused_is_named_with_the_fix(aws: Aws, double: Double, source: str) -> None:
-    for service in ("apigateway", "acm", "lambda", "cognito-idp", "cloudtrail", "monitoring", "xray"):
+    for service in ("apigateway", "acm", "lambda", "cognito-idp", "cloudtrail", "monitoring", "xray", "config"):
         double.deny(service)
     tried = list(try_rights(aws, REGION, (source,), NOW))
     assert tried
