@@ -19,9 +19,11 @@ from dashboard.data_api import Head, Traffic, blind
 from dashboard.data_api import changed as read_changes
 from dashboard.data_api import traffic as read_traffic
 from dashboard.data_auth import auth as read_auth
+from dashboard.data_limits import limits as read_limits
 from dashboard.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION, spark_sentence, sparkline, strip
 from dashboard.inventoried import Limit, StageDoc
 from dashboard.leads import findings_href, requests_copies
+from dashboard.limit_cards import content as limit_content
 from dashboard.parts import no_requests, short_list, size, unknown
 from dashboard.timelines import Lines, busiest, line_figure, line_sentence, stack_figure, stack_sentence
 from dashboard.view import View
@@ -151,6 +153,11 @@ def needs_you(of: Head, view: View) -> Component | None:
 def auth(reader: Reader, of: Head, view: View) -> Component:  # noqa: ARG001  # a tab is called so
     found = read_auth(reader, view)
     return no_requests() if found is None else auth_content(reader, found, view)
+
+
+def limits(reader: Reader, of: Head, view: View) -> Component:  # noqa: ARG001  # a tab is called so
+    found = read_limits(reader, view)
+    return no_requests() if found is None else limit_content(reader, found, view)
 
 
 def changed(reader: Reader, of: Head, view: View) -> Component:  # noqa: ARG001  # a tab is called so

@@ -46,9 +46,11 @@ def stack_figure(
     minutes: int,
     height: int = 280,
     colours: Mapping[str, str] | None = None,
+    beside: bool = False,
 ) -> go.Figure:
-    """One bar a bucket of `minutes`, a colour a name. NaN is no bar. The template is put in by the page."""
+    """Bars of `minutes`, a colour a name, upon each other or beside. NaN is no bar; the page puts in the template."""
     own = colours or {}
+    wide = minutes * 60_000 * 0.92 / (max(len(series), 1) if beside else 1)
     figure = go.Figure()
     times = [one.astimezone(UTC).isoformat() for one in at]
     for place, (name, values) in enumerate(series.items()):
@@ -60,11 +62,11 @@ def stack_figure(
                 "color": own.get(name) or (GREY if name.startswith(OTHER) else COLOURS[place % MOST]),
                 "line": {"width": 0},
             },
-            width=minutes * 60_000 * 0.92,
-            offset=0,
+            width=wide,
+            offset=wide * place if beside else 0,
             hovertemplate="%{y:,.4~g} " + plotly_text(unit, 40),
         )
-    return _finished(figure, unit, height, barmode="stack")
+    return _finished(figure, unit, height, barmode="overlay" if beside else "stack")
 
 
 def line_figure(

@@ -14,7 +14,7 @@ from alerts.render.text import plain
 from dashboard import words
 from dashboard.api_latency import latency
 from dashboard.api_lists import callers, routes
-from dashboard.api_tabs import auth, changed, settings, traffic
+from dashboard.api_tabs import auth, changed, limits, settings, traffic
 from dashboard.components import banner, card, empty, range_line, stale_note
 from dashboard.data import Reader
 from dashboard.data_api import Head, head
@@ -29,6 +29,7 @@ TABS: dict[str, tuple[str, Tab]] = {
     "routes": ("Routes", routes),
     "consumers": ("Consumers", callers),
     "auth": ("Auth", auth),
+    "limits": ("Limits", limits),
     "latency": ("Latency", latency),
     "changes": ("Changes", changed),
     "settings": ("Settings", settings),

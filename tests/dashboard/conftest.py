@@ -123,7 +123,7 @@ class Watched:
 
     def open(self, path: str) -> Page:
         self.page.goto(self.address + path)
-        self.page.wait_for_selector("#main h1, #main .empty", timeout=30_000)
+        self.page.wait_for_selector("#main h1, #main .empty", timeout=90_000)
         self.page.wait_for_load_state("networkidle")
         return self.page
 

@@ -39,10 +39,11 @@ def watch(browser: Browser, site: Site) -> Iterator[Opener]:
 
 
 def paths(site: Site) -> list[str]:
-    more = ("/sources", "/alerts", "/apis", "/apis/login8a2", "/apis/login8a2?tab=consumers", "/auth")
+    more = ("/sources", "/alerts", "/apis", "/apis/login8a2", "/apis/login8a2?tab=consumers", "/auth", "/limits")
     return ["/", "/findings", *more, *(f"/findings/{one}" for one in site.findings.values())]
 
 
+@pytest.mark.timeout(400)  # many pages
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
 def test_every_page_opens_without_a_complaint_and_fits(watch: Opener, site: Site, width: int, scheme: Scheme) -> None:
@@ -61,6 +62,7 @@ def test_something_is_painted_within_two_seconds(watch: Opener) -> None:
     assert painted_ms <= 2000
 
 
+@pytest.mark.timeout(400)
 def test_attackers_text_stays_text(watch: Opener, site: Site) -> None:
     watched = watch()
     attacked = f"/findings/{site.findings[Kind.AUTH_FAILURE_SPIKE.value]}"
@@ -275,6 +277,19 @@ def choose(page: Page, placeholder: str, option: str, *, label: str | None = Non
     box = page.locator(f"input[aria-label='{label}']") if label else page.get_by_placeholder(placeholder, exact=True)
     box.click()
     page.get_by_role("option", name=option, exact=True).click()
+
+
+def test_a_limit_is_tried_with_the_arrow_keys(watch: Opener) -> None:
+    page = watch().open("/limits?api=login8a2&range=1h&sel=caller")
+    answer = page.locator(".what-if .sentence")
+    before = answer.inner_text()
+    assert "(each caller)" in before
+    slider = page.get_by_role("slider", name="Rate, calls a second")
+    slider.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    expect(answer).not_to_have_text(before)
+    assert "(each caller)" in answer.inner_text()
 
 
 def test_labels_of_a_simulated_world_are_switched_off_in_the_address(

@@ -144,6 +144,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         yield Place(address, settings, tuple(one.id for one in found))
 
 
+@pytest.mark.timeout(400)  # many pages
 def test_pages_and_hovers(browser: Browser, place: Place) -> None:
     some = (place.findings[0], place.findings[5])
     context = browser.new_context(viewport={"width": 1440, "height": 900})
