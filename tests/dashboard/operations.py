@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
+
+from gatewatch.frames import SPANS
 from gatewatch.records import Change, ChangeEvent
 from gatewatch.store.changes import save_changes
 from gatewatch.store.connections import AwsConnection, note_poll, save_connection
@@ -13,6 +16,7 @@ from gatewatch.store.leases import claim_run, finish_run
 from gatewatch.store.outbox import claim, enqueue, mark_failed, mark_sent
 from gatewatch.store.silences import add_silence
 from gatewatch.store.sources import look_job, register_source
+from gatewatch.store.spans import save_spans
 from gatewatch.store.spending import Spent, add_spent
 from gatewatch.store.state import State
 
@@ -150,3 +154,28 @@ def add_alerts(state: State, now: datetime, text: str = "nightly load test") -> 
             mark_sent(state, item.id, attempt=item.attempts, wire=wire)
         else:
             mark_failed(state, item.id, f"500: {text}", retry=False, attempt=item.attempts, wire=wire)
+
+
+def add_spans(state: State, now: datetime, text: str = "orders-table", api: str = "shop4f2k1") -> None:
+    """Twenty traced requests of one route: each calls a table, every fifth starts its function, one is very slow."""
+    rows: list[dict[str, Any]] = []
+    for number in range(20):
+        place = {
+            "at": now - timedelta(minutes=30 - number),
+            "account": "1",
+            "region": "eu-west-1",
+            "api": api,
+            "stage": "prod",
+            "route": "GET /items/{id}",
+            "trace_id": f"1-{number:08x}-{text}"[:60],
+            "status": 200,
+        }
+        parts = [
+            ("gateway", None, 5.0),
+            ("handler", "items", 20.0),
+            ("downstream", text, 900.0 if number == 7 else 40.0),
+        ]
+        parts += [("init", "items", 300.0)] if number % 5 == 0 else []
+        total = sum(ms for _, _, ms in parts)
+        rows += [{**place, "part": part, "name": name, "ms": ms, "total_ms": total} for part, name, ms in parts]
+    save_spans(state, pa.Table.from_pylist(rows, SPANS), source="test", now=now)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
+import dash
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -39,8 +40,9 @@ def watch(browser: Browser, site: Site) -> Iterator[Opener]:
 
 
 def paths(site: Site) -> list[str]:
-    more = ("/sources", "/alerts", "/apis", "/apis/login8a2", "/apis/login8a2?tab=consumers", "/auth", "/limits")
-    return ["/", "/findings", *more, *(f"/findings/{one}" for one in site.findings.values())]
+    plain = sorted(one["path"] for one in dash.page_registry.values() if not one["path_template"])
+    more = ("/apis/login8a2", "/apis/login8a2?tab=consumers")
+    return [*plain, *more, *(f"/findings/{one}" for one in site.findings.values())]
 
 
 @pytest.mark.timeout(400)  # many pages

@@ -1,0 +1,417 @@
+"""Latency: which routes take the time, in which layer, how it is spread, what traces say, and what ran out of time."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+from dash import Dash, dcc, html
+from dash.development.base_component import Component
+
+from alerts.render.text import plain
+from dashboard import words
+from dashboard.charting import chart, copies
+from dashboard.components import card, command, empty, finding_href, icon, range_line, stale_note, table
+from dashboard.data import Reader
+from dashboard.figures import ORANGE, PURPLE, SKY
+from dashboard.frame import Nav, add_page
+from dashboard.heat import heat_figure, heat_rows, heat_sentence
+from dashboard.layers import LAYERS, MOST_TIMEOUTS, Key, Latency, RouteTime, Traced, latency
+from dashboard.leads import requests_link
+from dashboard.names import Names
+from dashboard.parts import folded
+from dashboard.stacks import stacked
+from dashboard.view import View, Window
+from gatewatch.records import iso
+from gatewatch.store.findings import StoredFinding
+
+NAV = Nav(order=70, key="l", icon="latency")
+
+BARS = 12
+ROWS = 40
+FIRST = 10
+"""Rows that are not folded away."""
+
+LINKED = 400
+"""Characters of a place that fit into an address."""
+
+COLOURS = (PURPLE, ORANGE, SKY, "#9aa4af")
+_PARTS = {
+    "gateway": "gateway",
+    "authorizer": "authorizer",
+    "integration": "call of the integration",
+    "init": "cold start",
+    "handler": "function itself",
+    "downstream": "downstream",
+}
+
+
+def register(dash: Dash, reader: Reader) -> None:
+    add_page(
+        dash,
+        reader,
+        "latency",
+        title="Latency",
+        render=render,
+        path="/latency",
+        heights=(48, 360, 320, 240),
+        every_minute=True,
+        nav=NAV,
+    )
+
+
+def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
+    window = reader.window(view)
+    if window is None:
+        why = html.Span(["Read access logs with ", command("gatewatch ingest PATH…"), "."])
+        return html.Div(
+            [html.Div(html.H1("Latency"), className="page-head"), card(None, empty("No requests yet", why))]
+        )
+    names = reader.names()
+    found = latency(reader.store(), view, window, reader.privacy)
+    parts: list[Any] = [
+        html.Div(
+            [html.H1("Latency"), range_line(window), only(view), copies(**_calls("series", view, window))],
+            className="page-head",
+        ),
+        stale_note(view, window),
+        blind(found),
+        layers(found, view, names),
+        spread(found, view),
+        traces(found, view, names),
+        timeouts(found, view),
+    ]
+    return html.Div(parts, className="ops latency")
+
+
+def only(view: View) -> Component | None:
+    """The route that the page is narrowed to, with a way out."""
+    if not view.q:
+        return None
+    return html.Span(
+        [
+            html.Span(f"route {plain(view.q, 120)}", className="chip state-new"),
+            dcc.Link("All routes", href="/latency" + view.search(q=None, sel=None), className="action-link"),
+        ],
+        className="only",
+    )
+
+
+def _calls(what: str, view: View, window: Window, measure: str = "latency_p95") -> dict[str, str]:
+    terms = [
+        f"{name} = {value}" for name, value in (("api", view.api), ("stage", view.stage), ("route", view.q)) if value
+    ]
+    span = f"since={iso(window.since)}&until={iso(window.until)}" + "".join(
+        f"&where={quote(plain(term, 300), safe='')}" for term in terms
+    )
+    if what == "series":
+        return {
+            "api": f"GET /api/v1/series?measure={measure}&by=route&{span}",
+            "cli": f"gatewatch export minutes --since {iso(window.since)} --until {iso(window.until)}",
+        }
+    if what == "timeouts":
+        given = [("api", view.api), ("stage", view.stage), ("route", view.q)]
+        options = "".join(f" --{name} {shlex.quote(plain(value, 200))}" for name, value in given if value)
+        return {
+            "api": f"GET /api/v1/requests?{span}&where={quote('latency_ms >= 28000', safe='')}",
+            "cli": f"gatewatch export requests --since {iso(window.since)} --until {iso(window.until)} "
+            f"--latency-min-ms 28000{options}",
+        }
+    return {"api": f"GET /api/v1/heatmap?{span}"}
+
+
+def blind(found: Latency) -> Component | None:
+    """What the logs do not say."""
+    dark = [one for one in found.routes if one.n and not one.timed]
+    half = [one for one in found.routes if one.timed and not one.told]
+    if not dark and not half:
+        return None
+    said = []
+    if dark:
+        said.append(f"the latency of {words.plural(len(dark), 'route')} is not logged")
+    if half:
+        said.append(f"of {words.plural(len(half), 'route')} only the whole is logged, not its layers")
+    text = "; ".join(said)
+    return html.Div(
+        [
+            icon("warning"),
+            html.Span([f"{text[0].upper()}{text[1:]}. ", dcc.Link("What each stage logs", href="/sources"), "."]),
+        ],
+        className="banner banner-info",
+        role="status",
+    )
+
+
+def route_name(key: Key, names: Names, view: View) -> str:
+    """The route, with what the scope does not say already."""
+    api, stage, route = key
+    said = plain(route, 80) or "no route"
+    if view.api and view.stage:
+        return said
+    return (
+        f"{said} · {plain(names.of.get(api) or api, 40)}{f' / {plain(stage, 30)}' if stage and not view.stage else ''}"
+    )
+
+
+def layers(found: Latency, view: View, names: Names) -> Component:
+    timed = [one for one in found.routes if one.timed]
+    if not timed:
+        why = "No request of this range has a latency: nothing came, or the logs do not have it."
+        return card("Where the time goes", empty("No latency is known", why))
+    shown = timed[:BARS]
+    places = [route_name(one.key, names, view) for one in shown]
+    whole = sum(one.mean * one.timed for one in timed) or 1.0
+    parts = {layer: [round(100 * one.ms[layer] * one.timed / whole, 3) for one in shown] for layer in LAYERS}
+    parts = {layer: values for layer, values in parts.items() if any(values)}
+    height = 110 + 26 * len(shown)
+    figure = stacked(
+        places,
+        parts,
+        height=height,
+        unit="% of all time",
+        hover=".2f",
+        across=True,
+        colours=[COLOURS[LAYERS.index(layer)] for layer in parts],
+    )
+    heads = ("Route", "of all time", *(f"{layer}, mean" for layer in parts), "mean")
+    rows = [
+        [
+            place,
+            words.percent(one.mean * one.timed / whole),
+            *(words.millis(one.ms[layer]) for layer in parts),
+            words.millis(one.mean),
+        ]
+        for place, one in zip(places, shown, strict=True)
+    ]
+    drawn = chart("layers", figure, layer_sentence(found, names, view), heads, rows, height=height)
+    return card(
+        "Where the time goes",
+        drawn,
+        routes(found, view, names),
+        note=f"the {words.plural(len(shown), 'route')} that take the most time in all",
+    )
+
+
+def layer_sentence(found: Latency, names: Names, view: View) -> str:
+    timed = [one for one in found.routes if one.timed]
+    whole = sum(one.mean * one.timed for one in timed)
+    by_layer = {layer: sum(one.ms[layer] * one.timed for one in timed) for layer in LAYERS}
+    most = max(by_layer, key=lambda layer: by_layer[layer])
+    first = timed[0]
+    share = first.mean * first.timed / whole if whole else math.nan
+    return (
+        f"Of all time {words.percent(by_layer[most] / whole if whole else math.nan)} went to: {most}; "
+        f"{route_name(first.key, names, view)} took {words.percent(share)} of it, {words.millis(first.mean)} a request."
+    )
+
+
+def routes(found: Latency, view: View, names: Names) -> Component:
+    def line(one: RouteTime) -> list[Any]:
+        api, stage, route = one.key
+        scoped = replace(view, api=api, stage=stage)
+        name: Any = route_name(one.key, names, view)
+        n: Any = words.count(one.n)
+        if route and len(api + (stage or "") + route) <= LINKED:
+            name = dcc.Link(name, href="/latency" + scoped.search(q=route, sel=None), title="Only this route")
+            n = requests_link(n, scoped, f"route = {route}")
+        return [
+            name,
+            n,
+            words.millis(one.p50) if one.timed else "not logged",
+            words.millis(one.p95) if one.timed else "not logged",
+            words.millis(one.p99) if one.timed else "not logged",
+            one.slowest or "not known",
+            words.percent(one.timeouts / one.n) if one.n and one.timed else words.NONE,
+            verdict(found.verdicts, one.key, view),
+        ]
+
+    heads = ("Route", "Requests", "p50", "p95", "p99", "Slowest layer", "28 s or more", "Verdict")
+    rows = [line(one) for one in found.routes[:ROWS]]
+    more = len(found.routes) + found.more - ROWS
+    rest = html.P(f"{words.plural(more, 'more route')}: choose an API above.", className="small") if more > 0 else None
+    caption = "Routes by the time they take in all: latency, slowest layer, timeouts and verdicts"
+    return html.Div(
+        [folded(heads, rows, caption=caption, first=FIRST, numbers=(1, 2, 3, 4, 6), name="stack one"), rest]
+    )
+
+
+def verdict(known: Mapping[Key, list[StoredFinding]], key: Key, view: View) -> Component | str:
+    """Badges of the latency findings of a route, and of its whole stage."""
+    found = [*known.get(key, []), *(known.get((key[0], key[1], None), []) if key[2] else [])]
+    if not found:
+        return html.Span("no finding", className="zero")
+    badges = []
+    for stored in found[:3]:
+        one = stored.finding
+        layer = plain(one.layer, 40).replace("_", " ") if one.layer else "layer not known"
+        over = "" if one.end is None else ", over"
+        badges.append(
+            dcc.Link(
+                [icon(one.severity.value), f"{layer}{over}"],
+                href=finding_href(one.id, view),
+                title=plain(one.title, 200),
+                className=f"badge severity-{one.severity.value}",
+            )
+        )
+    return html.Span([*badges, f" +{len(found) - 3}" if len(found) > 3 else ""], className="chips")
+
+
+def spread(found: Latency, view: View) -> Component | None:
+    if found.heat is None:
+        return None
+    heads, rows = heat_rows(found.heat)
+    sentence = heat_sentence(found.heat)
+    figure = heat_figure(found.heat, height=340)
+    drawn = chart("heat", figure, sentence, heads, rows, height=340, caption="Requests by time and latency")
+    return card(
+        "How latency is spread",
+        drawn,
+        copies(**_calls("heatmap", view, found.window)),
+        note="dotted: the limit of 29 s" if found.heat.over else "logarithmic",
+    )
+
+
+def traces(found: Latency, view: View, names: Names) -> Component:
+    if not found.traced:
+        why = html.Span(
+            ["Bring them with ", command("gatewatch ingest --traces FILE"), ", or connect an account with traces."]
+        )
+        said = "Downstreams and cold starts are not known."
+        return card("What traces say", empty("No traced request in this range", said, why))
+    cold, ran = found.cold.all
+    inside: list[Any] = []
+    if view.sel:
+        inside.append(one_trace(found.chosen, view, names))
+    inside.append(html.Div([downstreams(found, view), cold_starts(found, view, names)], className="columns"))
+    inside.append(html.H3("Slowest traced requests"))
+    inside.append(slowest(found, view, names))
+    share = f"{words.percent(cold / ran)} of {words.count(ran)} ran into a cold start" if ran else "no function ran"
+    note = f"{words.plural(found.traced, 'traced request')}, a sample; {share}"
+    return card("What traces say", *inside, note=note)
+
+
+def downstreams(found: Latency, view: View) -> Component:
+    if not found.downstreams:
+        return html.Div([html.H3("Slowest downstreams"), html.P("No traced request called one.")])
+    rows: list[list[Any]] = [
+        [
+            plain(one.name, 80),
+            words.count(one.calls),
+            words.millis(one.mean_ms),
+            words.millis(one.p95_ms),
+            words.percent(one.share),
+            dcc.Link("Slowest", href="/latency" + view.search(sel=one.trace_id) + "#trace", className="action-link"),
+        ]
+        for one in found.downstreams
+    ]
+    heads = ("Downstream", "Calls", "Mean", "p95", "Of all time", "")
+    listed = table(heads, rows, caption="What functions call, by its time in all", numbers=(1, 2, 3, 4), name="stack")
+    return html.Div([html.H3("Slowest downstreams"), listed])
+
+
+def cold_starts(found: Latency, view: View, names: Names) -> Component:
+    rows: list[list[Any]] = [
+        [
+            route_name(key, names, view),
+            words.percent(cold / ran),
+            f"{cold} of {ran}",
+            words.millis(ms) if cold else words.NONE,
+        ]
+        for key, cold, ran, ms in found.cold.routes[:12]
+    ]
+    if not rows:
+        return html.Div([html.H3("Cold starts"), html.P("No traced request ran a function.")])
+    heads = ("Route", "Share", "Traced", "Takes")
+    listed = folded(heads, rows, caption="Cold starts by route", first=6, numbers=(1, 2, 3))
+    return html.Div([html.H3("Cold starts"), listed])
+
+
+def slowest(found: Latency, view: View, names: Names) -> Component:
+    def line(one: Traced) -> list[Any]:
+        part, name, ms = one.parts[0]
+        where = _PARTS.get(part, plain(part, 30)) + (f" {plain(name, 60)}" if name and part != "gateway" else "")
+        return [
+            dcc.Link(
+                html.Span(plain(one.trace_id, 48), className="mono"),
+                href="/latency" + view.search(sel=one.trace_id) + "#trace",
+            ),
+            words.at(one.at),
+            route_name(one.key, names, view),
+            str(one.status) if one.status is not None else words.NONE,
+            words.millis(one.total_ms),
+            f"{where}: {words.millis(ms)}",
+        ]
+
+    heads = ("Trace", "When", "Route", "Status", "Took", "Most of it")
+    rows = [line(one) for one in found.slowest]
+    return folded(heads, rows, caption="Slowest traced requests", first=FIRST, numbers=(3, 4), name="stack one")
+
+
+def one_trace(one: Traced | None, view: View, names: Names) -> Component:
+    close = dcc.Link("Close", href="/latency" + view.search(sel=None), className="action-link")
+    if one is None:
+        return html.Div([html.P("This trace is not in this range."), close], id="trace")
+    rows: list[list[Any]] = []
+    for part, name, ms in one.parts:
+        share = ms / one.total_ms if one.total_ms else 0.0
+        bar: Any = {"aria-hidden": "true"}
+        rows.append(
+            [
+                _PARTS.get(part, plain(part, 30)),
+                plain(name, 100) or words.NONE,
+                words.millis(ms),
+                html.Span(
+                    [
+                        html.Span(className="part-bar", style={"width": f"{min(share, 1) * 100:.1f}%"}, **bar),
+                        html.Span(words.percent(share)),
+                    ],
+                    className="part-share",
+                ),
+            ]
+        )
+    title = f"{route_name(one.key, names, view)}, {words.at(one.at)}: {words.millis(one.total_ms)}"
+    heads = ("Part", "Of", "Took", "Share")
+    return html.Div(
+        [
+            html.Div(
+                [html.H3([f"{title} ", html.Span(plain(one.trace_id, 48), className="mono")]), close],
+                className="card-head",
+            ),
+            table(heads, rows, caption=title, numbers=(2,), name="stack"),
+        ],
+        id="trace",
+        className="one-trace",
+    )
+
+
+def timeouts(found: Latency, view: View) -> Component:
+    if not found.n_timeouts:
+        timed = any(one.timed for one in found.routes)
+        said = "No request took 28 s or more." if timed else "Not known: no latency is logged."
+        return card("Timeouts", html.P(said))
+    rows = [
+        [
+            words.second(row["at"]),
+            f"{plain(row.get('method'), 10)} {plain(row.get('path') or row.get('route'), 160)}".strip(),
+            str(row["status"]) if row.get("status") is not None else words.NONE,
+            words.millis(row.get("latency_ms")),
+            words.millis(row["integration_latency_ms"])
+            if row.get("integration_latency_ms") is not None
+            else "not logged",
+            plain(row.get("error_message") or row.get("error_type"), 160) or words.NONE,
+            plain(row.get("request_id"), 60) or words.NONE,
+        ]
+        for row in found.timeouts
+    ]
+    heads = ("When", "Request", "Status", "Took", "Integration", "Error", "Request id")
+    note = f"{words.plural(found.n_timeouts, 'request')} of 28 s or more; the newest {min(len(rows), MOST_TIMEOUTS)}"
+    return card(
+        "Timeouts",
+        folded(heads, rows, caption="Requests of 28 s or more", first=FIRST, numbers=(2, 3, 4), name="stack one"),
+        copies(**_calls("timeouts", view, found.window)),
+        note=note,
+    )
