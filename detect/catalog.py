@@ -119,8 +119,8 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         Kind.LATENCY_OUTLIER,
         "Latency outliers",
-        "Answers slower than this route's own normal, since when, and in which layer: integration, authorizer, the "
-        "gateway itself; by traces also cold start, the function itself, or a named downstream.",
+        "Answers slower than this route's own normal, since when, and in which layer: integration, authorizer, WAF, "
+        "the gateway itself; by traces also cold start, the function itself, or a named downstream.",
         "Each latency is ranked against the route's own ordinary values of the same hours. A window of 3 minutes to 4 "
         "hours is out of line when its mean rank, or the share beyond its ordinary upper quantiles, is too high for "
         "chance, within the budget, and by enough to matter; each route by itself and all routes of a stage together, "
@@ -130,6 +130,7 @@ FAMILIES: tuple[Family, ...] = (
             "latency_ms": "without it there is nothing to judge",
             "integration_latency_ms": "tells the back end from the gateway",
             "authorizer_latency_ms": "tells the authorizer from the gateway",
+            "waf_latency_ms": "tells WAF from the gateway",
             "route": "compares like with like",
         },
         ("false_alarms_per_week",),
@@ -391,10 +392,10 @@ CODES: tuple[Code, ...] = (
     ),
     Code(
         "LAT-004", Kind.LATENCY_OUTLIER, "gateway",
-        "The time is spent in the gateway itself: mapping, WAF, TLS, AWS.",
-        "Half of the rise or more is in what is left without integration and authorizer.",
-        "Authorizer time counts here where it is not logged.",
-        "Log `$context.authorizer.latency`.",
+        "The time is spent in the gateway itself: mapping, TLS, AWS.",
+        "Half of the rise or more is in what is left without integration, authorizer and WAF.",
+        "The time of the authorizer and of WAF counts here where it is not logged.",
+        "Log `$context.authorizer.latency` and `$context.waf.latency`.",
     ),
     Code(
         "LAT-005", Kind.LATENCY_OUTLIER, "authorizer",
@@ -444,6 +445,13 @@ CODES: tuple[Code, ...] = (
         "The next route rose by no more than a third of what the first did.",
         "Stages with one busy route.",
         "None needed.",
+    ),
+    Code(
+        "LAT-012", Kind.LATENCY_OUTLIER, "waf",
+        "WAF takes the time.",
+        "Half of the rise or more is in the WAF phase.",
+        "Needs `$context.waf.latency`; without it the time counts for the gateway.",
+        "Look at the web ACL's rules that inspect bodies.",
     ),
     Code(
         "DATA-001", Kind.DATA_QUALITY, "coverage_low",

@@ -50,6 +50,14 @@ _LAYERS: Mapping[str, str] = {
     "init": "cold_start",
     "downstream": "downstream",
 }
+_WITHIN: Mapping[str, frozenset[str]] = {
+    "integration": frozenset({"integration", "handler", "init", "downstream"}),
+    "authorizer": frozenset({"authorizer"}),
+    "gateway": frozenset({"gateway", "authorizer"}),
+    "waf": frozenset({"gateway"}),
+}
+"""Layer that the logs show -> the parts of a trace that it is made of (an authorizer's time may not be logged)."""
+
 _CAUSES: Mapping[str, Cause] = {"gateway": Cause.GATEWAY, "authorizer": Cause.GATEWAY}
 _REMEDY: Mapping[str, str] = {
     "gateway": "Compare with the AWS health dashboard; check WAF, mapping templates and payload sizes.",
@@ -165,7 +173,7 @@ def _of_routes(now: _Traces, before: _Traces, routes: Sequence[str]) -> tuple[_T
 
 def _verdict(finding: Finding, now: _Traces, before: _Traces) -> Finding:
     rise, error = _rises(now, before)
-    gained = np.maximum(rise, 0.0)
+    gained = np.where(_in_question(finding, now.labels), np.maximum(rise, 0.0), 0.0)
     if not gained.sum() > 0:
         return finding
     share = np.round(gained / gained.sum(), 3)
@@ -184,17 +192,27 @@ def _verdict(finding: Finding, now: _Traces, before: _Traces) -> Finding:
         return _with_facts(finding, facts)
     label, parts = now.labels[best], {word: part for part, word in _WORDS.items()}
     part = "downstream" if label.startswith("downstream ") else parts[label]
-    layer = _LAYERS[part]
+    layer = _LAYERS[part] if (finding.layer, part) != ("waf", "gateway") else "waf"
     told = f" Traces: {share[best]:.0%} of the rise is {_SAID.get(part, label)}."
     return replace(
         _with_facts(finding, facts, told),
         layer=layer,
-        subtype=layer if layer != "integration" or finding.subtype in {"authorizer", "gateway"} else finding.subtype,
+        subtype=layer if layer != "integration" or finding.subtype in _WITHIN else finding.subtype,
         cause=_CAUSES.get(part, Cause.INTEGRATION) if finding.cause is not Cause.CONFIG_CHANGE else finding.cause,
         confidence=max(finding.confidence, 0.9),
         remedy=_REMEDY[part].format(name=label.removeprefix("downstream ")),
         caveat=None if finding.layer is None else finding.caveat,
     )
+
+
+def _in_question(finding: Finding, labels: Sequence[str]) -> Bools:
+    """Which parts may be to blame: the logs hold every request, so where they show the layer, traces tell within it."""
+    shares = finding.evidence.facts.get("layer_shares")
+    if finding.layer is None or not isinstance(shares, dict) or not shares:
+        return np.ones(len(labels), dtype=bool)
+    parts = {label: part for part, label in _WORDS.items()}
+    told = ["downstream" if label.startswith("downstream ") else parts[label] for label in labels]
+    return np.array([part in _WITHIN[finding.layer] for part in told], dtype=bool)
 
 
 def _rises(now: _Traces, before: _Traces) -> tuple[Floats, Floats]:

@@ -29,6 +29,7 @@ WATCHED: tuple[str, ...] = (
     "latency_ms",
     "integration_latency_ms",
     "authorizer_latency_ms",
+    "waf_latency_ms",
     "integration_status",
     "route",
 )

@@ -21,6 +21,7 @@ VARIABLES: dict[str, str] = {
     "latency_ms": "$context.responseLatency",
     "integration_latency_ms": "$context.integrationLatency",
     "authorizer_latency_ms": "$context.authorizer.latency",
+    "waf_latency_ms": "$context.waf.latency",
     "integration_status": "$context.integration.status",
     "route": "$context.resourcePath",
 }

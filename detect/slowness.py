@@ -16,7 +16,7 @@ from detect.counting import chunk_of
 from detect.episodes import Episode
 from detect.grid import Bools, Floats, Ints
 from detect.model import Block
-from detect.slowstate import CHUNK, DUE, LAYERS, RING, SCORES, TAIL, Frames, Slowness
+from detect.slowstate import CHUNK, DUE, LAYER_PLACES, QUARTER, RING, SCORES, TAIL, Frames, Slowness
 from detect.stats.ranks import BINS, GRAIN, LEAST_BODY, LEAST_TAIL, TAILS, body_nats, quantile_ms, tail_nats
 from detect.stats.windows import prefix, trailing
 
@@ -209,6 +209,7 @@ class _Chunk:
         state.held = np.ascontiguousarray(np.concatenate([state.held, kept], axis=1)[:, -CHUNK:])
         layer = self.frames.layer[:, self.at : self.at + take]
         state.layer_sums += np.where(kept[:, :, None], 0.0, layer).sum(axis=1)
+        state.take_layers(self.minute, layer)
 
     def _tell(
         self, length: int, pooled: bool, n: Floats, mean: Floats, body: Floats, fired: Bools, nats: Floats
@@ -327,7 +328,12 @@ class _Chunk:
         if not any(log >= LEAST_RISE and now - usual >= LEAST_MS for log, now, usual in rises.values()):
             return None
         state.since[mine] = counts
-        state.parts[mine] = 0.0
+        # The quarters that began since the onset; of this part's own minutes those before the alarm.
+        own = np.arange(self.minute, minute)
+        own = own[own // QUARTER * QUARTER >= start] - self.minute + self.at
+        state.parts[mine] = state.layers_since(mine, start, self.minute) + self.frames.layer[np.ix_(mine, own)].sum(
+            axis=1
+        )
         episode = Episode(start, int(self.closes[row, at + self.at]), minute)
         episode.facts = {
             "tail": tail,
@@ -410,13 +416,13 @@ class _Chunk:
         """Milliseconds that each layer's median and p95 rose, over the routes by their calls; NaN: nobody can tell."""
         now, usual = self.state.parts[rows], self.state.layers[rows]
         out = []
-        for place in range(LAYERS):
-            n, times = now[:, 2 * place + 1], usual[:, 2 * place + 1]
+        for _, _, ms, many in LAYER_PLACES:
+            n, times = now[:, many], usual[:, many]
             both = (n > 0) & (times > 0)
             if not both.any():
                 out.append(math.nan)
                 continue
-            rise = now[both, 2 * place] / n[both] - usual[both, 2 * place] / times[both]
+            rise = now[both, ms] / n[both] - usual[both, ms] / times[both]
             out.append(float((rise * n[both]).sum() / n[both].sum()))
         return out
 

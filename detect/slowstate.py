@@ -21,9 +21,26 @@ TAIL = 256
 
 CHUNK = 60
 QUARTER = 15
-PARTS: tuple[str, ...] = ("integration", "authorizer", "gateway")
+QUARTERS = TAIL // QUARTER + 1
 LAYER_QUANTILES: tuple[str, ...] = ("p50", "p95")
-LAYERS = len(PARTS) * len(LAYER_QUANTILES)
+MEASURED: tuple[tuple[str, tuple[str, ...]], ...] = (
+    *((part, LAYER_QUANTILES) for part in ("integration", "authorizer", "gateway")),
+    ("waf", ("mean",)),
+)
+"""The layers, and what a rollup tells of each: quantiles, or only the mean."""
+
+
+def _places() -> tuple[list[tuple[str, str, int, int]], int]:
+    """(layer, quantile, column of the weighted ms, column of n), and how many columns; a mean stands for both."""
+    places, width = [], 0
+    for part, told in MEASURED:
+        for number, quantile in enumerate(LAYER_QUANTILES):
+            places.append((part, quantile, width + 1 + min(number, len(told) - 1), width))
+        width += 1 + len(told)
+    return places, width
+
+
+LAYER_PLACES, LAYER_WIDTH = _places()
 SCORES: tuple[str, ...] = ("n", "body", *(f"over{tail}" for tail in range(len(TAILS))))
 DUE: tuple[str, ...] = tuple(f"due{tail}" for tail in range(len(TAILS)))
 RING: tuple[str, ...] = (*SCORES, *DUE, "grown", "sized", "calls")
@@ -35,7 +52,7 @@ how many were expected. grown, sized: residual of the log answer size times call
 class Frames:
     """What a block says: values of latencies (series, minute, bin, count), and dense arrays (routes, minutes).
 
-    layer: by part and quantile, weighted sums n x ms and n.
+    layer: for each part n, then weighted sums n x ms (LAYER_PLACES).
     """
 
     series: Ints
@@ -45,7 +62,7 @@ class Frames:
     calls: Floats
     size: Floats
     layer: Floats
-    """(routes, minutes, 2 x LAYERS)"""
+    """(routes, minutes, LAYER_WIDTH)"""
 
 
 class Slowness:
@@ -67,11 +84,15 @@ class Slowness:
         """Values of the last TAIL minutes: minute since the epoch, route row, bin, count."""
         self.since: Floats = np.zeros((0, BINS))
         """Values of the episode that goes on."""
-        self.parts: Floats = np.zeros((0, 2 * LAYERS))
+        self.parts: Floats = np.zeros((0, LAYER_WIDTH))
         """Sums of the layers in the episode that goes on, as in `layers`."""
         self.size: Floats = np.zeros((0, 2))
-        self.layers: Floats = np.zeros((0, 2 * LAYERS))
-        self.layer_sums: Floats = np.zeros((0, 2 * LAYERS))
+        self.layers: Floats = np.zeros((0, LAYER_WIDTH))
+        self.layer_sums: Floats = np.zeros((0, LAYER_WIDTH))
+        self.quarters: Floats = np.zeros((0, QUARTERS * LAYER_WIDTH))
+        """Sums of the layers by quarter of an hour: what an episode needs of the time before its alarm."""
+        self.quarter_of: Ints = np.full((1, QUARTERS), -1)
+        """Number (since the epoch) of the quarter that each place holds."""
         self.held: Bools = np.zeros((0, CHUNK), dtype=bool)
         self.episodes: dict[int, Episode] = {}
         self.streak: dict[int, int] = {}
@@ -82,7 +103,7 @@ class Slowness:
         self.limit = threshold_nats(budget)
         self.watch: Watch | None = None
 
-    _ARRAYS = ("recent", "since", "parts", "size", "layers", "layer_sums", "held")
+    _ARRAYS = ("recent", "since", "parts", "size", "layers", "layer_sums", "quarters", "quarter_of", "held")
 
     def load(self, state: JSON) -> None:
         if not isinstance(state, dict) or not state:
@@ -138,7 +159,7 @@ class Slowness:
             one.grow(total)
         for pool in (self.pool_stray, self.tail_stray):
             pool.grow(stages)
-        for name in ("since", "parts", "size", "layers", "layer_sums", "held"):
+        for name in ("since", "parts", "size", "layers", "layer_sums", "quarters", "held"):
             setattr(self, name, _grown(getattr(self, name), total))
         for name in RING:
             self.ring[name] = _grown(self.ring[name], total)
@@ -152,15 +173,44 @@ class Slowness:
         calls = dense(grid.counts("n"))
         with np.errstate(divide="ignore", invalid="ignore"):
             size = np.log(np.maximum(dense(grid.counts("response_bytes")) / calls, 1.0) + 50.0)
-        layer = np.zeros((total, block.minutes, 2 * LAYERS))
-        for place, (part, quantile) in enumerate((p, q) for p in PARTS for q in LAYER_QUANTILES):
+        layer = np.zeros((total, block.minutes, LAYER_WIDTH))
+        column = 0
+        for part, told in MEASURED:
             n = dense(grid.counts(f"{part}_n"))
-            ms = np.nan_to_num(dense(grid.values(f"{part}_{quantile}_ms")))
-            layer[:, :, 2 * place] = np.rint(n * ms * 1024) / 1024  # sums of such numbers are exact in any order
-            layer[:, :, 2 * place + 1] = n
+            layer[:, :, column] = n
+            for quantile in told:
+                column += 1
+                if quantile == "mean":
+                    weighted = dense(grid.counts(f"{part}_us")) / 1000.0
+                else:
+                    weighted = n * np.nan_to_num(dense(grid.values(f"{part}_{quantile}_ms")))
+                layer[:, :, column] = np.rint(weighted * 1024) / 1024  # sums of such numbers are exact in any order
+            column += 1
         series, minute, place_, count = grid.histogram("took", width=WIDTH)
         row = index[series] if len(series) else series
         return Frames(row, minute, np.minimum(place_, BINS - 1), count, calls, np.nan_to_num(size), layer)
+
+    def take_layers(self, minute: int, layer: Floats) -> None:
+        """Put the layers of the minutes from `minute` on (routes, minutes, LAYER_WIDTH) into their quarters."""
+        at, total = 0, layer.shape[1]
+        while at < total:
+            quarter = (minute + at) // QUARTER
+            take = min((quarter + 1) * QUARTER - minute - at, total - at)
+            place = quarter % QUARTERS
+            cut = slice(place * LAYER_WIDTH, (place + 1) * LAYER_WIDTH)
+            if self.quarter_of[0, place] != quarter:
+                self.quarter_of[0, place] = quarter
+                self.quarters[:, cut] = 0.0
+            self.quarters[:, cut] += layer[:, at : at + take].sum(axis=1)
+            at += take
+
+    def layers_since(self, rows: Ints, start: int, minute: int) -> Floats:
+        """Sums of the layers in the whole quarters of an hour from `start` on, of what came before `minute`."""
+        out = np.zeros((len(rows), LAYER_WIDTH))
+        for place in range(QUARTERS):
+            if start <= int(self.quarter_of[0, place]) * QUARTER < minute:
+                out += self.quarters[rows, place * LAYER_WIDTH : (place + 1) * LAYER_WIDTH]
+        return out
 
     def pooled(self, values: Floats) -> Floats:
         """Sums over the routes of each stage."""

@@ -78,6 +78,7 @@ def canonical_columns(
         "latency_ms": build.latency("responseLatency", seconds="x.duration_s"),
         "integration_latency_ms": build.latency("integration.latency", "integrationLatency", seconds="x.integration_s"),
         "authorizer_latency_ms": build.latency("authorizer.latency", "authorizer.integrationLatency"),
+        "waf_latency_ms": build.latency("waf.latency"),
         "integration_status": build.integration_status(),
         "response_bytes": build.number("responseLength", 18, "BIGINT"),
         "client_ip": build.client_ip(),

@@ -32,6 +32,7 @@ ROLLUP_COLUMNS: tuple[str, ...] = (
     "latency_ms",
     "integration_latency_ms",
     "authorizer_latency_ms",
+    "waf_latency_ms",
     "integration_status",
     "response_bytes",
     "client_ip",
@@ -120,7 +121,10 @@ def roll(accepted: pa.Table, connection: duckdb.DuckDBPyConnection) -> Rolled:
     columns["backend_5xx"] = groups.count(_filled(rows["integration_status"]) >= 500)
     total, integration = _floats(rows["latency_ms"]), _floats(rows["integration_latency_ms"])
     authorizer = _floats(rows["authorizer_latency_ms"])
-    gateway = np.maximum(total - integration - np.nan_to_num(authorizer), 0)
+    waf = _floats(rows["waf_latency_ms"])
+    gateway = np.maximum(total - integration - np.nan_to_num(authorizer) - np.nan_to_num(waf), 0)
+    columns["waf_us"] = groups.sum(np.rint(np.nan_to_num(waf) * 1000).astype(np.int64))
+    columns["waf_n"] = groups.count(~np.isnan(waf))
     columns["over_28s"] = groups.count(total >= 28_000)
     for name, values in zip(HISTOGRAMS, (total, integration, authorizer, gateway), strict=True):
         known = ~np.isnan(values)
@@ -224,6 +228,7 @@ _MEASURED = (
     "latency_ms",
     "integration_latency_ms",
     "authorizer_latency_ms",
+    "waf_latency_ms",
     "client",
     "visible",
 )

@@ -18,7 +18,7 @@ from detect.report import changes_for, finding, number, place, span_words, were_
 from detect.sight import latency_blind, remember, stages
 from detect.slowness import MOVED
 from detect.slowness import step as look
-from detect.slowstate import LAYER_QUANTILES, PARTS, Slowness
+from detect.slowstate import LAYER_PLACES, Slowness
 from detect.spikes import Group, Spikes
 from gatewatch.records import JSON, Cause, Entities, Finding, Kind, Severity
 
@@ -28,12 +28,12 @@ LATENCY_SHARE = 0.7
 """How the budget is shared between slow answers and timeouts."""
 
 BARELY = 1.08
-_LAYER_PLACES = tuple((part, quantile) for part in PARTS for quantile in LAYER_QUANTILES)
 
 _REMEDY = {
     "integration": "Look at the back end of these routes: its last deployment, its own latency and its downstreams.",
     "authorizer": "Look at the authorizer's latency and cold starts, and raise its cache TTL.",
     "gateway": "Compare with the AWS health dashboard; check WAF, mapping templates and payload sizes.",
+    "waf": "Look at the web ACL's last change: rules that inspect bodies or use patterns take the most time.",
 }
 
 
@@ -80,13 +80,11 @@ def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen
     if told := quantiles.get(0.95 if tail else 0.5):
         shown = replace(shown, observed=round(told[1], 3), expected=round(told[2], 3))
     ratio = math.exp(max((rise[0] for rise in quantiles.values()), default=0.0))
-    if layer in {"authorizer", "gateway"}:
+    if layer in {"authorizer", "gateway", "waf"}:
         subtype = layer
     routes = _routes(slowness, facts)
     route = routes[0] if len(routes) == 1 else None
-    cause = {"integration": Cause.INTEGRATION, "authorizer": Cause.GATEWAY, "gateway": Cause.GATEWAY}.get(
-        layer or "", Cause.UNKNOWN
-    )
+    cause = Cause.UNKNOWN if layer is None else Cause.INTEGRATION if layer == "integration" else Cause.GATEWAY
     quantile = "p95" if tail else "median"
     where = f"{place(key)} {route}" if route else place(key)
     sentence = (
@@ -187,7 +185,7 @@ def _layer(rises: list[float], seen: frozenset[str], *, tail: bool) -> tuple[str
         return None, {}
     told = {
         name: max(rise, 0.0)
-        for (name, quantile), rise in zip(_LAYER_PLACES, rises, strict=False)
+        for (name, quantile, *_), rise in zip(LAYER_PLACES, rises, strict=False)
         if quantile == ("p95" if tail else "p50") and math.isfinite(rise)
     }
     total = sum(told.values())

@@ -134,7 +134,9 @@ def rollup(minutes: pa.Table, *, by_route: bool) -> pd.DataFrame:
         with in_process() as connection:
             connection.register("minutes_in", minutes)
             merged = connection.sql(merge_sql(keys, "minutes_in")).to_arrow_table()
-    columns = {name: merged.column(name).to_pandas() for name in (*keys, *MINUTE_COUNTS, "visible", "available_at")}
+    columns = {name: merged.column(name).to_pandas() for name in (*keys, "visible", "available_at")}
+    # Rows that are older than a count do not tell it.
+    columns |= {name: pc.fill_null(merged.column(name), 0).to_pandas() for name in MINUTE_COUNTS}
     frame = pd.DataFrame(columns)
     if not by_route:
         frame.insert(len(keys), "route", None)

@@ -49,6 +49,7 @@ REQUESTS = pa.schema(
         ("delivered_at", TIME),
         ("source", pa.string()),
         ("batch", pa.string()),
+        ("waf_latency_ms", pa.float32()),
     ]
 )
 """One API call (design.md 3). NULL means absent; never '-', 0 or ''.
@@ -93,13 +94,19 @@ MINUTE_COUNTS: tuple[str, ...] = (
     "integration_us",
     "authorizer_us",
     "gateway_us",
+    "waf_us",
+    "waf_n",
 )
-"""int64 columns that add up. *_us: sums in microseconds. over_28s: latency >= 28,000 ms (the 29-s limit)."""
+"""int64 columns that add up. *_us: sums in microseconds. over_28s: latency >= 28,000 ms (the 29-s limit).
+
+waf_n: requests whose time in WAF is known; NULL (waf_us, too) in rows that were written before there was such a column.
+"""
 
 HISTOGRAMS: tuple[str, ...] = ("latency", "integration", "authorizer", "gateway")
 """Each is a pair of lists NAME_b (bucket, int16, ascending) and NAME_c (count, int32): see histogram.py.
 
-gateway = latency - integration - authorizer (a missing authorizer counts 0), only where the first two are known.
+gateway = latency - integration - authorizer - WAF (of the last two a missing one counts 0), only where the first two
+are known.
 """
 
 _keys = [(key, TIME if key == "minute" else pa.string()) for key in MINUTE_KEYS]

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from detect.layers import refined
+from detect.layers import _WITHIN, refined
 from detect.model import Context, minute_at
 from detect.run import detect
 from gatewatch.frames import SPANS
@@ -119,6 +119,25 @@ def test_a_shift_to_slower_routes_is_not_blamed_on_a_part(seed: int) -> None:
     one = replace(one, evidence=replace(one.evidence, facts={"routes": []}))
     found = refined(one, both(seed, routes_before=mix, routes=shifted), END)
     assert cast(dict[str, Any], found.evidence.facts).get("verdict", "cannot tell") == "cannot tell"
+
+
+@pytest.mark.parametrize(
+    ("logged", "part", "layer"),
+    [
+        ("integration", ("downstream", "DynamoDB orders"), "downstream"),
+        ("gateway", ("authorizer", "authz"), "authorizer"),  # its time need not be logged
+        ("waf", ("gateway", None), "waf"),  # traces do not know WAF
+    ],
+)
+def test_traces_tell_within_the_layer_that_the_logs_show(logged: str, part: tuple[str, str | None], layer: str) -> None:
+    one = slow()
+    facts: dict[str, JSON] = {"routes": ["GET /pets"], "layer_shares": {logged: 0.9}}
+    one = replace(one, layer=logged, evidence=replace(one.evidence, facts=facts))
+    # Few traces are slow in parts that have nothing to do with it.
+    elsewhere = {("init", "pets"): 0.0, ("authorizer", "authz"): 45.0, ("handler", "pets"): 45.0}
+    chance = {key: ms for key, ms in elsewhere.items() if key[0] not in _WITHIN[logged]}
+    found = refined(one, both(5, more={part: 60.0, **chance}), END)
+    assert found.layer == layer
 
 
 def test_too_few_traces_or_those_of_another_stage_say_nothing() -> None:

@@ -96,6 +96,8 @@ class Api:
         self.timeouts = np.zeros_like(self.n)
         self.gateway_ms = ones * rng.uniform(3, 12)
         self.authorizer_ms = ones * rng.uniform(5, 25)
+        self.waf_ms: Array | None = None
+        """Time in WAF of each request, where the logs tell it."""
         self.bytes = ones * rng.uniform(300, 5000)
 
     def draw(self, mean: Array) -> Array:
@@ -659,8 +661,9 @@ def tables_of(api: Api) -> tuple[pa.Table, pa.Table]:
     integration = np.where(over, 29_000.0, integration)
     authorizer = api.authorizer_ms[rr, mm] * np.exp(rng.normal(0, 0.3, len(owner)))
     gateway = api.gateway_ms[rr, mm] * np.exp(rng.normal(0, 0.3, len(owner)))
+    waf = np.zeros(len(owner)) if api.waf_ms is None else api.waf_ms[rr, mm]
     parts = {
-        "latency": integration + authorizer + gateway,
+        "latency": integration + authorizer + gateway + waf,
         "integration": integration,
         "authorizer": authorizer,
         "gateway": gateway,
@@ -696,6 +699,9 @@ def tables_of(api: Api) -> tuple[pa.Table, pa.Table]:
     counts["over_28s"] = np.rint(np.bincount(owner, over, len(n)) * scale).astype(np.int64)
     for name in parts:
         counts[f"{name}_us"] = columns.pop(f"{name}_us")
+    if api.waf_ms is not None:
+        counts["waf_us"] = (np.bincount(owner, waf, len(n)) * 1000).astype(np.int64)
+        counts["waf_n"] = k
     size = len(n)
     table = (
         pa.table(

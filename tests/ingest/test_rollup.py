@@ -51,3 +51,15 @@ def test_who_was_refused_keeps_the_seconds_of_the_minute(tmp_path: Path) -> None
     (tmp_path / "a.log").write_text("\n".join(lines) + "\n")
     clients = scan_paths([str(tmp_path)], workers=1).clients.to_pylist()
     assert [(row["n"], row["seconds"]) for row in clients] == [(4, 1 | 1 << 3 | 1 << 59), (1, 1)]
+
+
+def test_the_time_in_waf_is_told_apart_from_the_gateways_own(tmp_path: Path) -> None:
+    lines = [
+        a_line(0, responseLatency="50", integrationLatency="20", wafLatency="7"),
+        a_line(1, responseLatency="50", integrationLatency="20", wafLatency="3"),
+        a_line(2, responseLatency="50", integrationLatency="20", wafLatency="-"),
+    ]
+    (tmp_path / "a.log").write_text("\n".join(lines) + "\n")
+    (row,) = scan_paths([str(tmp_path)], workers=1).minutes.to_pylist()
+    assert (row["waf_us"], row["waf_n"]) == (10_000, 2)
+    assert row["gateway_us"] == 23_000 + 27_000 + 30_000

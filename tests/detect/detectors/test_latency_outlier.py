@@ -1,5 +1,9 @@
+import numpy as np
+import pyarrow as pa
+
 from detect.model import Context
 from detect.run import detect
+from gatewatch.frames import MINUTES
 from gatewatch.records import Finding, Kind
 from gatewatch.settings import Settings
 from tests.detect.world import World, a_world, tables_of
@@ -29,6 +33,41 @@ def test_a_step_names_its_layer() -> None:
     shares = hit.evidence.facts["layer_shares"]
     assert isinstance(shares, dict)
     assert abs(sum(float(str(share)) for share in shares.values()) - 1) < 0.01
+
+
+def test_a_slow_web_acl_is_told_from_the_gateway_where_its_time_is_logged() -> None:
+    world = calm(130)
+    api = world.apis[0]
+    api.waf_ms = np.full(api.n.shape, 4.0)
+    api.waf_ms[:, 3000:3120] += 3 * float(api.base_ms.max())
+    world.minutes, world.clients = tables_of(api)
+    (hit,) = found(world)
+    assert (hit.subtype, hit.layer, hit.evidence.card["code"]) == ("waf", "waf", "LAT-012")
+    assert hit.evidence.facts["layer_shares"]["waf"] > 0.9  # type: ignore[index,call-overload,operator]  # JSON
+
+
+def test_rows_from_before_waf_was_told_know_no_waf_and_hide_nothing() -> None:
+    world = calm(130)
+    api = world.apis[0]
+    api.gateway_ms[:, 3000:3120] += 3 * float(api.base_ms.max())
+    world.minutes, world.clients = tables_of(api)
+    for name in ("waf_us", "waf_n"):
+        place = MINUTES.get_field_index(name)
+        world.minutes = world.minutes.set_column(place, MINUTES.field(name), pa.nulls(len(world.minutes), pa.int64()))
+    (hit,) = found(world)
+    assert (hit.subtype, hit.layer) == ("gateway", "gateway")
+    assert "waf" not in hit.evidence.facts["layer_shares"]  # type: ignore[operator]  # JSON
+
+
+def test_the_layer_is_that_of_the_whole_incident_not_of_the_time_since_it_was_noticed() -> None:
+    world = calm(130)
+    api = world.apis[0]
+    api.tail[:, 2880:3135] = 0.025
+    api.tail_by[:, 2880:3135] = 14
+    world.minutes, world.clients = tables_of(api)
+    hits = found(world)
+    assert hits
+    assert {hit.layer for hit in hits} == {"integration"}
 
 
 def test_larger_answers_that_take_longer_are_no_outlier() -> None:
