@@ -121,10 +121,12 @@ FAMILIES: tuple[Family, ...] = (
         "Latency outliers",
         "Answers slower than this route's own normal, since when, and in which layer: integration, authorizer, WAF, "
         "the gateway itself; by traces also cold start, the function itself, or a named downstream.",
-        "Each latency is ranked against the route's own ordinary values of the same hours. A window of 3 minutes to 4 "
+        "Each latency is ranked against the route's own ordinary values of the same hours. A window of 2 minutes to 4 "
         "hours is out of line when its mean rank, or the share beyond its ordinary upper quantiles, is too high for "
         "chance, within the budget, and by enough to matter; each route by itself and all routes of a stage together, "
-        "so that a shift of traffic is no slowness. Larger answers that take longer are set apart. Layers: the rise "
+        "so that a shift of traffic is no slowness. How far a quarter of an hour strays by itself is learned a day "
+        "later, so that what creeps is not its own yardstick; what a score is worth, from the stage's own hours. "
+        "Larger answers that take longer are set apart. Layers: the rise "
         "of each layer is its share of the whole rise.",
         {
             "latency_ms": "without it there is nothing to judge",
@@ -308,7 +310,7 @@ CODES: tuple[Code, ...] = (
     ),
     Code(
         "DEAD-002", Kind.DEAD_API, "taken_offline",
-        "The API was taken offline: silent for half a day, or since a change that removes it.",
+        "The API was taken offline: silent since a change that removes it, or (no changes given) for half a day.",
         "As live_outage, longer or with a delete, disable or unmapping before it.",
         "A long outage.",
         "Bring `--changes`.",

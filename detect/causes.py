@@ -57,7 +57,10 @@ def decided(finding: Finding, changes: Sequence[Change] | None, linked: Links) -
     named = likely(found) and finding.subtype not in CALLERS
     cause = Cause.CONFIG_CHANGE if named else finding.cause
     why = f"{found[0].what} by {found[0].actor} on {found[0].resource}" if named else _WAYS[cause]
-    told: dict[str, JSON] = {"cause": cause.value, "why": why[:512], "changes": _answer(found, changes)}
+    answer = _answer(found, changes)
+    if finding.subtype in CALLERS and likely(found):
+        answer = f"at the same time, but callers do this by themselves: {found[0].what}"[:256]
+    told: dict[str, JSON] = {"cause": cause.value, "why": why[:512], "changes": answer}
     card = {**finding.evidence.card, "cause": told}
     return replace(finding, cause=cause, changes=found, evidence=replace(finding.evidence, card=card))
 

@@ -19,15 +19,23 @@ BEFORE = timedelta(hours=6)
 AFTER = timedelta(minutes=10)
 """An onset is an estimate, and CloudTrail's time is the call's: a change may seem to come a little late."""
 
-HALF_TIME_MINUTES = 45.0
+HALF_TIME_MINUTES = 30.0
 FREE_MINUTES = 5.0
 LIKELY = 0.25
 LEAST = 0.05
 SHOWN = 5
 
-HERE, NAMESAKE, OTHER_STAGE, UNKNOWN, UNUSED, ELSEWHERE = 1.0, 0.6, 0.2, 0.4, 0.2, 0.05
+HERE, NAMESAKE, OTHER_STAGE, UNKNOWN, UNUSED, ELSEWHERE = 1.0, 0.6, 0.2, 0.4, 0.2, 0.04
 """HERE: the stage, its API, or what serves it. NAMESAKE: it bears the API's name, but nobody says that it serves it.
-UNKNOWN: nobody says whom it serves; UNUSED: the inventory says nobody. ELSEWHERE: another API."""
+UNKNOWN: nobody says whom it serves; UNUSED: the inventory says nobody. ELSEWHERE: another API: not even a candidate."""
+
+BESIDE = 0.4
+"""Of a function whose part is another: one behind the gateway does not break the authorizer, nor the other way round;
+and one that bears the API's name is not among the functions that the inventory says the API has."""
+
+_FUNCTIONS = frozenset({"code", "capacity"})
+_AT_THE_DOOR = frozenset({"authorizer", "latency_authorizer"})
+_BEHIND = frozenset({"errors", "latency"})
 
 CLASSES: Mapping[str, tuple[str, ...]] = {
     "tag": ("tagresource", "tagrole", "tags"),
@@ -146,7 +154,15 @@ def _score(change: Change, broken: str, api: str, stage: str | None, start: date
     minutes = (start - change.at).total_seconds() / 60.0
     # What comes after cannot be the cause; a few minutes may only seem so.
     near = math.exp2(-max(abs(minutes) - FREE_MINUTES, 0.0) / (HALF_TIME_MINUTES if minutes > 0 else FREE_MINUTES))
-    return near * _where(change.resource, api, stage, linked) * _WEIGHTS[broken].get(class_of(change.what), _OTHER)
+    kind = class_of(change.what)
+    part = _part(linked.role(change.resource, api), broken) if kind in _FUNCTIONS else 1.0
+    return near * part * _where(change.resource, api, stage, linked) * _WEIGHTS[broken].get(kind, _OTHER)
+
+
+def _part(role: str | None, broken: str) -> float:
+    """How well a function's part in the API fits what is broken."""
+    other = (role == "behind" and broken in _AT_THE_DOOR) or (role == "door" and broken in _BEHIND) or role == "none"
+    return BESIDE if other else 1.0
 
 
 def concerns(resource: str, api: str, stage: str | None, linked: Links) -> bool:
@@ -168,7 +184,7 @@ def _where(resource: str, api: str, stage: str | None, linked: Links) -> float:
             return ELSEWHERE
         return HERE if stage is None or mine & {None, stage} else OTHER_STAGE
     if _is_api(resource):
-        return 3 * ELSEWHERE
+        return ELSEWHERE
     namesakes = linked.namesakes(resource)
     if namesakes:
         return NAMESAKE if api in namesakes else ELSEWHERE

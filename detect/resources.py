@@ -23,15 +23,30 @@ Places = frozenset[tuple[str, str | None]]
 class Links:
     """by_word: names in lower case -> the APIs and stages that use what goes by them. named: API -> words of its name.
 
-    Both are empty without an inventory.
+    doors, behind: API -> the functions of its authorizers, and of its integrations. All are empty without an inventory.
     """
 
     by_word: Mapping[str, Places] = field(default_factory=dict)
     named: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    doors: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    behind: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def places(self, resource: str) -> Places:
         """Who uses the resource, by its name, id or ARN; empty when the inventory does not say."""
         return self.by_word.get(short(resource), self.by_word.get(resource.lower(), frozenset()))
+
+    def role(self, resource: str, api: str) -> str | None:
+        """What a function does for the API: "door", "behind" or "both"; "none" when it has functions, but not this one.
+
+        None: nobody says which functions the API has.
+        """
+        doors, behind = self.doors.get(api, frozenset()), self.behind.get(api, frozenset())
+        if not doors and not behind:
+            return None
+        name = short(resource)
+        if name in doors:
+            return "both" if name in behind else "door"
+        return "behind" if name in behind else "none"
 
     def namesakes(self, resource: str) -> frozenset[str]:
         """The APIs whose whole name is in the resource's name, those with the longest: `shop-auth` is the shop's."""
@@ -48,7 +63,28 @@ def links(inventory: Mapping[str, Any] | None) -> Links:
         for api in _list(inventory, kind)
         if (ident := _ident(api)) is not None and (name := str(api.get("name") or api.get("Name") or ""))
     }
-    return Links(_by_word(inventory), named)
+    doors: dict[str, frozenset[str]] = {}
+    behind: dict[str, frozenset[str]] = {}
+    for kind in _APIS:
+        for api in _list(inventory, kind):
+            if (ident := _ident(api)) is not None:
+                guards = {key: value for key, value in api.items() if key.lower() == "authorizers"}
+                doors[ident] = frozenset(_functions(guards))
+                behind[ident] = frozenset(_functions({key: api[key] for key in api.keys() - guards.keys()}))
+    return Links(_by_word(inventory), named, doors, behind)
+
+
+def _functions(value: Any, depth: int = 0) -> Iterator[str]:
+    """Names of the functions whose ARN stands anywhere below, in lower case."""
+    if depth > _DEEPEST:
+        return
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from _functions(inner, depth + 1)
+    elif isinstance(value, str) and (found := _FUNCTION.search(value)):
+        yield found[1].lower()
 
 
 def words_of(text: str) -> frozenset[str]:

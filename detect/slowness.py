@@ -17,11 +17,14 @@ from detect.episodes import Episode
 from detect.grid import Bools, Floats, Ints
 from detect.model import Block
 from detect.slowstate import CHUNK, DUE, LAYER_PLACES, QUARTER, RING, SCORES, TAIL, Frames, Slowness
-from detect.stats.ranks import BINS, GRAIN, LEAST_BODY, LEAST_TAIL, TAILS, body_nats, quantile_ms, tail_nats
+from detect.stats.ranks import BINS, GRAIN, LEAST_BODY, LEAST_TAIL, TAILS, WIDTH, body_nats, quantile_ms, tail_nats
 from detect.stats.windows import prefix, trailing
 
-WINDOWS: tuple[tuple[int, float], ...] = ((3, 1.3), (5, 1.2), (15, 1.0), (60, 0.9), (240, 0.8))
-"""Minutes of a window, and how far it strays by itself, compared with a quarter of an hour."""
+WINDOWS: tuple[tuple[int, float], ...] = (
+    (2, 1.4), (4, 1.25), (8, 1.1), (15, 1.0), (30, 0.95), (60, 0.9), (120, 0.85), (240, 0.8),
+)  # fmt: skip
+"""Minutes of a window, and how far it strays by itself, compared with a quarter of an hour. Each is about twice the one
+before: what began within a window is diluted by what came before it."""
 
 LEAST_BODY_SHIFT = 0.08
 """Smallest mean body score: 58 of 100 pairs (now, before) are slower now."""
@@ -152,6 +155,8 @@ class _Chunk:
         state = self.state
         stages, take = len(state.stages), self.take
         self.nats = {length: np.zeros((stages, take)) for length, _ in WINDOWS}
+        self.limit = state.limits()
+        top = np.zeros((stages, take))
         self.tail = {length: np.zeros((stages, take), dtype=bool) for length, _ in WINDOWS}
         self.sparse = np.zeros((stages, take), dtype=bool)
         warm = np.zeros((stages, take), dtype=bool)
@@ -169,8 +174,10 @@ class _Chunk:
                 if not pooled:
                     error = error + variance / np.maximum(state.usual.total, 1.0)[:, None]
                 each = np.maximum(0.5 * mean**2, np.maximum(variance, 1e-4) * body_nats(mean))
+                limit = self.limit[stage][:, None]
                 body = np.where((n >= LEAST_VALUES) & (mean > 0), each / error, 0.0)
-                fired = (body >= state.limit) & (mean >= LEAST_BODY_SHIFT)
+                some = np.where(mean >= LEAST_BODY_SHIFT, body, 0.0)
+                fired = some >= limit
                 nats = np.where(fired, body, 0.0)
                 lasting = (body >= WARM_NATS) & (mean >= 0.5 * LEAST_BODY_SHIFT)
                 by_tail = np.zeros_like(fired)
@@ -179,11 +186,13 @@ class _Chunk:
                     told = tail_nats(over, due, np.maximum(tail_stray * wider, 0.05))
                     enough = (over >= LEAST_OVER) & (over >= LEAST_TIMES * due)
                     enough &= over - due >= LEAST_SHARE * np.maximum(n, 1.0)
-                    far = (told >= state.limit) & enough
+                    some = np.maximum(some, np.where(enough, told, 0.0))
+                    far = (told >= limit) & enough
                     by_tail |= far & ~fired
                     nats = np.where(far, np.maximum(nats, told), nats)
                     lasting |= (told >= WARM_TAIL) & enough
-                self._tell(length, pooled, n, mean, body, fired, nats)
+                np.maximum.at(top, stage, some)
+                self._tell(length, pooled, n, mean, body, limit, nats)
                 if length == 15 or (length == 60 and pooled):
                     np.logical_or.at(warm, stage, lasting if length == 15 else lasting & self.sparse)
                 if length == 15 and pooled:
@@ -205,14 +214,21 @@ class _Chunk:
         for row in sorted(rows):
             self._stage(row, warm, held)
         self._tell_episodes()
+        free = ~held & (self.minute + np.arange(take) >= self._clear()[:, None])
+        state.peaks.see(np.where(free, top, np.nan))
         kept = held[state.stage_of]
         state.held = np.ascontiguousarray(np.concatenate([state.held, kept], axis=1)[:, -CHUNK:])
         layer = self.frames.layer[:, self.at : self.at + take]
         state.layer_sums += np.where(kept[:, :, None], 0.0, layer).sum(axis=1)
         state.take_layers(self.minute, layer)
 
+    def _clear(self) -> Ints:
+        """The minute from which no window of each stage reaches back into its last episode."""
+        blank = self.state.blank
+        return np.array([blank.get(row, -TAIL) + WINDOWS[-1][0] for row in range(len(self.state.stages))], np.int64)
+
     def _tell(
-        self, length: int, pooled: bool, n: Floats, mean: Floats, body: Floats, fired: Bools, nats: Floats
+        self, length: int, pooled: bool, n: Floats, mean: Floats, body: Floats, limit: Floats, nats: Floats
     ) -> None:
         """One window's conditions, to whoever watches."""
         state, watch = self.state, self.state.watch
@@ -227,13 +243,12 @@ class _Chunk:
             at,
             [
                 ("latencies in the window", n, LEAST_VALUES, n >= LEAST_VALUES),
-                ("nats of surprise", best, state.limit, best >= state.limit),
+                ("nats of surprise", best, limit, best >= limit),
                 ("mean rank above the usual", mean, LEAST_BODY_SHIFT, (mean >= LEAST_BODY_SHIFT) | (nats > 0)),
                 ("out of line", nats > 0, 1.0, nats > 0),
             ],
             window=np.full(len(keys), length),
         )
-        del fired
 
     def _tell_episodes(self) -> None:
         """What became of the stages at the watched minute."""
@@ -285,7 +300,7 @@ class _Chunk:
             is_hot = nats > 0
             if episode is None:
                 state.streak[row] = state.streak.get(row, 0) + 1 if is_hot else 0
-                if not is_hot or (state.streak[row] < STREAK and nats < SURE * state.limit):
+                if not is_hot or (state.streak[row] < STREAK and nats < SURE * self.limit[row]):
                     continue
                 episode = self._open(row, mine, at, window)
                 if episode is None:
@@ -409,6 +424,7 @@ class _Chunk:
         moved = moved if len(moved) else mine
         rises = self._rises(moved, state.since[moved])
         facts["quantiles"] = {f"{share:g}": [round(x, 6) for x in rise] for share, rise in rises.items()}
+        facts["relative"] = self._relative(moved)
         facts["moved"] = self._moved(moved)
         facts["layers"] = [round(value, 6) for value in self._layers(moved)]
 
@@ -425,6 +441,25 @@ class _Chunk:
             rise = now[both, ms] / n[both] - usual[both, ms] / times[both]
             out.append(float((rise * n[both]).sum() / n[both].sum()))
         return out
+
+    def _relative(self, rows: Ints) -> dict[str, float]:
+        """quantile -> rise of the log of the latencies relative to each route's own usual median: the shape of it.
+
+        Routes may lie far apart: in their mixture a quantile can stand in a gap between them, where chance moves it.
+        """
+        usual, now = self.state.usual.counts[rows], self.state.since[rows]
+        known = (usual.sum(axis=1) >= LEAST_BODY) & (now.sum(axis=1) > 0)
+        if not known.any():
+            return {}
+        usual, now = usual[known], now[known]
+        share, total = usual / usual.sum(axis=1)[:, None], now.sum()
+        middle = np.argmax(np.cumsum(share, axis=1) >= 0.5, axis=1)
+        place = (np.arange(BINS)[None, :] - middle[:, None] + BINS).ravel()
+        before = np.bincount(place, (share * (now.sum(axis=1) / total)[:, None]).ravel(), 2 * BINS).astype(np.float64)
+        after = np.bincount(place, (now / total).ravel(), 2 * BINS).astype(np.float64)
+        rises = WIDTH * math.log(1.02) * (_quantiles(after) - _quantiles(before))
+        pairs = zip(QUANTILES, rises.tolist(), strict=True)
+        return {f"{quantile:g}": round(rise, 6) for quantile, rise in pairs if total * (1.0 - quantile) >= 3}
 
     def _rise_of(self, row: int) -> float | None:
         """Mean body score of one route's values since the onset; None when nobody can tell."""
@@ -476,6 +511,14 @@ class _Chunk:
             episode.peak = max(episode.peak, now)
         del spot
         episode.chart(minute, round(now, 2), round(before, 2), round(before * math.exp(LEAST_RISE), 2))
+
+
+def _quantiles(shares: Floats) -> Floats:
+    """Where QUANTILES of one histogram stand, in bins, interpolated."""
+    upto = np.cumsum(shares)
+    place = np.minimum(np.searchsorted(upto, QUANTILES, side="left"), len(shares) - 1)
+    inside = np.maximum(shares[place], 1e-12)
+    return np.asarray(place + np.clip((QUANTILES - (upto[place] - shares[place])) / inside, 0.0, 1.0))
 
 
 def _tenth(into: list[Any], age: int, n: float, total: float) -> None:

@@ -11,7 +11,7 @@ from detect import codec
 from detect.episodes import Episode
 from detect.grid import Bools, Floats, Ints, Key
 from detect.model import Block
-from detect.policy import threshold_nats
+from detect.stats.peaks import Peaks
 from detect.stats.ranks import BINS, GRAIN, HALF_LIFE, TAILS, WIDTH, Reference, Spread
 from detect.watching import Watch
 from gatewatch.records import JSON
@@ -22,6 +22,11 @@ TAIL = 256
 CHUNK = 60
 QUARTER = 15
 QUARTERS = TAIL // QUARTER + 1
+LEAST_LIMIT = 16.0
+"""Nats below which nothing is an alarm, however calm a stage has been."""
+
+CALM = 50
+"""Minutes of an hour without an episode, its aftermath included, from which the hour is learned from."""
 LAYER_QUANTILES: tuple[str, ...] = ("p50", "p95")
 MEASURED: tuple[tuple[str, tuple[str, ...]], ...] = (
     *((part, LAYER_QUANTILES) for part in ("integration", "authorizer", "gateway")),
@@ -100,7 +105,11 @@ class Slowness:
         """Stage row -> the minute that its last episode ended: no window of a new one reaches behind it."""
         self.resets: list[int] = []
         self.done: list[tuple[int, Episode]] = []
-        self.limit = threshold_nats(budget)
+        self.budget = budget
+        """False alarms an API and week."""
+
+        self.peaks = Peaks()
+        """What the scores of each stage are worth, by its own hours."""
         self.watch: Watch | None = None
 
     _ARRAYS = ("recent", "since", "parts", "size", "layers", "layer_sums", "quarters", "quarter_of", "held")
@@ -122,8 +131,9 @@ class Slowness:
             setattr(self, name, arrays[name])
         self.usual.counts, self.usual.hours = arrays["usual.counts"], arrays["usual.hours"]
         for name in ("stray", "pool_stray", "tail_stray"):
-            getattr(self, name).sums = arrays[name]
+            getattr(self, name).sums, getattr(self, name).late = arrays[name], arrays[f"{name}.late"]
         self.ring = {name: arrays[f"ring.{name}"] for name in RING}
+        self.peaks.load(state["peaks"])
         stored = cast(dict[str, JSON], state["episodes"])
         self.episodes = {int(row): Episode.from_json(episode) for row, episode in stored.items()}
 
@@ -131,12 +141,14 @@ class Slowness:
         arrays = {name: getattr(self, name) for name in self._ARRAYS}
         arrays |= {"usual.counts": self.usual.counts, "usual.hours": self.usual.hours}
         arrays |= {name: getattr(self, name).sums for name in ("stray", "pool_stray", "tail_stray")}
+        arrays |= {f"{name}.late": getattr(self, name).late for name in ("stray", "pool_stray", "tail_stray")}
         arrays |= {f"ring.{name}": values for name, values in self.ring.items()}
         return {
             "routes": [list(key) for key in self.routes],
             "stages": [list(key) for key in self.stages],
             "first": self.first,
             "resets": cast(JSON, self.resets),
+            "peaks": self.peaks.dump(),
             "streak": {str(row): self.streak[row] for row in sorted(self.streak) if self.streak[row]},
             "blank": {str(row): self.blank[row] for row in sorted(self.blank)},
             "arrays": {name: codec.pack(array) for name, array in arrays.items()},
@@ -157,7 +169,7 @@ class Slowness:
         total, stages = len(self.routes), len(self.stages)
         for one in (self.usual, self.stray):
             one.grow(total)
-        for pool in (self.pool_stray, self.tail_stray):
+        for pool in (self.pool_stray, self.tail_stray, self.peaks):
             pool.grow(stages)
         for name in ("since", "parts", "size", "layers", "layer_sums", "quarters", "held"):
             setattr(self, name, _grown(getattr(self, name), total))
@@ -189,6 +201,12 @@ class Slowness:
         series, minute, place_, count = grid.histogram("took", width=WIDTH)
         row = index[series] if len(series) else series
         return Frames(row, minute, np.minimum(place_, BINS - 1), count, calls, np.nan_to_num(size), layer)
+
+    def limits(self) -> Floats:
+        """Nats from which a stage's score is an alarm: its API's budget is shared by the API's stages."""
+        _, api = np.unique([repr(key[:3]) for key in self.stages], return_inverse=True)
+        stages = np.bincount(api, minlength=1).astype(np.float64)[api] if len(api) else np.zeros(0)
+        return np.maximum(self.peaks.limit(self.budget / np.maximum(stages, 1.0)), LEAST_LIMIT)
 
     def take_layers(self, minute: int, layer: Floats) -> None:
         """Put the layers of the minutes from `minute` on (routes, minutes, LAYER_WIDTH) into their quarters."""
@@ -241,6 +259,10 @@ class Slowness:
         body = np.where(free, self.ring["body"][:, -length:], 0.0).sum(axis=1) + n * self.usual.shift(hour)
         found = counts.astype(np.float64).reshape(len(self.routes), BINS)
         self.usual.learn(hour, found, np.rint(body * GRAIN) / GRAIN, n, minutes)
+        if stop % 60 == 0:
+            for one in (self.stray, self.pool_stray, self.tail_stray):
+                one.hour()
+            self.peaks.close(self.peaks.top[:, 1] >= CALM)
         for stage in self.resets:
             rows = np.flatnonzero(self.stage_of == stage)
             self.usual.renew(rows, self.since[rows])

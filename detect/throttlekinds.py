@@ -20,8 +20,13 @@ ROTATING = 10
 RAMP_MINUTES = 60
 
 
-def judge(over: Tally, *, changed: bool, minutes: float, per_minute: Sequence[float]) -> Verdict:
-    """over: the excess by name. per_minute: refusals of each minute since the onset."""
+def judge(
+    over: Tally, *, changed: bool, minutes: float, per_minute: Sequence[float], limit_moved: bool = False
+) -> Verdict:
+    """over: the excess by name. per_minute: refusals of each minute since the onset.
+
+    changed: a likely change came before. limit_moved: it is one of this very limit.
+    """
     _address, address_share = over.top("client_ip")
     _, agent_share = over.top("user_agent")
     share, callers, ahead = _first(over)
@@ -57,7 +62,8 @@ def judge(over: Tally, *, changed: bool, minutes: float, per_minute: Sequence[fl
             0.9,
         )
     victims = callers - 1 >= VICTIMS
-    if (not one and share >= MOST) or (victims and share >= FIRST and ahead >= AHEAD and not changed):
+    most = not one and share >= MOST and not limit_moved
+    if most or (victims and share >= FIRST and ahead >= AHEAD and not changed):
         return Verdict(
             "noisy_neighbour",
             Cause.CLIENT,

@@ -61,16 +61,16 @@ def _outage(silence: Silence, row: int, episode: Episode, context: Context, cloc
     failing = errors > 0 and errors >= 0.5 * (errors + episode.observed)
     changes, likely = changes_for(context, Kind.DEAD_API, key, episode.start, failing=failing)
     removed = bool(changes) and any(word in changes[0].what.replace(" ", "").lower() for word in _REMOVAL)
-    offline = removed or (length >= OFFLINE_MINUTES and episode.expected >= OFFLINE_MISSED and not failing)
+    # Where changes are known and none removed it, it is an outage however long it takes.
+    long = length >= OFFLINE_MINUTES and episode.expected >= OFFLINE_MISSED and not failing
+    offline = removed or (long and not context.changes)
     monitors, strays = cast(list[float], episode.facts["beside"])
     subtype = "taken_offline" if offline else "live_outage"
     if not failing and not removed:
         if route is not None:
             subtype = "no_longer_called"
-        elif monitors >= LEFT:
-            subtype = "only_health_checks"
-        elif strays >= LEFT:
-            subtype = "only_scanners"
+        elif max(monitors, strays) >= LEFT:
+            subtype = "only_health_checks" if monitors >= strays else "only_scanners"
     left = subtype not in {"taken_offline", "live_outage"}
     cause_seen = _cause(failing, cast(list[float], episode.facts["kinds"]))
     cause = Cause.CONFIG_CHANGE if likely else Cause.CLIENT if left else cause_seen

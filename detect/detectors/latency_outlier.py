@@ -132,7 +132,7 @@ def _severity(ratio: float) -> Severity:
 def _shape(slowness: Slowness, episode: Episode) -> str:
     """step, creep, one_route, tail_only, bimodal or load_correlated, by what the values since the onset look like."""
     facts = episode.facts
-    rises = {float(name): rise[0] for name, rise in cast(dict[str, list[float]], facts.get("quantiles", {})).items()}
+    rises = {float(name): rise for name, rise in cast(dict[str, float], facts.get("relative", {})).items()}
     share, far = cast(list[float], facts.get("moved", [0.0, 0.0]))
     quiet = rises.get(0.25, 0.0) < 0.15
     still = rises.get(0.5, 0.0) < 0.15
@@ -140,9 +140,9 @@ def _shape(slowness: Slowness, episode: Episode) -> str:
         return "tail_only"
     if quiet and 0.08 <= share <= 0.7 and max(rises.values(), default=0.0) >= 1.0:
         return "bimodal"
-    if _follows_load(facts):
+    if _follows_load(episode):
         return "load_correlated"
-    if _creeps(facts):
+    if _creeps(episode):
         return "creep"
     told = {int(row): rise for row, rise in cast(dict[str, float], facts.get("by_route", {})).items()}
     if len(told) >= 2:
@@ -153,15 +153,17 @@ def _shape(slowness: Slowness, episode: Episode) -> str:
     return "tail_only" if facts["tail"] and still else "step"
 
 
-def _tenths(facts: dict[str, Any]) -> tuple[list[float], list[float]]:
-    """Mean body scores and calls by ten minutes, where there were enough values."""
-    pairs = [(body / n, calls) for (n, body), (_, calls) in zip(facts["thirds"], facts["load"], strict=False) if n >= 5]
-    return [score for score, _ in pairs], [calls for _, calls in pairs]
+def _tenths(episode: Episode) -> tuple[list[float], list[float]]:
+    """Mean body scores and calls by ten minutes till it was slow last, where there were enough values."""
+    whole = (episode.last - episode.start + 1) // 10
+    pairs = zip(episode.facts["thirds"][:whole], episode.facts["load"][:whole], strict=True)
+    told = [(body / n, calls) for (n, body), (_, calls) in pairs if n >= 5]
+    return [score for score, _ in told], [calls for _, calls in told]
 
 
-def _creeps(facts: dict[str, Any]) -> bool:
+def _creeps(episode: Episode) -> bool:
     """Slower in each third of at least two hours, and less than half of it in the first."""
-    scores, _ = _tenths(facts)
+    scores, _ = _tenths(episode)
     if len(scores) < 12:
         return False
     third = len(scores) // 3
@@ -171,12 +173,15 @@ def _creeps(facts: dict[str, Any]) -> bool:
     return last > 0 and first < middle < last and first <= 0.5 * last
 
 
-def _follows_load(facts: dict[str, Any]) -> bool:
-    """Slow when much is called, less so when little is, over two hours and more."""
-    scores, calls = _tenths(facts)
-    if len(scores) < 12 or max(calls) < 1.5 * min(calls):
+def _follows_load(episode: Episode) -> bool:
+    """Slow when much is called, hardly when little is, over two hours and more."""
+    scores, calls = _tenths(episode)
+    if len(scores) < 12 or max(calls) < 1.5 * min(calls) or min(scores) == max(scores):
         return False
-    return statistics.correlation(scores, calls) >= 0.6 if min(scores) < max(scores) else False
+    third = len(scores) // 3
+    by_load = [score for _, score in sorted(zip(calls, scores, strict=True))]
+    little, much = sum(by_load[:third]) / third, sum(by_load[-third:]) / third
+    return statistics.correlation(scores, calls) >= 0.6 and little <= 0.6 * much
 
 
 def _layer(rises: list[float], seen: frozenset[str], *, tail: bool) -> tuple[str | None, dict[str, float]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
+from detect.changes import class_of
 from detect.episodes import Episode
 from detect.model import Block, Context, Step, detector
 from detect.policy import budget_of, severity_of
@@ -20,6 +21,9 @@ from detect.who import Tally, culprits, distinct, excess, ranked
 from gatewatch.records import JSON, Entities, Finding, Kind
 
 GROUPS: tuple[Group, ...] = (Group("throttle", ("throttle", "quota"), least=6, ratio=1.5, source=50, young=60),)
+
+LIMIT_MOVED = 0.5
+"""Score of a change of the limit itself from which the limit is what is wrong, whoever runs into it first."""
 
 WAIT_MINUTES = 4
 """Back-off with doubling waits leaves a sixteenth after so many minutes; for logs that tell no seconds."""
@@ -69,7 +73,8 @@ def _finding(spikes: Spikes, row: int, episode: Episode, context: Context) -> Fi
     changes, likely = changes_for(context, Kind.THROTTLING_ABUSE, key, episode.start)
     base, base_due = float(episode.facts["base"]), float(episode.facts["base_expected"])
     pace = [value or 0.0 for minute, value, *_ in episode.series if (minute or 0) >= episode.start]
-    verdict = judge(over, changed=likely, minutes=length, per_minute=pace)
+    moved = likely and changes[0].score >= LIMIT_MOVED and class_of(changes[0].what) in ("throttle", "plan")
+    verdict = judge(over, changed=likely, limit_moved=moved, minutes=length, per_minute=pace)
     who = _who(over, episode.before, verdict.subtype)
     ratio = episode.observed / max(episode.expected, 1.0)
     top = {name: over.top(name) for name in ("api_key_id", "principal", "client_ip")}

@@ -134,22 +134,40 @@ def quantile_ms(counts: Floats, share: float) -> Floats:
 
 
 class Spread:
-    """How far a mean of a quarter of an hour strays by itself: excess variance over sampling, shrunk to a prior."""
+    """How far a mean of a quarter of an hour strays by itself: excess variance over sampling, shrunk to a prior.
+
+    What a day has shown counts when the next one is over: what creeps for hours must not be its own yardstick. A series
+    that knows less than a day counts all that it has.
+    """
 
     PARTS = 12.0
     LIFE = 4 * 1440.0
+    DELAY = 24
+    """Hours."""
+
+    KNOWN = 60.0
+    """Quarters from which a series waits for the day to be over."""
 
     def __init__(self, prior: float, limits: tuple[float, float]) -> None:
         self.prior, self.limits = prior, limits
         self.sums: Floats = np.zeros((0, 2))
+        self.late: Floats = np.zeros((0, 3 * self.DELAY))
+        """By hour, the oldest first: excess squares, their weight, and minutes; not in `sums` yet."""
 
     def grow(self, rows: int) -> None:
-        if rows > len(self.sums):
-            self.sums = np.concatenate([self.sums, np.zeros((rows - len(self.sums), 2))])
+        for name in ("sums", "late"):
+            old = getattr(self, name)
+            if rows > len(old):
+                setattr(self, name, np.concatenate([old, np.zeros((rows - len(old), old.shape[1]))]))
 
     def value(self) -> Floats:
         """Standard deviation, one a series."""
-        square = (np.maximum(self.sums[:, 0], 0.0) + self.PARTS * self.prior**2) / (self.sums[:, 1] + self.PARTS)
+        sums = self.sums
+        young = sums[:, 1] < self.KNOWN
+        if young.any():
+            late = np.where(young[:, None], self.late, 0.0)
+            sums = sums + np.stack([late[:, 0::3].sum(axis=1), late[:, 1::3].sum(axis=1)], axis=1)
+        square = (np.maximum(sums[:, 0], 0.0) + self.PARTS * self.prior**2) / (sums[:, 1] + self.PARTS)
         return np.asarray(np.clip(np.sqrt(square), *self.limits))
 
     def learn(self, mean: Floats, sampling: Floats, minutes: float) -> None:
@@ -159,8 +177,13 @@ class Spread:
         square = np.minimum(np.nan_to_num(mean) ** 2, 9.0 * (usual + sampling)) - sampling
         # A quarter with few values says little about what is beyond sampling.
         weight = np.where(told, usual / (usual + sampling), 0.0)
-        fade = np.where(told, 0.5 ** (minutes / self.LIFE), 1.0)
-        self.sums = self.sums * fade[:, None] + np.stack([square * weight, weight], axis=1)
+        self.late[:, -3:] += np.stack([square * weight, weight, np.where(told, minutes, 0.0)], axis=1)
+
+    def hour(self) -> None:
+        """End an hour: what is a day old counts from now on."""
+        oldest = self.late[:, :3]
+        self.sums = self.sums * (0.5 ** (oldest[:, 2] / self.LIFE))[:, None] + oldest[:, :2]
+        self.late = np.concatenate([self.late[:, 3:], np.zeros((len(self.late), 3))], axis=1)
 
 
 def _rates() -> tuple[Floats, Floats]:

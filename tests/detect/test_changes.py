@@ -149,6 +149,38 @@ def test_what_bears_the_name_of_the_api_is_likely_its_own() -> None:
     assert not found("billing/signing-key")
 
 
+def test_a_function_is_to_blame_for_its_own_part_only() -> None:
+    def score(resource: str, broken: str) -> float:
+        change = a_change(2, "UpdateFunctionCode", resource)
+        found = ranked_changes([change], broken, API, "prod", START, LINKED)
+        return found[0].score if found else 0.0
+
+    assert score("orders-authorizer", "authorizer") == score("orders-read", "errors") == 1.0
+    assert score("orders-read", "authorizer") == score("orders-authorizer", "errors") == pytest.approx(0.4)
+    assert score("orders-read", "auth") == score("orders-authorizer", "auth"), "what refuses may be either"
+    # It bears the API's name, but the inventory lists the API's functions, and it is none of them.
+    assert score("orders-nightly-report", "errors") == pytest.approx(0.24)
+    unlisted = {"restApis": [{"id": API, "name": "orders"}]}
+    found = ranked_changes(
+        [a_change(2, "UpdateFunctionCode", "orders-nightly-report")], "errors", API, "prod", START, links(unlisted)
+    )
+    assert found[0].score == pytest.approx(0.6)
+
+
+def test_the_deployment_of_another_api_is_no_candidate() -> None:
+    for broken in ("throttle", "errors", "latency", "auth"):
+        for resource in (OTHER, f"{OTHER}/prod", "pets-read"):
+            assert ranked_changes([a_change(1, "CreateDeployment", resource)], broken, API, "prod", START, LINKED) == ()
+
+
+def test_a_change_beside_what_callers_do_is_not_called_likely() -> None:
+    storm = a_finding("x", START, kind=Kind.THROTTLING_ABUSE, subtype="retry_storm", api=API, stage="prod")
+    found = decided(storm, [a_change(2, "CreateDeployment", f"{API}/prod")], LINKED)
+    told = cast(dict[str, str], found.evidence.card["cause"])["changes"]
+    assert found.cause is Cause.CLIENT
+    assert told == "at the same time, but callers do this by themselves: CreateDeployment"
+
+
 def test_attackers_stay_attackers_whatever_was_deployed() -> None:
     change = a_change(2, "CreateDeployment", f"{API}/prod")
     attack = a_finding("x", START, kind=Kind.AUTH_FAILURE_SPIKE, subtype="brute_force", api=API, stage="prod")

@@ -1,8 +1,11 @@
 import numpy as np
 import pyarrow as pa
 
+from detect.detectors.latency_outlier import _follows_load
+from detect.episodes import Episode
 from detect.model import Context
 from detect.run import detect
+from detect.slowstate import LEAST_LIMIT, Slowness
 from gatewatch.frames import MINUTES
 from gatewatch.records import Finding, Kind
 from gatewatch.settings import Settings
@@ -68,6 +71,32 @@ def test_the_layer_is_that_of_the_whole_incident_not_of_the_time_since_it_was_no
     hits = found(world)
     assert hits
     assert {hit.layer for hit in hits} == {"integration"}
+
+
+def test_a_step_at_the_rush_hour_does_not_follow_the_load() -> None:
+    """What comes after its end, when all is fast and quiet again, is no part of it."""
+    episode = Episode(0, 0, 125)
+    load = [100.0, 110, 120, 130, 140, 150, 150, 150, 150, 150, 150, 150, 60.0, 55.0]
+    episode.facts["load"] = [[10.0, calls] for calls in load]
+    episode.facts["thirds"] = [[50.0, 50.0 * score] for score in [0.3] * 12 + [0.0, 0.0]]
+    assert not _follows_load(episode)
+    episode.facts["thirds"] = [[50.0, 0.5 * max(calls - 90, 0)] for calls in load]
+    assert _follows_load(episode)
+
+
+def test_the_alarm_limit_of_a_stage_is_learned_from_its_own_hours() -> None:
+    slow = Slowness(0.02)
+    slow.stages = [("1", "r", "a", "prod"), ("1", "r", "b", "prod")]
+    slow.peaks.grow(2)
+    young = slow.limits()
+    assert young[0] == young[1] > LEAST_LIMIT
+    rng = np.random.default_rng(4)
+    for _ in range(24 * 14):
+        slow.peaks.see(np.stack([rng.exponential(0.6, 60), rng.exponential(4.0, 60)]))
+        slow.peaks.close(np.array([True, True]))
+    calm, noisy = slow.limits().tolist()
+    assert calm == LEAST_LIMIT
+    assert noisy > young[0] + 5
 
 
 def test_larger_answers_that_take_longer_are_no_outlier() -> None:

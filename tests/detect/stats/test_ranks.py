@@ -76,6 +76,27 @@ def test_one_odd_quarter_hardly_widens_what_is_usual() -> None:
     assert spread.value()[0] < 1.4 * before
 
 
+def test_what_creeps_for_a_day_is_not_its_own_yardstick() -> None:
+    spread = Spread(0.03, (0.01, 0.2))
+    spread.grow(1)
+
+    def hours(count: int, mean: float) -> None:
+        for _ in range(count):
+            for sign in (1.0, -1.0, 1.0, -1.0):
+                spread.learn(np.array([mean * sign]), np.array([0.0001]), 15)
+            spread.hour()
+
+    hours(24, 0.02)
+    young = spread.value()[0]
+    hours(48, 0.02)
+    assert spread.value()[0] <= young
+    usual = spread.value()[0]
+    hours(23, 0.08)
+    assert spread.value()[0] == pytest.approx(usual, rel=0.1), "the day is not over"
+    hours(48, 0.08)
+    assert spread.value()[0] > 1.6 * usual, "what lasts is usual in the end"
+
+
 def test_a_mean_rank_near_the_end_is_worth_what_its_probability_says() -> None:
     # The mean of n uniforms is within e of its end with probability (n e)^n / n! (Irwin-Hall), for n e <= 1.
     for n, e in ((4, 0.02), (6, 0.04), (9, 0.1), (14, 0.05)):
