@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -28,9 +29,14 @@ class StoredLedger:
         self._waiting: dict[tuple[date, str, str, str, str], Spent] = {}
         self._stored: tuple[date, int, int] | None = None
         self._flushed_at = clock()
+        self._lock = threading.RLock()  # sources are followed and polled by different threads
 
     def total(self, day: date) -> tuple[int, int]:
         """Calls and billionths of a dollar of this day: those in the store a second ago, and ours since."""
+        with self._lock:
+            return self._total(day)
+
+    def _total(self, day: date) -> tuple[int, int]:
         if self._stored is None or self._stored[0] != day:
             self.flush()
             with self._state.read() as session:
@@ -39,20 +45,22 @@ class StoredLedger:
         return self._stored[1] + sum(one.calls for one in mine), self._stored[2] + sum(one.nanos for one in mine)
 
     def add(self, spends: Sequence[Spend]) -> None:
-        for one in spends:
-            key = (one.day, one.account, one.source, one.service, one.operation)
-            there = self._waiting.get(key, Spent(*key, 0, 0))
-            self._waiting[key] = replace(there, calls=there.calls + one.calls, nanos=there.nanos + one.nanos)
-        if self._clock() - self._flushed_at >= FLUSH_SECONDS:
-            self.flush()
+        with self._lock:
+            for one in spends:
+                key = (one.day, one.account, one.source, one.service, one.operation)
+                there = self._waiting.get(key, Spent(*key, 0, 0))
+                self._waiting[key] = replace(there, calls=there.calls + one.calls, nanos=there.nanos + one.nanos)
+            if self._clock() - self._flushed_at >= FLUSH_SECONDS:
+                self.flush()
 
     def flush(self) -> None:
         """Write what waits, and forget what others may have changed meanwhile."""
-        waiting, self._waiting = list(self._waiting.values()), {}
-        if waiting:
-            self._state.run(lambda session: add_spent(session, waiting))
-        self._stored = None
-        self._flushed_at = self._clock()
+        with self._lock:
+            waiting, self._waiting = list(self._waiting.values()), {}
+            if waiting:
+                self._state.run(lambda session: add_spent(session, waiting))
+            self._stored = None
+            self._flushed_at = self._clock()
 
 
 class Accounts:
@@ -67,6 +75,7 @@ class Accounts:
         self._till = Till(self.ledger, self.budget, now=now)
         self._pace = Pace(settings.aws_rates)
         self._open: dict[Connection, Aws] = {}
+        self._lock = threading.Lock()
 
     def open(self, connection: AwsConnection) -> Aws:
         """The session of a connection; the same as long as nobody changes it."""
@@ -78,9 +87,10 @@ class Accounts:
             connection.external_id,
             self._endpoint,
         )
-        if asked not in self._open:
-            self._open[asked] = Aws(asked, self._till, self._pace)
-        return self._open[asked]
+        with self._lock:
+            if asked not in self._open:
+                self._open[asked] = Aws(asked, self._till, self._pace)
+            return self._open[asked]
 
 
 def budget_of(settings: Settings) -> Budget:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -163,9 +164,9 @@ def _place(position: Position) -> Place:
     return Place(position.offset, position.fingerprint, position.size, position.lines, position.done)
 
 
-def follower_of(state: State, settings: Settings) -> Follower:
-    """A follower whose calls are paid for and paced as the settings say."""
-    accounts = Accounts(state, settings)
+def follower_of(state: State, settings: Settings, accounts: Accounts | None = None) -> Follower:
+    """A follower whose calls are paid for and paced as the settings say; with those of others by their accounts."""
+    accounts = accounts or Accounts(state, settings)
     return Follower(state, opener(state, accounts), accounts.ledger.flush)
 
 
@@ -182,6 +183,8 @@ def opener(state: State, accounts: Accounts) -> Opener:
         aws = accounts.open(nobody if name is None else known[str(name)])
         told = source.location.split(":")[3] if source.location.startswith("arn:") else None
         region = str(source.options.get("region") or told or aws.regions[0])
+        with contextlib.suppress(GatewatchError):  # then each call says what is wrong
+            _ = aws.account  # who calls in the same account shares its pace, whatever the connection is called
         return lambda service: aws.client(service, region)
 
     return opened

@@ -30,13 +30,14 @@ class _Quiet(WSGIRequestHandler):
 
 @dataclass(frozen=True)
 class Call:
-    """One HTTP request. service: as it signs. name: `GetMetricData`, or `GET /restapis?limit=500`. at: seconds."""
+    """One HTTP request. service, key: as it signs. name: `GetMetricData`, or `GET /restapis?limit=500`. at: seconds."""
 
     service: str
     region: str
     name: str
     body: Any
     at: float
+    key: str = ""
 
 
 @dataclass
@@ -102,7 +103,8 @@ def aws_double() -> Iterator[Double]:
             target = target or str(body.get("Action", ""))
         query = environ.get("QUERY_STRING", "")
         name = target or f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}" + (f"?{query}" if query else "")
-        call = Call(service, region, name, body, time.monotonic())
+        signed = re.search(r"Credential=([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
+        call = Call(service, region, name, body, time.monotonic(), signed[1] if signed else "")
         double.calls.append(call)
         for answer in (*reversed(double.answers), _gap):
             given = answer(call)

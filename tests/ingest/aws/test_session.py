@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -206,3 +206,33 @@ def test_no_credentials_no_profile_and_no_answer_are_one_line(
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(SourceError, match="no credentials; give AWS_PROFILE"):
         _ = Opened(double).aws.account
+
+
+def test_a_session_is_renewed_when_it_is_about_to_end_and_nothing_is_asked_with_the_old_one(double: Double) -> None:
+    made: list[datetime] = []
+
+    def answer(call: Call) -> Answer | None:
+        if call.name != "AssumeRole":
+            return None
+        if "ExternalId" not in call.body:
+            return 403, {"__type": "AccessDenied", "message": "not authorized to perform: sts:AssumeRole"}
+        made.append(datetime.now(UTC))
+        # The first ends at once, as one does whose process slept; the second lives as long as it should.
+        left = timedelta(seconds=1) if len(made) == 1 else timedelta(hours=1)
+        ends = (made[-1] + left).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return 200, (
+            '<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>'
+            f"<AccessKeyId>ASIAEXAMPLE{len(made)}</AccessKeyId><SecretAccessKey>s</SecretAccessKey>"
+            f"<SessionToken>t</SessionToken><Expiration>{ends}</Expiration></Credentials></AssumeRoleResult>"
+            "</AssumeRoleResponse>"
+        ).encode()
+
+    double.answers.append(answer)
+    opened = Opened(double, role_arn=ROLE, external_id="gw-1")
+    for _ in range(4):
+        with opened.aws.asking("cloudtrail", REGION) as client:
+            client.describe_trails()
+    keys = [call.key for call in double.calls if call.name == "DescribeTrails"]
+    assert len(made) == 2
+    assert set(keys[1:]) == {"ASIAEXAMPLE2"}
+    assert all(call.body["ExternalId"] == "gw-1" for call in double.calls[1:] if call.name == "AssumeRole")
