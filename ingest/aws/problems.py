@@ -72,6 +72,7 @@ def code_of(error: Any) -> str:
 def explained(where: str, *, service: str = "") -> Iterator[None]:
     """botocore's errors as SourceErrors of one line: where, what, and how to mend it. Ours pass as they are."""
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     try:
         yield
@@ -81,6 +82,9 @@ def explained(where: str, *, service: str = "") -> Iterator[None]:
         raise _refused(where, error) from error
     except BotoCoreError as error:
         raise _unsent(where, service, error) from error
+    except ResponseParserError as error:
+        at = f"AWS {where}: {service}" if service else f"AWS {where}"
+        raise Unreachable(f"{at}: the answer is none of AWS; look at the proxy or endpoint in between") from error
 
 
 def _refused(where: str, error: Any) -> SourceError:

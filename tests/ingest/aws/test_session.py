@@ -192,6 +192,14 @@ def test_what_aws_refuses_is_one_line_with_the_fix(
     assert str(caught.value).startswith(f"AWS main {REGION}: DescribeTrails")
 
 
+def test_an_answer_that_is_none_of_aws_is_one_line(double: Double, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda seconds: None)
+    double.answers.append(lambda call: (501, b"<!DOCTYPE HTML><p>Blocked<br>by your proxy"))
+    with pytest.raises(SourceError, match="none of AWS; look at the proxy") as caught:
+        _ = Opened(double).aws.account
+    assert "\n" not in str(caught.value)
+
+
 def test_no_credentials_no_profile_and_no_answer_are_one_line(
     double: Double, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
