@@ -53,7 +53,7 @@ def test_a_source_is_added_looked_at_listed_and_removed(
     [
         (("s3://UPPER/x",), "no s3://BUCKET/PREFIX"),
         (("s3://bucket-x", "--queue", "q"), "URL of an SQS queue"),
-        (("x", "--kind", "ftp"), "there are files, cloudwatch_logs, s3"),
+        (("x", "--kind", "ftp"), "there are files, cloudtrail, cloudwatch_logs"),
         (("/nowhere/at/all", "--kind", "files"), "is no folder"),
         ((".", "--region", "eu-west-1"), "a folder takes no region"),
     ],
