@@ -14,14 +14,15 @@ from dashboard.data import Reader
 from dashboard.data_api import Callers, Head, RouteLine, Routes
 from dashboard.data_api import callers as read_callers
 from dashboard.data_api import routes as read_routes
+from dashboard.exports import export_button
 from dashboard.figures import SKY, spark_sentence, sparkline
 from dashboard.grids import Column, grid, number
-from dashboard.leads import findings_href, requests_copies
+from dashboard.leads import api_href, findings_href, requests_copies
 from dashboard.parts import no_requests, route_name, unknown
 from dashboard.view import View
 
 _ROUTES = (
-    Column("route", "Route", width=220, flex=3),
+    Column("route", "Route", "way", 220, flex=3),
     Column("requests", "Requests", "number", 104),
     Column("line", "", "line", 110),
     Column("failed", "5xx", "number", 84),
@@ -47,6 +48,7 @@ def routes(reader: Reader, of: Head, view: View) -> Component:
                 "Routes that were called",
                 html.Div(grid("routes-grid", _ROUTES, rows), className="wide-only"),
                 html.Ul([route_entry(line, found) for line in found.lines[:50]], className="cards narrow-only"),
+                export_button("routes"),
                 requests_copies(of.window, view),
                 note=note,
             ),
@@ -69,6 +71,7 @@ def route_cells(line: RouteLine, found: Routes, view: View) -> dict[str, Any]:
     return {
         "id": line.route or "",
         "route": name,
+        "href": api_href(view.api or "", view, stage=view.stage, route=line.route) if line.route else "",
         "requests": line.n,
         "line": sparkline(line.requests, SKY),
         "said": spark_sentence(f"Requests of {name}", line.requests, [words.count(one) for one in line.requests]),
@@ -156,6 +159,7 @@ def callers(reader: Reader, of: Head, view: View) -> Component:
         html.Div(grid("callers-grid", _CALLERS, rows), className="wide-only"),
         html.Ul([caller_entry(row) for row in rows[:50]], className="cards narrow-only"),
         html.P("Known by the API key where one was logged, else the principal, else the address.", className="small"),
+        export_button("consumers"),
         requests_copies(of.window, view),
         note=note,
     )

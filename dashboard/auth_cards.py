@@ -18,6 +18,7 @@ from dashboard.components import card, empty, finding_link, severity_mark, table
 from dashboard.data import Reader
 from dashboard.data_apis import shown_client
 from dashboard.data_auth import Auth, AuthorizerLine, CallerLine
+from dashboard.exports import export_button
 from dashboard.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILLION, spark_sentence, sparkline
 from dashboard.grids import Column, grid
 from dashboard.leads import api_href, findings_href, requests_copies, requests_href, requests_link
@@ -265,6 +266,7 @@ def who(reader: Reader, found: Auth, view: View) -> Component:
         html.Div(grid("refused-grid", _WHO, rows), className="wide-only"),
         html.Ul([who_entry(row) for row in rows[:20]], className="cards narrow-only"),
         html.P("Known by the API key where one was logged, else the principal, else the address.", className="small"),
+        export_button("refused"),
         note=note,
     )
 

@@ -14,7 +14,7 @@ from dashboard.data import Reader
 from dashboard.data_apis import known_inventory, open_findings, shown_client
 from dashboard.inventoried import ApiDoc, Inventory, RouteDoc
 from dashboard.names import Names
-from dashboard.summing import Grid, by_key, grid_of, needs, quantiles_by, scope_of
+from dashboard.summing import Grid, by_key, grid_of, needs, quantiles_by, route_of, scope_of
 from dashboard.view import View, Window
 from detect.resources import links
 from gatewatch.frames import cause_column
@@ -161,10 +161,15 @@ def head(reader: Reader, api: str, view: View) -> Head | None:
         seen_types=list(dict.fromkeys(one.api_type for one in seen if one.api_type)),
         last_at=max((one.last_at for one in seen), default=None),
         first_known=bool(seen),
-        findings=[reader.shown(one) for one in open_findings(state, api)],
+        findings=[reader.shown(one) for one in open_findings(state, api) if _here(one, view)],
         names=reader.names(),
         visible=int(sums[0]["visible"] or 0) if sums else 0,
     )
+
+
+def _here(stored: StoredFinding, view: View) -> bool:
+    one, route = stored.finding, route_of(view)
+    return view.stage in (None, one.stage) and (route is None or one.route in (None, route))
 
 
 def traffic(reader: Reader, of: Head, view: View) -> Traffic:
@@ -176,7 +181,9 @@ def traffic(reader: Reader, of: Head, view: View) -> Traffic:
     whole = quantiles_by(minute_histograms(state, scope, ()), ())
     totals = {name: int(np.nansum(grid.line(buckets, name))) for name in counts}
     with state.read() as session:
-        wish = FindingFilter(api=of.api, stage=view.stage, since=of.window.since, until=of.window.until)
+        wish = FindingFilter(
+            api=of.api, stage=view.stage, route=route_of(view), since=of.window.since, until=of.window.until
+        )
         recent = list_findings(session, wish, limit=50).items
     return Traffic(
         grid=grid,
@@ -193,7 +200,7 @@ def traffic(reader: Reader, of: Head, view: View) -> Traffic:
     )
 
 
-def routes(reader: Reader, of: Head, view: View) -> Routes:
+def routes(reader: Reader, of: Head, view: View, *, most: int = MOST_ROUTES) -> Routes:
     state, scope = reader.store(), scope_of(of.window, view, api=of.api)
     counts = ("n", "s4xx", "s5xx", *_AUTH, *_THROTTLED)
     rows = minute_sums(state, scope, ("route",), counts).to_pylist()
@@ -219,11 +226,12 @@ def routes(reader: Reader, of: Head, view: View) -> Routes:
             declared=declared_route(row["route"], docs),
             last_at=row["last"],
         )
-        for row in rows[:MOST_ROUTES]
+        for row in rows[:most]
     ]
     called = {one.declared.route for one in lines if one.declared}
-    uncalled = [one for one in docs.values() if one.route not in called] if len(rows) <= MOST_ROUTES else []
-    return Routes(lines, uncalled, max(len(rows) - MOST_ROUTES, 0), readable)
+    whole = len(rows) <= most and route_of(view) is None
+    uncalled = [one for one in docs.values() if one.route not in called] if whole else []
+    return Routes(lines, uncalled, max(len(rows) - most, 0), readable)
 
 
 def declared_route(route: str | None, docs: Mapping[str, RouteDoc]) -> RouteDoc | None:

@@ -106,7 +106,7 @@ def open_findings(state: State, api: str | None = None) -> list[StoredFinding]:
         return list_findings(session, FindingFilter(state="open", api=api), limit=OPEN_FINDINGS).items
 
 
-def apis(reader: Reader, view: View) -> Apis | None:
+def apis(reader: Reader, view: View, *, most: int = MOST_ROWS) -> Apis | None:
     """None: nothing was ever ingested, and no inventory is known."""
     state = reader.store()
     known = known_inventory(state)
@@ -117,7 +117,7 @@ def apis(reader: Reader, view: View) -> Apis | None:
     ever = {(one.api or "", one.stage): one for one in _merged(api_list(state))}
     rows = [line for line in _lines(state, window, view, known, ever) if _wanted(line, view)]
     rows.sort(key=lambda line: (-(line.worst.rank if line.worst else -1), -line.n, line.name, line.stage or ""))
-    return Apis(window, rows[:MOST_ROWS], known.known, max(len(rows) - MOST_ROWS, 0), reader.names())
+    return Apis(window, rows[:most], known.known, max(len(rows) - most, 0), reader.names())
 
 
 def _wanted(line: ApiLine, view: View) -> bool:

@@ -28,6 +28,7 @@ from gatewatch.store.state import State
 
 QUOTA = "usage plan quota"
 MOST_KEYS = 200
+MOST_CALLERS = 500
 MOST_STAGES = 100
 FIRST = 0.25
 """Share of all calls in the throttled minutes from which on one caller of many is who fills a limit."""
@@ -155,7 +156,7 @@ def limits(reader: Reader, view: View) -> Limits | None:
     throttled = int(np.nansum(grid.line(buckets, cause_column("throttle"))))
     quota = int(np.nansum(grid.line(buckets, cause_column("quota"))))
     known = known_inventory(state)
-    cut = _throttled(state, scope, known) if throttled + quota else []
+    cut = throttled_of(state, scope, known) if throttled + quota else []
     keys, more = _keys(reader, view, window, known)
     return Limits(
         window=window,
@@ -191,9 +192,10 @@ def _series(grid: Grid, lines: Mapping[str, list[float]], throttled: Any) -> dic
     return out
 
 
-def _throttled(state: State, scope: Scope, known: Inventory) -> list[Throttled]:
+def throttled_of(state: State, scope: Scope, known: Inventory, *, most: int = MOST_CALLERS) -> list[Throttled]:
+    """Who was refused by a limit, most refused first."""
     out = []
-    for row in throttled_callers(state, scope).to_pylist():
+    for row in throttled_callers(state, scope, limit=most).to_pylist():
         if not row["refused"]:
             continue
         kind, _, value = (row["client_id"] or "").partition(":")
@@ -253,12 +255,12 @@ def _keys(reader: Reader, view: View, window: Window, known: Inventory) -> tuple
     state, until = reader.store(), window.until
     begin = min([window.since, *(period_of(one, until)[0] for one in plans if one.quota)])
     uses: dict[tuple[str, str | None, str], list[tuple[datetime, int, int, int]]] = defaultdict(list)
-    for row in key_use(state, scope_of(replace(window, since=begin), view)).to_pylist():
+    for row in key_use(state, scope_of(replace(window, since=begin), view, route=None)).to_pylist():
         uses[row["api"], row["stage"], row["api_key_id"]].append(
             (row["hour"], row["served"], row["throttled"], row["quota"])
         )
     peak: dict[str, int] = {}
-    for row in peaks(state, scope_of(window, view), ("api_key_id",)).to_pylist():
+    for row in peaks(state, scope_of(window, view, route=None), ("api_key_id",)).to_pylist():
         if row["api_key_id"]:
             peak[row["api_key_id"]] = row["peak"]
     lines = []

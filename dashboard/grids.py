@@ -12,11 +12,12 @@ from dash.development.base_component import Component
 
 THEME = {"function": "gatewatchGridTheme(themeQuartz)"}
 _SHORT = 15
+_RENDERERS = {"linked": "Linked", "link": "FindingLink", "way": "Way", "line": "Line", "chip": "Chip"}
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """kind: text, number, linked (a number with a way on), link (the row's own), line, chip. width in px."""
+    """width in px. kind: text, number, linked (a number that leads on), link, way (maybe a link), line, chip."""
 
     field: str
     head: str
@@ -34,14 +35,16 @@ class Column:
                 "comparator": {"function": "unknownLast"},
                 "sortingOrder": ["desc", "asc", None],
             }
-        renderer = {"linked": "Linked", "link": "FindingLink", "line": "Line", "chip": "Chip"}.get(self.kind)
+        renderer = {"linked": "Linked", "link": "FindingLink", "way": "Way", "line": "Line", "chip": "Chip"}.get(
+            self.kind
+        )
         if renderer:
             out["cellRenderer"] = renderer
         if self.kind == "line":
             out["sortable"] = False
         if self.kind == "text":
             out["tooltipField"] = self.field
-        if self.kind == "link":
+        if self.kind in ("link", "way"):
             out |= {"wrapText": True, "autoHeight": True}
         return out
 

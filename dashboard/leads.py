@@ -10,6 +10,7 @@ from dash import dcc
 from dash.development.base_component import Component
 
 from dashboard.charting import copies
+from dashboard.summing import route_term
 from dashboard.view import View, Window
 from gatewatch.frames.selecting import EVERY_API, export_command
 from gatewatch.records import Selection, iso
@@ -55,6 +56,7 @@ def requests_copies(window: Window, view: View, *terms: str, **more: Any) -> Com
     return copies(api=f"GET /api/v1/requests?{urlencode(asked)}", cli=export_command(asked_for(window, view, **more)))
 
 
-def api_href(api: str, view: View, tab: str = "", *, stage: str | None = None) -> str:
+def api_href(api: str, view: View, tab: str = "", *, stage: str | None = None, route: str | None = None) -> str:
     """The page of an API in the same time. Its id may be anything that a log says."""
-    return f"/apis/{quote(api, safe='')}{view.kept().search(api=None, stage=stage, tab=tab or None)}"
+    f = () if route is None else (route_term(route),)
+    return f"/apis/{quote(api, safe='')}{view.kept().search(api=None, stage=stage, tab=tab or None, f=f)}"

@@ -15,6 +15,7 @@ from dashboard.components import card, empty, table, tile
 from dashboard.data import Reader
 from dashboard.data_apis import shown_client
 from dashboard.data_limits import AccountLine, KeyLine, Limits, StageLine, Throttled, period_name
+from dashboard.exports import export_button
 from dashboard.figures import ORANGE, spark_sentence, sparkline
 from dashboard.leads import api_href, findings_href, requests_copies, requests_link
 from dashboard.parts import folded, no_requests, short_list, size, unknown
@@ -141,7 +142,7 @@ def sides(reader: Reader, found: Limits, view: View) -> Component | None:
                 ],
                 className="columns halves",
             ),
-            html.P(rule, className="small rule"),
+            html.Div([html.P(rule, className="small"), export_button("throttled")], className="rule"),
         ]
     )
 
@@ -200,7 +201,7 @@ def plans(found: Limits) -> Component:
     more = f", {words.count(found.more_keys)} more" if found.more_keys else ""
     return card(
         "Usage plans",
-        folded(heads, rows, caption="Keys and what is left of their plans", numbers=(2, 4, 6, 7)),
+        folded(heads, rows, caption="Keys and what is left of their plans", first=6, numbers=(2, 4, 6, 7)),
         html.P(
             "Quotas count what was served since the period began (UTC); AWS holds them as best it can, so more may be "
             "served. Runs out: if the next hours are like the last 24, give or take two standard errors.",

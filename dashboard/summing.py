@@ -14,10 +14,12 @@ import pyarrow as pa
 from dashboard.traffic import bucket_starts, covered, covered_share
 from dashboard.view import View, Window
 from detect.sight import VARIABLES
+from gatewatch.errors import UsageError
 from gatewatch.frames import quantiles_ms, visible_columns
 from gatewatch.store.groups import Scope
 from gatewatch.store.reading import coverage
 from gatewatch.store.state import State
+from gatewatch.where import Term, parse
 
 Floats = npt.NDArray[np.float64]
 Key = tuple[str | None, ...]
@@ -25,8 +27,25 @@ Key = tuple[str | None, ...]
 
 def scope_of(window: Window, view: View, **more: Any) -> Scope:
     """The minutes that a view is about."""
-    given: dict[str, Any] = {"api": view.api, "stage": view.stage} | more
+    given: dict[str, Any] = {"api": view.api, "stage": view.stage, "route": route_of(view)} | more
     return Scope(window.since, window.until, **given)
+
+
+def route_of(view: View) -> str | None:
+    """The one route that the view's conditions ask for (`route = GET /pets`)."""
+    for text in view.f:
+        try:
+            term = parse(text)
+        except UsageError:
+            continue
+        if (term.field, term.op, len(term.values)) == ("route", "=", 1):
+            return str(term.values[0])
+    return None
+
+
+def route_term(route: str) -> str:
+    """The condition that `route_of` reads."""
+    return str(Term("route", "=", (route,)))
 
 
 def by_key(table: pa.Table, names: Sequence[str]) -> dict[Key, dict[str, Any]]:

@@ -24,6 +24,11 @@
       if (!props.value) return null;
       return make("img", { src: props.value, alt: props.data.said, title: props.data.said, className: "spark small-spark" });
     },
+    // A name that leads on where data.href says so.
+    Way: function (props) {
+      if (!props.data.href) return make("span", null, props.value);
+      return window.dashAgGridComponentFunctions.FindingLink(props);
+    },
     Chip: function (props) {
       if (!props.value) return null;
       return make("span", { className: "chip life life-" + String(props.value).replace(/ /g, "-"), title: props.data.why || "" },

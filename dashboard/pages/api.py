@@ -20,6 +20,7 @@ from dashboard.data import Reader
 from dashboard.data_api import Head, head
 from dashboard.frame import add_page
 from dashboard.leads import api_href
+from dashboard.summing import route_of
 from dashboard.view import View
 
 Tab = Callable[[Reader, Head, View], Component]
@@ -94,23 +95,31 @@ def other_scope(of: Head, view: View) -> Component | None:
 
 
 def tabs(of: Head, view: View, tab: str) -> Component:
+    route = route_of(view)
 
     def way(label: str, href: str, *, here: bool) -> Component:
         now: Any = {"aria-current": "page"}  # dcc.Link cannot say it
         return html.Span(label, **now) if here else dcc.Link(label, href=href)
 
     links = [
-        way(label, api_href(of.api, view, "" if name == "traffic" else name, stage=view.stage), here=name == tab)
+        way(
+            label,
+            api_href(of.api, view, "" if name == "traffic" else name, stage=view.stage, route=route),
+            here=name == tab,
+        )
         for name, (label, _) in TABS.items()
     ]
     named: Any = {"aria-label": "Parts of this API"}
     parts: list[Component] = [html.Nav(links, className="tabs", **named)]
+    if route is not None:
+        whole = dcc.Link("All routes", href=api_href(of.api, view, "" if tab == "traffic" else tab, stage=view.stage))
+        parts.append(html.P(["Only the route ", html.Strong(plain(route, 160)), whole], className="stages"))
     if len(of.stages) > 1:
         kept = "" if tab == "traffic" else tab
         choices = [
             way(
                 plain(stage, 60) if stage else "All stages",
-                api_href(of.api, view, kept, stage=stage),
+                api_href(of.api, view, kept, stage=stage, route=route),
                 here=stage == view.stage,
             )
             for stage in (None, *of.stages)

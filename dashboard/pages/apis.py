@@ -14,6 +14,8 @@ from dashboard import words
 from dashboard.components import banner, card, command, empty, icon, range_line, stale_note, was
 from dashboard.data import Reader
 from dashboard.data_apis import LIVES, ApiLine, Apis, Life, apis
+from dashboard.exported import EXPORTS
+from dashboard.exports import add_exports, export_button
 from dashboard.figures import SKY, spark_sentence, sparkline
 from dashboard.frame import Nav, add_page
 from dashboard.grids import Column, grid, number
@@ -41,6 +43,7 @@ NAV = Nav(order=30, key="a", icon="api")
 
 def register(dash: Dash, reader: Reader) -> None:
     add_page(dash, reader, "apis", title="APIs", render=render, path="/apis", heights=(48, 480), nav=NAV)
+    add_exports(dash, reader, EXPORTS)
 
 
 def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
@@ -109,7 +112,7 @@ def body(found: Apis, view: View) -> Component:
         [
             html.Div(grid("apis-grid", _COLUMNS, rows, opens=True), className="wide-only"),
             html.Ul([entry(one, found, view) for one in found.rows[:50]], className="cards narrow-only"),
-            html.Div(html.Span(shown), className="pager"),
+            html.Div([html.Span(shown), export_button("apis")], className="pager"),
         ]
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dash import Dash, html
 from dash.development.base_component import Component
 
@@ -21,6 +23,7 @@ def register(dash: Dash, reader: Reader) -> None:
 
 
 def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
+    view = replace(view, f=())  # conditions are a page's own, and this one has none
     found = auth(reader, view)
     head = html.Div([html.H1("Auth"), range_line(found.window if found else None)], className="page-head")
     if found is None:

@@ -56,6 +56,7 @@ def register(dash: Dash, reader: Reader) -> None:
 
 
 def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
+    view = replace(view, f=())  # conditions are a page's own, and this one has none
     found = limits(reader, view)
     head = html.Div([html.H1("Limits"), range_line(found.window if found else None)], className="page-head")
     if found is None:

@@ -99,10 +99,10 @@ def test_latency_that_is_not_logged_says_which_field_is_missing(estate: Reader) 
 
 def test_changes_are_those_of_the_api_and_of_what_it_uses(estate: Reader) -> None:
     said = shown(estate, "shop4f2k1", "changes")
-    assert "2 in this range, 1 in the 90 days before" in said
+    assert "3 in this range, 1 in the 90 days before" in said
     assert "shop-authorizer" in said
     assert "other1" not in said
-    assert "No change is known" in shown(estate, "login8a2", "changes")
+    assert "No change is known" in shown(estate, "never77", "changes")
 
 
 def test_settings_say_what_is_declared_and_what_cannot_be_seen(estate: Reader) -> None:
@@ -127,3 +127,14 @@ def test_another_api_in_the_scope_is_said_with_the_way_there(estate: Reader) -> 
     said = shown(estate, "shop4f2k1", api="legacy9")
     assert any("another API is chosen" in text for text in said)
     assert "Open Legacy · legacy9" in said
+
+
+def test_a_route_has_the_same_tabs(estate: Reader) -> None:
+    (grid,) = find(page.render(estate, "login8a2", View(tab="routes")), "AgGrid")
+    assert grid.rowData[0]["href"] == "/apis/login8a2?f=route+%3D+POST+%2Flogin"
+    none = View(f=("route = GET /none",))
+    assert "No request in this range" in texts(page.render(estate, "login8a2", none))
+    for tab in page.TABS:
+        said = texts(page.render(estate, "login8a2", View(tab=tab, f=("route = POST /login", "nonsense"))))
+        assert "POST /login" in said
+        assert "All routes" in said

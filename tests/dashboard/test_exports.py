@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+
+import pytest
+
+from dashboard.data import Reader
+from dashboard.exported import EXPORTS
+from dashboard.exports import csv_text
+from dashboard.view import View
+from gatewatch.privacy import Privacy
+from gatewatch.settings import Settings
+from gatewatch.store.state import open_state
+from tests.dashboard.estate import declare
+from tests.dashboard.world import END, HOSTILE, fill
+from tests.store.builders import clients, put
+
+PATHS = {"apis": "/apis", "refused": "/auth", "throttled": "/limits"}
+
+
+@pytest.fixture(scope="module")
+def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    state = open_state(Settings(data_dir=tmp_path_factory.mktemp("exports") / "data"))
+    fill(state)
+    declare(state, END)
+    rows = [{"minute": END, "reject_cause": "expired_credential", "principal": text[:80]} for text in HOSTILE[:9]]
+    put(state, file="c.log", tables=[("clients", clients(rows))])
+    yield Reader(lambda: state, lambda: END)
+    state.close()
+
+
+def read(reader: Reader, name: str, view: View) -> tuple[list[str], list[dict[str, str]]]:
+    text = csv_text(reader, EXPORTS[name], PATHS.get(name, "/apis/login8a2"), view)
+    lines = text.splitlines()
+    about = [line for line in lines if line.startswith("# ")]
+    return about, list(csv.DictReader(lines[len(about) :]))
+
+
+def test_every_file_says_what_was_asked_for_and_holds_all_rows(estate: Reader) -> None:
+    about, rows = read(estate, "consumers", View())
+    assert about[:3] == ["# since: 2026-06-08T12:01:00Z", "# until: 2026-06-09T12:01:00Z", "# page: /apis/login8a2"]
+    assert sum(int(row["requests"]) for row in rows) == 400
+    _, rows = read(estate, "apis", View(q="login"))
+    assert [(row["api"], row["status"], row["owner"]) for row in rows] == [("login8a2", "live", "identity")]
+    _, rows = read(estate, "routes", View())
+    assert [(row["route"], row["declared"]) for row in rows] == [("POST /login", "JWT")]
+
+
+def test_no_cell_is_a_formula_or_hides_something(estate: Reader) -> None:
+    for name in EXPORTS:
+        _, rows = read(estate, name, View())
+        for cell in (cell for row in rows for cell in row.values()):
+            assert not cell.lstrip().startswith(("=", "+", "@")), (name, cell)
+            assert cell.isprintable(), (name, cell)
+    assert len(read(estate, "refused", View())[1]) == 9
+
+
+def test_people_are_masked_in_files_too(estate: Reader) -> None:
+    state = estate.store()
+    hidden = Reader(lambda: state, lambda: END, privacy=Privacy("hash", lambda: b"k" * 32))
+    _, rows = read(hidden, "refused", View())
+    assert all(row["caller"].startswith("id-") for row in rows)
+
+
+def test_an_empty_store_gives_a_file_that_says_so(tmp_path_factory: pytest.TempPathFactory) -> None:
+    state = open_state(Settings(data_dir=tmp_path_factory.mktemp("none") / "data"))
+    reader = Reader(lambda: state, lambda: END)
+    for name in EXPORTS:
+        assert csv_text(reader, EXPORTS[name], "/apis/x", View()).startswith("# since: no data")
+    state.close()
