@@ -88,18 +88,6 @@ def step_seconds(text: str | None) -> int | None:
     return int(found[1]) * _SECONDS[found[2]]
 
 
-def shown(privacy: Privacy, field: str | None, value: str | None) -> str | None:
-    """A value of a field as it may be shown."""
-    if value is None or field is None or not privacy.on:
-        return value
-    if field == "client_id":
-        kind, _, rest = value.partition(":")
-        return f"{kind}:{rest if kind == 'key' else privacy.address(rest)}"
-    if field in ("client_ip", "ip_prefix"):
-        return privacy.address(value.removesuffix(".0/24")) if field == "client_ip" else privacy.text(value)
-    return privacy.name(value) if field == "principal" else privacy.text(value)
-
-
 def usage(question: Callable[[], T]) -> T:
     """What a question gives; 422 when it asks for too much."""
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from gatewatch.privacy import Privacy
 from gatewatch.records import REJECT_CAUSES, THROTTLE_SCOPES, ApiType
 from gatewatch.where import Grammar, Term, Type
 
@@ -93,3 +94,15 @@ def _condition(term: Term, named: list[str]) -> str:
         has = f"{column} IN ({', '.join(named)})"
     # What has no value is not that value either.
     return has if not term.op.startswith(("!", "not")) else f"({column} IS NULL OR NOT {has})"
+
+
+def shown(privacy: Privacy, field: str | None, value: str | None) -> str | None:
+    """A value of a field as it may be shown."""
+    if value is None or field is None or not privacy.on:
+        return value
+    if field == "client_id":
+        kind, _, rest = value.partition(":")
+        return f"{kind}:{rest if kind == 'key' else privacy.address(rest)}"
+    if field in ("client_ip", "ip_prefix"):
+        return privacy.address(value.removesuffix(".0/24")) if field == "client_ip" else privacy.text(value)
+    return privacy.name(value) if field == "principal" else privacy.text(value)

@@ -10,10 +10,11 @@ from starlette.responses import Response
 
 from gatewatch.api.access import VIEWER
 from gatewatch.api.reading import PROBLEMS, Instant, answer, ask
-from gatewatch.api.request_query import SPAN, Span, request_terms, shown, usage
+from gatewatch.api.request_query import SPAN, Span, request_terms, usage
 from gatewatch.privacy import Privacy
 from gatewatch.records import JSON
 from gatewatch.store.difference import Difference, Dimension, Sets, difference
+from gatewatch.store.request_fields import shown
 from gatewatch.where import MOST_TERMS
 
 router = APIRouter(prefix="/api/v1/difference", tags=["traffic"], dependencies=[VIEWER])

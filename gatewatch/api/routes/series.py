@@ -12,13 +12,13 @@ from starlette.responses import Response
 
 from gatewatch.api.access import VIEWER
 from gatewatch.api.reading import PROBLEMS, answer, ask
-from gatewatch.api.request_query import SPAN, Span, shown, step_seconds, usage
+from gatewatch.api.request_query import SPAN, Span, step_seconds, usage
 from gatewatch.api.tags import tagged
 from gatewatch.privacy import Privacy
 from gatewatch.records import JSON, iso
 from gatewatch.store.bands import Band, bands
 from gatewatch.store.measures import MEASURES
-from gatewatch.store.request_fields import GROUPED
+from gatewatch.store.request_fields import GROUPED, shown
 from gatewatch.store.series import MOST_GROUPS, Asked, HeatMap, Lines, heat_map, series, step_for
 from gatewatch.store.state import State
 

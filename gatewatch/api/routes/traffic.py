@@ -10,11 +10,11 @@ from starlette.responses import Response
 from detect.inventory import declared
 from gatewatch.api.access import VIEWER
 from gatewatch.api.reading import PROBLEMS, answer, ask
-from gatewatch.api.request_query import SPAN, Span, shown, usage
+from gatewatch.api.request_query import SPAN, Span, usage
 from gatewatch.privacy import Privacy
 from gatewatch.records import JSON, iso
 from gatewatch.store.inventories import current_inventory
-from gatewatch.store.request_fields import ROLLED
+from gatewatch.store.request_fields import ROLLED, shown
 from gatewatch.store.state import State
 from gatewatch.store.traffic_table import API_KEYS, MOST_ROWS, ROUTE_KEYS, Traffic, callers, traffic
 
