@@ -1,40 +1,55 @@
-"""A simulated world in the AWS double: S3 objects and log groups give the findings that `scan` gives from its files."""
+"""A simulated world in the AWS double gives, by its live sources, the findings that `scan` gives from its files."""
 
 from __future__ import annotations
 
 import gzip
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gatewatch.cli.inputs import keep_beside
 from gatewatch.following import Follower
 from gatewatch.jobs import tick
+from gatewatch.polling import poll
+from gatewatch.store.connections import AwsConnection, save_connection
 from gatewatch.store.reading import read_minutes
 from gatewatch.store.sources import Source
 from gatewatch.store.state import State
 from gatewatch.surroundings import known_inventory
+from ingest.aws.session import Aws
 from ingest.envelopes import unwrap
 from tests.awsdouble import Double
-from tests.conftest import BESIDE, SMALL_END, TinyWorld
+from tests.conftest import SMALL_END, TinyWorld
 from tests.following.logs import REGION, Clock, aws_of
-from tests.test_surroundings import beside_of, said, stored
+from tests.following.served import Account
+from tests.test_surroundings import said, stored
 
 NOW = SMALL_END + timedelta(minutes=10)
 BUCKET = "delivered"
+SOURCES = ("inventory", "changes", "metrics", "traces")
 
 
+@pytest.mark.timeout(300)
 def test_live_sources_say_what_a_scan_says(
     tiny_world: TinyWorld, double: Double, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, scanned = tiny_world.folder, tiny_world.scanned
     clock = Clock(NOW.timestamp())
-    aws = aws_of(double, clock, {"logs": 1000.0, "s3": 1000.0})
+    aws = aws_of(
+        double, clock, dict.fromkeys(("logs", "s3", "apigateway", "cloudtrail", "xray", "sts", "acm", "lambda"), 1e6)
+    )
     uploaded = [*objects(aws.client("s3", REGION), folder), *groups(aws.client("logs", REGION), folder, monkeypatch)]
 
-    keep_beside(state, beside_of(folder, *BESIDE), source="files", now=NOW)
+    double.answers.append(Account(folder))
+    accounts: Any = Asked(aws)
+    for hours in range(11, -1, -1):  # traces are looked for in the hour before
+        sources = ("traces",) if hours else (*SOURCES, "keys")
+        asked = AwsConnection("main", None, None, None, (REGION,), sources, NOW)
+        state.run(partial(save_connection, one=asked))
+        done = poll(state, accounts, NOW - timedelta(hours=hours), force=True)
+        assert [one.error for one in done if one.error] == []
     follower = Follower(state, lambda _: lambda service: aws.client(service, REGION))
     for source in uploaded:
         assert follower.look(source, NOW, known_inventory(state)).errors == []
@@ -46,6 +61,21 @@ def test_live_sources_say_what_a_scan_says(
     assert len(scanned["findings"]) >= 5
     assert said(stored(state)[0]) == said(scanned["findings"])
     assert sum(read_minutes(state).column("n").to_pylist()) == scanned["accounting"]["accepted"]
+
+
+class Asked:
+    """Accounts of one connection, that need not wait for their turn."""
+
+    def __init__(self, aws: Aws) -> None:
+        self.aws = aws
+        self.ledger = self
+
+    def open(self, connection: AwsConnection) -> Aws:
+        del connection
+        return self.aws
+
+    def flush(self) -> None:
+        """Nothing is kept."""
 
 
 def objects(client: Any, folder: Path) -> list[Source]:
