@@ -30,7 +30,6 @@ from gatewatch.store.episodes import Episode, episodes
 from gatewatch.store.finding_events import FindingEvent, finding_events
 from gatewatch.store.findings import (
     FindingFilter,
-    Page,
     StoredFinding,
     count_findings,
     get_finding,
@@ -43,7 +42,6 @@ from gatewatch.store.reading import api_list, bounds, coverage, read_minutes
 from gatewatch.store.sources import SourceAccount, accounting
 from gatewatch.store.state import State
 
-PAGE_ROWS = 500
 BEHIND_ROWS = 200
 _NEEDS_YOU = 8
 _STAGES_FOR_S = 60.0
@@ -218,9 +216,9 @@ class Reader:
             covered_share=covered_share(intervals, window.since, window.until),
             blind=blind,
             open_counts=counts,
-            needs_you=[self._masked(one, names) for one in calls[:_NEEDS_YOU]],
+            needs_you=[self.masked(one, names) for one in calls[:_NEEDS_YOU]],
             apis=_apis(minutes, window, opened),
-            recent=[self._masked(one, names) for one in recent if one.finding.end is not None],
+            recent=[self.masked(one, names) for one in recent if one.finding.end is not None],
             labels=self._shown(view, window.since, window.until, view.api),
             labelled=bool(self._labels),
             names=names,
@@ -278,24 +276,6 @@ class Reader:
             return []
         return [one for one in self._labels if api in (None, one.api) and one.overlaps(since, until)]
 
-    def findings(self, view: View, *, limit: int = PAGE_ROWS) -> tuple[Window | None, Page]:
-        """Findings of the view's time and filters. ValueError: the cursor is none of ours."""
-        window = self.window(view)
-        wish = FindingFilter(
-            kind=view.kind,
-            severity_min=Severity(view.severity) if view.severity else None,
-            api=view.api,
-            stage=view.stage,
-            state=view.state,
-            since=window.since if window else None,
-            until=window.until if window else None,
-            text=view.q,
-        )
-        with self._opened().read() as session:
-            page = list_findings(session, wish, limit=limit, cursor=view.cursor)
-        names = self.names()
-        return window, replace(page, items=[self._masked(one, names) for one in page.items])
-
     def finding(self, finding_id: str, view: View | None = None) -> Detail | None:
         state = self._opened()
         with state.read() as session:
@@ -309,7 +289,7 @@ class Reader:
         names = self.names()
         behind = requests_behind(state, one, limit=BEHIND_ROWS).to_pylist()
         return Detail(
-            self._masked(stored, names),
+            self.masked(stored, names),
             events,
             [self.privacy.row(row) for row in behind],
             [label for label in shown if label.stage in (None, one.stage)],
@@ -317,14 +297,14 @@ class Reader:
             names,
         )
 
-    def _masked(self, stored: StoredFinding, names: Names) -> StoredFinding:
+    def masked(self, stored: StoredFinding, names: Names) -> StoredFinding:
         """As it is shown: its API by name, and of people what may be seen."""
         finding = names.titled(stored.finding)
         return replace(stored, finding=self.privacy.finding(finding) if self.privacy.on else finding)
 
     def shown(self, stored: StoredFinding) -> StoredFinding:
         """A finding as pages show it."""
-        return self._masked(stored, self.names())
+        return self.masked(stored, self.names())
 
     def names(self) -> Names:
         """Of the APIs, by the newest inventory; read again when it has changed."""

@@ -206,7 +206,7 @@
     });
   }
 
-  window.gatewatch = Object.assign(window.gatewatch || {}, { send: send, say: say, plain: plain, undoing: undoing, again: again });
+  window.gatewatch = Object.assign(window.gatewatch || {}, { send: send, say: say, plain: plain, undoing: undoing, again: again, fields: fields });
 
   document.addEventListener("click", function (event) {
     if (event.target.closest(".log-out")) logOut();

@@ -1,4 +1,4 @@
-"""Findings: all of them, filtered by what the address says."""
+"""Findings: all of them, filtered, ordered and grouped by what the address says."""
 
 from __future__ import annotations
 
@@ -6,36 +6,26 @@ from dataclasses import replace
 from typing import Any
 
 import dash_ag_grid as dag
-import dash_mantine_components as dmc
 from dash import Dash, dcc, html
 from dash.development.base_component import Component
 
-from alerts.render.text import plain
 from dashboard import words
-from dashboard.components import (
-    card,
-    empty,
-    finding_href,
-    finding_link,
-    icon,
-    range_line,
-    severity_mark,
-    stale_note,
-    state_mark,
-    was,
-    where,
-)
-from dashboard.data import PAGE_ROWS, Reader
+from dashboard.bulk import bulk, exports, views
+from dashboard.components import banner, card, empty, icon, range_line, severity_mark, stale_note, table
+from dashboard.data import Reader
+from dashboard.facets import NAMES, chips, filters, said, setting, unfiltered
 from dashboard.frame import Nav, add_page
+from dashboard.listing import GROUPED, PAGE_ROWS, Listing, listing, toggled
 from dashboard.names import Names
+from dashboard.rows import entry, row
 from dashboard.view import View
-from gatewatch.records import Kind, Severity, State
-from gatewatch.store.findings import Page, StoredFinding
+from gatewatch.access.current import current
+from gatewatch.roles import Role, Who
+from gatewatch.store.findings import StoredFinding
 
-CARDS = 100
-_WRAPPED: dict[str, Any] = {"wrapText": True, "autoHeight": True}
-_BY_SEVERITY = {"comparator": {"function": "bySeverity"}}
 GRID_THEME = {"function": "gatewatchGridTheme(themeQuartz)"}
+FEW = 12
+"""So many rows make a grid as high as they are."""
 
 NAV = Nav(order=20, key="f", icon="findings")
 
@@ -46,95 +36,47 @@ def register(dash: Dash, reader: Reader) -> None:
 
 def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
     try:
-        window, page = reader.findings(view)
+        found = listing(reader, view)
     except ValueError:  # a cursor that somebody typed
         view = replace(view, cursor=None)
-        window, page = reader.findings(view)
+        found = listing(reader, view)
+    names, who = reader.names(), current()
     head = html.Div(
         [
             html.H1("Findings"),
-            range_line(window),
+            range_line(found.window),
+            html.Div([views(who), exports(found, view) if found.total else None], className="head-buttons"),
         ],
         className="page-head",
     )
+    wrong = [banner(f"A filter of the address was not understood and is left out: {one}") for one in found.wrong]
     return html.Div(
         [
             head,
-            stale_note(view, window),
-            filters(view),
-            card(None, body(page, view, reader.names(), known=window is not None), name="flush"),
+            stale_note(view, found.window),
+            *wrong,
+            filters(found, view, names),
+            chips(found, view, names),
+            bulk(found, who),
+            card(None, body(found, view, names, who), name="flush"),
         ]
     )
 
 
-def filters(view: View) -> Component:
-    """Each control writes one key of the address."""
-
-    def select(key: str, label: str, options: list[tuple[str, str]], value: str | None) -> Component:
-        made: Component = dmc.Select(
-            id={"type": "url", "key": key},
-            data=[{"value": name, "label": text} for name, text in options],
-            value=value,
-            placeholder=label,
-            clearable=True,
-            className="filter",
-            **{"aria-label": label},
-        )
-        return made
-
-    worst_first = list(reversed(Severity))
+def body(found: Listing, view: View, names: Names, who: Who | None = None) -> Component:
+    if not found.total:
+        return nothing(view, known=found.window is not None)
+    if view.tab in GROUPED:
+        return grouped(found, view, names)
+    may = who is not None and who.may(Role.OPERATOR)
+    items = found.page.items
     return html.Div(
         [
-            was("filters", q=view.q, kind=view.kind, severity=view.severity, state=view.state),
-            dmc.TextInput(
-                id={"type": "url", "key": "q"},
-                value=view.q or "",
-                placeholder="Search title, API, route (key /)",
-                debounce=400,
-                leftSection=icon("search"),
-                className="filter filter-text",
-                **{"aria-label": "Search findings"},
-            ),
-            select("kind", "Any kind", [(kind.value, words.KINDS[kind]) for kind in Kind], view.kind),
-            select(
-                "severity",
-                "Any severity",
-                [
-                    (one.value, words.SEVERITIES[one] + (" or worse" if one is not Severity.CRITICAL else ""))
-                    for one in worst_first
-                ],
-                view.severity,
-            ),
-            select(
-                "state",
-                "Any state",
-                [("open", "Open"), *((state.value, words.STATES[state]) for state in State)],
-                view.state,
-            ),
-            dcc.Link("Clear", href=f"/findings{unfiltered(view).search()}", className="clear")
-            if view.filtered
-            else None,
-        ],
-        className="filters",
-        role="search",
-    )
-
-
-def body(page: Page, view: View, names: Names, *, known: bool) -> Component:
-    if not page.items:
-        return nothing(view, known=known)
-    return html.Div(
-        [
-            html.Div(grid(page.items, view, names), className="wide-only"),
-            html.Ul([entry(stored, view, names) for stored in page.items[:CARDS]], className="cards narrow-only"),
-            pager(page, view),
+            html.Div([grid(items, view, names, choose=may), steps(choose=may)], className="wide-only"),
+            html.Ul([entry(stored, view, names) for stored in items], className="cards narrow-only"),
+            pager(found, view),
         ]
     )
-
-
-def unfiltered(view: View) -> View:
-    """The same time, and nothing left out."""
-    return replace(view.kept(), api=None, stage=None)
 
 
 def nothing(view: View, *, known: bool) -> Component:
@@ -151,78 +93,87 @@ def nothing(view: View, *, known: bool) -> Component:
     )
 
 
-def grid(items: list[StoredFinding], view: View, names: Names) -> Component:
+def grid(items: list[StoredFinding], view: View, names: Names, *, choose: bool) -> Component:
+    """A page of findings. choose: rows can be selected."""
+    wrapped: dict[str, Any] = {"wrapText": True, "autoHeight": True}
     columns: list[dict[str, Any]] = [
-        {
-            "field": "severity",
-            "headerName": "Severity",
-            "width": 118,
-            "cellRenderer": "Severity",
-            "comparator": {"function": "bySeverity"},
-        },
-        {"field": "title", "headerName": "Finding", "flex": 3, "minWidth": 260, "cellRenderer": "FindingLink"}
-        | _WRAPPED,
-        {"field": "kind", "headerName": "Kind", "width": 136},
-        {"field": "where", "headerName": "API / stage · route", "flex": 2, "minWidth": 160} | _WRAPPED,
-        {"field": "start", "headerName": "Start (UTC)", "width": 150, "sort": "desc"},
-        {"field": "lasted", "headerName": "Lasted", "width": 96, "sortable": False},
-        {"field": "state", "headerName": "State", "width": 110, "cellRenderer": "State"},
+        {"field": "severity", "headerName": "Severity", "width": 108, "cellRenderer": "Severity"},
+        {"field": "title", "headerName": "Finding", "flex": 3, "minWidth": 260, "cellRenderer": "FindingCell"}
+        | wrapped,
+        {"field": "state", "headerName": "State", "width": 112, "cellRenderer": "State"},
+        {"field": "trend", "headerName": "Trend", "width": 104, "cellRenderer": "Trend"},
+        {"field": "count", "headerName": "Count", "width": 118, **wrapped},
+        {"field": "affected", "headerName": "Who", "width": 126, **wrapped},
+        {"field": "sure", "headerName": "Sure", "width": 68},
+        {"field": "owner", "headerName": "Owner", "width": 80},
+        {"field": "start", "headerName": "Start (UTC)", "width": 140, "cellRenderer": "Since"},
     ]
+    few = len(items) <= FEW
+    selecting: dict[str, Any] = {}
+    if choose:
+        selecting = {"rowSelection": {"mode": "multiRow", "checkboxes": True, "headerCheckbox": True}}
     made: Component = dag.AgGrid(
         id="findings-grid",
         columnDefs=columns,
         rowData=[row(stored, view, names) for stored in items],
         getRowId="params.data.id",
-        defaultColDef={"sortable": True, "resizable": True, "suppressMovable": True},
+        # Rows come in the order of the server: one page of them cannot be put into another.
+        defaultColDef={"sortable": False, "resizable": True, "suppressMovable": True},
         dashGridOptions={
             "theme": GRID_THEME,
-            "domLayout": "autoHeight" if len(items) <= 15 else "normal",
+            "domLayout": "autoHeight" if few else "normal",
             "suppressCellFocus": False,
             "enableCellTextSelection": True,
-            "rowHeight": 40,
+            "rowHeight": 48,
             "animateRows": False,
+            **selecting,
         },
-        className="grid grid-findings" + ("" if len(items) <= 15 else " grid-tall"),
-        style={"height": None} if len(items) <= 15 else {"height": "calc(100vh - 280px)", "minHeight": "360px"},
+        className="grid grid-findings" + ("" if few else " grid-tall"),
+        style={"height": None} if few else {"height": "calc(100vh - 300px)", "minHeight": "360px"},
     )
     return made
 
 
-def row(stored: StoredFinding, view: View, names: Names) -> dict[str, str]:
-    """A line of the grid: text only, shown as text."""
-    one = stored.finding
-    return {
-        "id": one.id,
-        "href": finding_href(one.id, view),
-        "severity": one.severity.value,
-        "title": plain(one.title, 200),
-        "kind": words.KINDS[one.kind],
-        "where": where(stored, names),
-        "start": words.at(one.start).removesuffix(" UTC"),
-        "lasted": words.duration(one.end - one.start) if one.end else "goes on",
-        "state": stored.state.value,
-    }
+def steps(*, choose: bool) -> Component:
+    """What the keys do in the list, to be clicked."""
+
+    def step(label: str, key: str, name: str) -> Component:
+        named: Any = {"data-key": key, "data-step": name}
+        return html.Button([label, html.Kbd(key)], type="button", className="plain-button step", **named)
+
+    parts = [step("Next", "j", "next"), step("Previous", "k", "previous")]
+    if choose:
+        parts.append(step("Select", "x", "select"))
+    return html.Div([*parts, html.Span(["Open ", html.Kbd("Enter")], className="small")], className="steps")
 
 
-def entry(stored: StoredFinding, view: View, names: Names) -> Component:
-    """The same on a small screen."""
-    one = stored.finding
-    lasted = words.duration(one.end - one.start) if one.end else "goes on"
-    return html.Li(
-        [
-            html.Div([severity_mark(one.severity), state_mark(stored.state)], className="entry-head"),
-            finding_link(stored, view),
-            html.Div(f"{words.KINDS[one.kind]} · {where(stored, names)}", className="small"),
-            html.Div(f"{words.at(one.start)} · {lasted}", className="small"),
-        ]
-    )
+def grouped(found: Listing, view: View, names: Names) -> Component:
+    """One line for each value; it leads to its findings."""
+    by = view.tab or ""
+    rows: list[list[Any]] = []
+    for one in found.grouped:
+        keys = {"f": [*toggled(found.terms, by, one.value)], "tab": None}
+        rows.append(
+            [
+                setting(said(by, one.value, names), keys, name="link-button"),
+                words.count(one.count),
+                words.count(one.open),
+                severity_mark(one.worst),
+                words.at(one.newest),
+            ]
+        )
+    heads = (NAMES[by], "Findings", "Open", "Worst", "Newest start")
+    caption = f"Findings by {GROUPED[by]}, the worst first"
+    return html.Div(table(heads, rows, caption=caption, numbers=(1, 2), name="stack grouped"), className="padded")
 
 
-def pager(page: Page, view: View) -> Component:
-    shown = words.plural(len(page.items), "finding")
-    parts: list[Any] = [html.Span(shown if not page.next_cursor else f"{shown} shown, at most {PAGE_ROWS} a page")]
+def pager(found: Listing, view: View) -> Component:
+    here = len(found.page.items)
+    shown = words.plural(found.total, "finding")
+    more = found.page.next_cursor is not None or view.cursor is not None
+    parts: list[Any] = [html.Span(f"{here} of {shown}, {PAGE_ROWS} a page" if more else shown)]
     if view.cursor:
-        parts.append(dcc.Link("Newest", href=f"/findings{view.search(cursor=None)}"))
-    if page.next_cursor:
-        parts.append(dcc.Link("Older", href=f"/findings{view.search(cursor=page.next_cursor)}"))
+        parts.append(dcc.Link([icon("back"), "First page"], href=f"/findings{view.search(cursor=None)}"))
+    if found.page.next_cursor:
+        parts.append(dcc.Link(["Next page"], href=f"/findings{view.search(cursor=found.page.next_cursor)}"))
     return html.Div(parts, className="pager")

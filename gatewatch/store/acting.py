@@ -21,6 +21,7 @@ from gatewatch.roles import Who
 from gatewatch.store import audit
 from gatewatch.store.finding_events import add_event
 from gatewatch.store.finding_where import conditions
+from gatewatch.store.findings import FindingFilter, filter_conditions
 from gatewatch.store.lives import hide, step
 from gatewatch.store.models import FindingRow, SuppressionRow
 from gatewatch.store.notices import add_notice, look_now
@@ -123,15 +124,28 @@ def act(
     return changed
 
 
-def act_on_all(session: Session, who: Who, where: Sequence[Term], wish: Act, *, now: datetime) -> Acted:
+def act_on_all(
+    session: Session,
+    who: Who,
+    where: Sequence[Term],
+    wish: Act,
+    *,
+    now: datetime,
+    within: FindingFilter | None = None,
+) -> Acted:
     """Do it to every finding for which all terms hold. To suppress makes one suppression with these terms.
 
-    Without a term about the state, what is suppressed is left out. UsageError beyond MOST_AT_ONCE, or without a term.
+    Without a term about the state, what is suppressed is left out. within: a time and a search that must hold besides,
+    which no suppression can have. UsageError beyond MOST_AT_ONCE, or without a term.
     """
     wish = wish.checked(now)
     if not where:
         raise UsageError("say which findings: at least one condition")
+    if within is not None and wish.verb is Verb.SUPPRESS:
+        raise UsageError("a suppression holds for later findings too: it takes conditions, and no time or search")
     terms = conditions(where)
+    if within is not None:
+        terms += filter_conditions(FindingFilter(state="all", since=within.since, until=within.until, text=within.text))
     if not any(one.field in ("state", "suppression") for one in where):
         terms.append(FindingRow.state != State.SUPPRESSED.value)
     question = select(FindingRow).where(*terms).order_by(FindingRow.start_at, FindingRow.id).limit(MOST_AT_ONCE + 1)

@@ -23,6 +23,7 @@ from tests.dashboard.world import END, fill
 from tests.store.builders import a_finding
 
 STORED = StoredFinding(a_finding(), State.NEW, END, END, 1)
+pytestmark = pytest.mark.timeout(300)  # a busy machine is no failure
 
 
 def test_who_may_only_look_has_no_buttons() -> None:

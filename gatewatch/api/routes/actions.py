@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Header, HTTPException, Request
@@ -60,10 +61,18 @@ class Wish(Body):
 
 
 class BulkWish(Wish):
-    """where: `field op value`; all must hold."""
+    """where: `field op value`; all must hold. since, before, q: as in the list, and not of a suppression."""
 
     where: list[Condition] = Field(min_length=1, max_length=MOST_TERMS)
+    since: Instant | None = Field(default=None, description="only what went on at or after this time")
+    before: Instant | None = Field(default=None, description="only what began before this time")
+    q: str | None = Field(default=None, max_length=200, description="only findings whose text contains this")
     dry_run: bool = Field(default=False, description="only say how many would be meant")
+
+    def within(self) -> FindingFilter | None:
+        if self.since is None and self.before is None and not self.q:
+            return None
+        return FindingFilter(since=self.since, until=self.before, text=self.q)
 
 
 @router.post(
@@ -112,10 +121,10 @@ async def act_on_many(request: Request, wish: BulkWish, key: Key = None) -> Resp
     def done(session: Session) -> tuple[int, dict[str, JSON]]:
         terms = parse_all(wish.where)
         if wish.dry_run:
-            page = list_findings(session, FindingFilter(where=terms), limit=20)
+            page = list_findings(session, replace(wish.within() or FindingFilter(), where=terms), limit=20)
             would: list[JSON] = [one.finding.id for one in page.items]
             return 200, {"dry_run": True, "would": would, "more": page.next_cursor is not None}
-        acted = act_on_all(session, who, terms, wish.act(), now=at)
+        acted = act_on_all(session, who, terms, wish.act(), now=at, within=wish.within())
         refused: list[JSON] = [{"id": one.finding_id, "why": one.why} for one in acted.refused]
         return 200, {"done": [*acted.done], "refused": refused, "suppression": acted.suppression}
 

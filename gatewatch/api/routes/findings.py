@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel
@@ -23,6 +23,7 @@ from gatewatch.store.behind import requests_behind, traces_behind
 from gatewatch.store.finding_cursor import NEWEST, Order
 from gatewatch.store.finding_events import finding_events
 from gatewatch.store.finding_facets import FACETS, facets
+from gatewatch.store.finding_groups import groups
 from gatewatch.store.findings import (
     FindingFilter,
     StoredFinding,
@@ -119,6 +120,35 @@ async def count(
             name: [{"value": value, "count": number} for value, number in values] for name, values in found.items()
         }
         return {"total": total, "facets": listed}
+
+    return tagged(request, answer(await ask(request, counted)))
+
+
+@router.get(
+    "/groups",
+    operation_id="group_findings",
+    summary="Findings grouped by a field, with the filters of the list; the worst group first",
+    responses={**PROBLEMS},
+)
+async def grouped(
+    request: Request,
+    by: Annotated[Literal["cause", "api", "kind", "subtype", "stage", "severity", "state", "assignee"], Query()],
+    wish: FindingFilter = Asked,
+) -> Response:
+    def counted(store: State) -> dict[str, JSON]:
+        with store.read() as session:
+            found = groups(session, wish, by)
+        listed: list[JSON] = [
+            {
+                "value": one.value,
+                "count": one.count,
+                "open": one.open,
+                "worst": one.worst.value,
+                "newest": iso(one.newest),
+            }
+            for one in found
+        ]
+        return {"by": by, "groups": listed}
 
     return tagged(request, answer(await ask(request, counted)))
 

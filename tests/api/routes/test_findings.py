@@ -191,3 +191,16 @@ def test_facets_count_what_the_list_shows(client: TestClient, state: State) -> N
     )
     assert open_ones.json()["facets"] == {"severity": [{"value": "high", "count": 1}]}
     assert client.get("/api/v1/findings/facets", params={"fields": "evidence"}).status_code == 422
+
+
+def test_groups_say_how_many_are_open_and_which_is_the_worst(client: TestClient, state: State) -> None:
+    one = a_finding(id="a", fingerprint="1", api="x", severity=Severity.LOW, end=None)
+    two = a_finding(id="b", fingerprint="2", api="x", severity=Severity.HIGH, start=AT, end=AT + timedelta(hours=1))
+    three = a_finding(id="c", fingerprint="3", api="y", severity=Severity.LOW, end=None)
+    save(state, one, two, three)
+    body = client.get("/api/v1/findings/groups", params={"by": "api"}).json()
+    shown = [(group["value"], group["count"], group["open"], group["worst"]) for group in body["groups"]]
+    assert shown == [("x", 2, 1, "high"), ("y", 1, 1, "low")]
+    (only,) = client.get("/api/v1/findings/groups", params={"by": "api", "where": "api = y"}).json()["groups"]
+    assert only["value"] == "y"
+    assert client.get("/api/v1/findings/groups", params={"by": "title"}).status_code == 422

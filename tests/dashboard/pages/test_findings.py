@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
+from dashboard import listing
 from dashboard.data import Reader
-from dashboard.names import Names
 from dashboard.pages import findings
-from dashboard.view import View
+from dashboard.view import View, view_of
 from tests.dashboard.pages.conftest import find, texts
 
 
@@ -37,15 +35,34 @@ def test_a_cursor_that_somebody_typed_leads_to_the_first_page(reader: Reader) ->
     assert titles(reader, View(cursor="nonsense")) == titles(reader, View())
 
 
-def test_pages_are_joined_by_links(reader: Reader) -> None:
-    window, page = reader.findings(View(), limit=3)
-    assert window is not None
-    older = [
-        link for link in find(findings.body(page, View(), Names(), known=True), "Link") if link.children == "Older"
-    ]
-    assert len(older) == 1
-    _, rest = reader.findings(replace(View(), cursor=page.next_cursor), limit=3)
-    assert len(rest.items) == 1
+def test_pages_are_joined_by_links(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "PAGE_ROWS", 3)
+    page = findings.render(reader, "", View())
+    (older,) = [link.href for link in find(page, "Link") if link.children == ["Next page"]]
+    assert len(titles(reader, view_of(older.partition("?")[2]))) == 1
+
+
+def test_a_line_tells_how_it_went_who_and_how_sure(reader: Reader) -> None:
+    (grid,) = find(findings.render(reader, "", View(severity="critical")), "AgGrid")
+    (line,) = grid.rowData
+    assert line["trend"].startswith("data:image/svg+xml,")
+    assert line["count"] == "308 rejections/min"
+    assert line["affected"] == "250 addresses, 91 principals, 1 API key"
+    assert (line["sure"], line["owner"], line["lasted"]) == ("90 %", "–", "goes on")
+
+
+def test_who_may_only_look_selects_nothing_and_exports_all_the_same(reader: Reader) -> None:
+    page = findings.render(reader, "", View(f=("kind != dead_api",)))
+    (grid,) = find(page, "AgGrid")
+    assert "rowSelection" not in grid.dashGridOptions  # nobody is known here
+    links = [one.href for one in find(page, "A")]
+    assert any("format=parquet" in link and "where=kind+%21%3D+dead_api" in link for link in links)
+    assert "Detector: not Dead API" in texts(page)
+
+
+def test_a_group_is_a_line(reader: Reader) -> None:
+    said = texts(findings.render(reader, "", View(tab="kind")))
+    assert {"Newest start", "Latency", "Dead API"} <= set(said)
 
 
 def test_no_fitting_finding_says_why_and_what_to_do(reader: Reader, nothing: Reader) -> None:
