@@ -85,5 +85,6 @@ def build_dashboard(
     add_frame(dash, reader)
     for module in sorted(pkgutil.iter_modules(pages.__path__), key=lambda found: found.name):
         importlib.import_module(f"{pages.__name__}.{module.name}").register(dash, reader)
-    dash.layout = shell(places(dash))
+    navigation = places(dash)
+    dash.layout = lambda: shell(navigation)  # for each who comes: it says who that is
     return dash

@@ -122,16 +122,17 @@ def shell(navigation: Sequence[Place]) -> Component:
         for place in navigation
     ]
     entries = [Entry(one.title, one.href, "Page", one.nav.icon, one.nav.key) for one in navigation]
+    menu, notice = who_menu(current())
     whole: Component = dmc.MantineProvider(
         defaultColorScheme="auto",
         theme={"fontFamily": "system-ui, sans-serif", "primaryColor": "blue", "defaultRadius": "md"},
         children=dmc.AppShell(
             [
                 dmc.AppShellHeader(header),
-                dmc.AppShellNavbar([html.Nav(links), html.Div(id="who", className="person")], p="sm"),
+                dmc.AppShellNavbar([html.Nav(links), html.Div(menu, id="who", className="person")], p="sm"),
                 dmc.AppShellMain(
                     [
-                        html.Div(id="notice"),
+                        html.Div(notice, id="notice"),
                         html.Div(id="banner"),
                         html.Main(pages, id="main"),
                         html.Footer(id="footer", className="footer"),
@@ -187,10 +188,6 @@ def add_frame(dash: Dash, reader: Reader) -> None:
             return no_update, str(error)
         keys = {"range": None, "from": since, "to": until if until != "now" else None}
         return {"keys": keys, "asked": text}, None
-
-    @dash.callback(Output("who", "children"), Output("notice", "children"), Input(LOCATION, "pathname"))
-    async def who(_: str | None) -> tuple[Component | None, Component | None]:
-        return who_menu(current())
 
     def clientside(name: str, *arguments: Any, **options: Any) -> None:
         dash.clientside_callback(ClientsideFunction("gatewatch", name), *arguments, **options)

@@ -20,7 +20,7 @@ from gatewatch.settings import Settings
 from gatewatch.store.state import open_state
 from tests.dashboard.world import fill
 
-expect.set_options(timeout=30_000)  # a busy machine is no failure
+expect.set_options(timeout=90_000)  # a busy machine is no failure
 
 ARGUMENTS = [
     "--no-sandbox",

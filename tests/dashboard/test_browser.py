@@ -159,6 +159,45 @@ def test_keys_lead_from_page_to_page(watch: Opener) -> None:
     expect(page.locator("h1")).to_have_text("Overview")
 
 
+def test_the_overview_leads_from_each_mark_to_what_is_behind_it_and_does_not_jump(watch: Opener) -> None:
+    page = watch().open("/")
+    expect(page.locator("#footer")).to_contain_text("All times are UTC")
+    shifted = page.evaluate(
+        """new Promise(done => {
+            let sum = 0;
+            const seen = list => list.getEntries().forEach(one => { sum += one.value });
+            new PerformanceObserver(seen).observe({type: "layout-shift", buffered: true});
+            setTimeout(() => done(sum), 300);
+        })"""
+    )
+    assert shifted < 0.05
+    lane = page.locator(".lane-row")
+    expect(lane).to_have_count(4)
+    page.get_by_role("button", name="Deployments").click()
+    expect(lane).to_have_count(3)
+    assert "notes=deployment" in page.url
+    page.go_back()
+    expect(lane).to_have_count(4)
+    page.locator(".tile", has_text="Auth rejections").locator(".ribbon-run").click()
+    expect(page.locator("h1")).to_have_text("Findings")
+    assert "kind=auth_failure_spike" in page.url
+    assert "from=2026-06-09T10" in page.url
+    page.go_back()
+    line = page.locator(".tile .brush").first
+    expect(line).to_be_visible()
+    box = line.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 12, steps=3)
+    page.mouse.up()
+    page.wait_for_url("**from=2026-06-08T18*")
+    expect(page.locator(".delta").first).to_be_visible()  # now there is a time before to compare with
+    page.get_by_label("Compare (key c)").click()
+    page.get_by_role("button", name="With same time last week").click()
+    page.wait_for_url("**cmp=week*")
+
+
 def test_the_palette_and_the_keys_lead_everywhere_without_a_mouse(watch: Opener) -> None:
     page = watch().open("/?range=7d")
     page.keyboard.press("Control+k")
