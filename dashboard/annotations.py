@@ -7,9 +7,12 @@ switches their kinds off and on; which are off stands in the address (`notes`).
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import plotly.graph_objects as go
@@ -207,25 +210,92 @@ def annotate(figure: go.Figure, notes: Sequence[Note]) -> go.Figure:
         if note.until is None:
             line = {"color": colour, "width": 1, "dash": "dot"}
             figure.add_shape(type="line", x0=x0, x1=x0, y0=0, y1=1, yref="paper", line=line, layer="below")
-        else:
+        elif note.kind == "gap":  # incidents stand in the ribbon: their shades would hide each other
             x1 = note.until.astimezone(UTC).isoformat()
-            shade = {"fillcolor": colour, "opacity": 0.1, "line": {"width": 0}}
+            shade = {"fillcolor": colour, "opacity": 0.14, "line": {"width": 0}}
             figure.add_shape(type="rect", x0=x0, x1=x1, y0=0, y1=1, yref="paper", layer="below", **shade)
     if points:
         figure.add_scatter(
             x=[note.at.astimezone(UTC).isoformat() for note in points],
-            y=[0] * len(points),
+            y=[0.98] * len(points),
             yaxis="y9",
             mode="markers",
-            marker={"symbol": "triangle-up", "size": 9, "color": [KINDS[note.kind][1] for note in points]},
+            marker={"symbol": "diamond", "size": 8, "color": [KINDS[note.kind][1] for note in points]},
             text=[plotly_text(text_of(note), 200) for note in points],
+            customdata=[note.href for note in points],
             hovertemplate="%{text}<extra></extra>",
             name="what happened",
             showlegend=False,
         )
-        hidden = {"overlaying": "y", "range": [-0.02, 1], "visible": False, "fixedrange": True}
-        figure.update_layout(yaxis9=hidden)
+        _beside_axis(figure)
     return figure
+
+
+def _beside_axis(figure: go.Figure) -> None:
+    """An axis of its own from 0 to 1, over that of the numbers."""
+    axis = {"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True}
+    figure.update_layout(yaxis9=axis)
+
+
+def underline(figure: go.Figure, found: Sequence[Run]) -> go.Figure:
+    """The anomaly ribbon as a strip at the foot of a figure; a click opens the findings of a part."""
+    if not found:
+        return figure
+    figure.add_bar(
+        x=[(run.since + (run.until - run.since) / 2).astimezone(UTC).isoformat() for run in found],
+        y=[0.035] * len(found),
+        width=[(run.until - run.since) / timedelta(milliseconds=1) for run in found],
+        yaxis="y9",
+        marker={"color": [f"rgba(155,28,77,{0.2 + 0.2 * run.dark:.1f})" for run in found], "line": {"width": 0}},
+        text=[f"{words.plural(run.findings, 'finding')}, {words.duration(run.until - run.since)}" for run in found],
+        textposition="none",
+        customdata=[run.href for run in found],
+        hovertemplate="%{text}<extra></extra>",
+        name="findings",
+        showlegend=False,
+    )
+    _beside_axis(figure)
+    return figure
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A dark part of a ribbon: buckets in a row of one darkness. href: the findings of that span."""
+
+    since: datetime
+    until: datetime
+    dark: int
+    findings: int
+    href: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is known beside the numbers of the page that is being drawn."""
+
+    view: View
+    window: Window
+    notes: Sequence[Note]
+    episodes: Sequence[Episode]
+
+
+_beside: ContextVar[Callable[[], Beside | None] | None] = ContextVar("gatewatch_beside", default=None)
+
+
+@contextmanager
+def drawing(read: Callable[[], Beside | None]) -> Iterator[None]:
+    """While a page is drawn, its charts may ask for what is beside them; it is read when the first one does."""
+    token = _beside.set(cache(read))
+    try:
+        yield
+    finally:
+        _beside.reset(token)
+
+
+def beside() -> Beside | None:
+    """None outside of a page, and in an empty store."""
+    read = _beside.get()
+    return None if read is None else read()
 
 
 def sentence(notes: Sequence[Note]) -> str:

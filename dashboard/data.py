@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from dashboard.annotations import Note, notes_of
+from dashboard.annotations import Beside, Note, notes_of
 from dashboard.labels import Label
 from dashboard.names import Names, names_of
 from dashboard.people import People, people
@@ -240,13 +240,17 @@ class Reader:
         buckets, whole = _series(minutes, intervals, earlier)
         return Before(earlier, whole, buckets, covered_share(intervals, earlier.since, earlier.until))
 
-    def notes(self, view: View, window: Window) -> list[Note]:
-        """What happened in a window beside the numbers, as far as the view shows it: see dashboard.annotations."""
+    def beside(self, view: View) -> Beside | None:
+        """What happened in the view's window beside the numbers: see dashboard.annotations. None: an empty store."""
         state = self._opened()
+        window = self.window(view)
+        if window is None:
+            return None
         wish = FindingFilter(api=view.api, stage=view.stage, since=window.since, until=window.until)
         with state.read() as session:
             seen = episodes(session, wish)
-        return self._notes(view, window, seen, coverage(state, window.since, window.until), self.names())
+        intervals = coverage(state, window.since, window.until)
+        return Beside(view, window, self._notes(view, window, seen, intervals, self.names()), seen)
 
     def _notes(
         self, view: View, window: Window, seen: Sequence[Episode], intervals: pa.Table, names: Names

@@ -31,6 +31,7 @@ from dash import page_container as pages
 from dash.development.base_component import Component
 
 from alerts.render.text import plain
+from dashboard.annotations import drawing
 from dashboard.bar import bar, parts
 from dashboard.components import banner, command, icon, skeleton
 from dashboard.data import Reader, Scopes
@@ -225,6 +226,7 @@ def add_frame(dash: Dash, reader: Reader) -> None:
         State("app-shell", "navbar"),
         prevent_initial_call=True,
     )
+    clientside("clicked", Input({"type": "chart", "name": ALL}, "clickData"), prevent_initial_call=True)
     clientside(
         "themed",
         Output({"type": "chart", "name": MATCH}, "figure"),
@@ -282,13 +284,17 @@ def add_page(
         inputs.append(Input("minute", "n_intervals"))
     mine = (path or path_template or "").split("<")[0]
 
+    def drawn(rest: str, view: View) -> Component:
+        with drawing(lambda: reader.beside(view)):
+            return render(reader, rest, view)
+
     @dash.callback(Output(content, "children"), *inputs)
     async def show(pathname: str | None, search: str | None, *_: object) -> Any:
         place = pathname or "/"
         if (place.rstrip("/") or "/") != mine if path is not None else not place.startswith(mine):
             return no_update  # another page is on its way in
         try:
-            made = await asyncio.to_thread(render, reader, place.removeprefix(mine), view_of(search))
+            made = await asyncio.to_thread(drawn, place.removeprefix(mine), view_of(search))
             foot = footer(await asyncio.to_thread(reader.standing))
         except GatewatchError as error:
             log.warning("a page could not be shown", extra={"page": name, "reason": str(error)})

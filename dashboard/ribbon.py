@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
 import numpy as np
+import plotly.graph_objects as go
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from dashboard import words
-from dashboard.annotations import place, span_href
+from dashboard.annotations import Beside, Run, annotate, place, sentence, span_href, underline
 from dashboard.traffic import Numbers
 from dashboard.view import View, Window
 from gatewatch.records import Kind
@@ -20,7 +21,7 @@ from gatewatch.store.episodes import Episode
 
 MOST_RUNS = 24
 STEPS = 4
-"""Shades of darkness."""
+"""Shades of darkness, 1 to STEPS."""
 
 SERIES: dict[str, tuple[Kind, ...]] = {
     "requests": (Kind.DEAD_API, Kind.THROTTLING_ABUSE, Kind.AUTH_FAILURE_SPIKE),
@@ -31,16 +32,6 @@ SERIES: dict[str, tuple[Kind, ...]] = {
     "coverage": (Kind.DATA_QUALITY,),
 }
 """Kinds of findings that say something about a series."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Buckets in a row of one darkness, 1 to STEPS."""
-
-    since: datetime
-    until: datetime
-    dark: int
-    findings: int
 
 
 def shares(found: Sequence[Episode], starts: Sequence[datetime], size: timedelta, until: datetime) -> Numbers:
@@ -111,3 +102,19 @@ def ribbon(
         [part(run) for run in sorted(runs(mine, starts, size, window.until), key=lambda run: run.since)],
         className="ribbon",
     )
+
+
+def marked(figure: go.Figure, known: Beside, at: Sequence[datetime]) -> str:
+    """Puts what happened, and the ribbon of all findings, into a figure whose buckets begin at these times.
+
+    Returns the sentence that says so; '' when there is nothing.
+    """
+    if len(at) < 2:
+        return ""
+    size = at[1] - at[0]
+    inside = [note for note in known.notes if note.at < at[-1] + size and (note.until or note.at) >= at[0]]
+    if size >= timedelta(minutes=1) and size % timedelta(minutes=1) == timedelta():
+        dark = runs(known.episodes, at, size, at[-1] + size)
+        underline(figure, [replace(run, href=span_href(known.view, run.since, run.until)) for run in dark])
+    annotate(figure, inside)
+    return sentence(inside)

@@ -13,8 +13,10 @@ from dash.development.base_component import Component
 
 from alerts.render.plotly import plotly_text
 from dashboard import words
+from dashboard.annotations import beside
 from dashboard.charting import chart
 from dashboard.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
+from dashboard.ribbon import marked
 
 GREY, YELLOW = "#8c959f", "#b8a400"
 COLOURS = (VERMILLION, BLUE, ORANGE, PURPLE, GREEN, SKY, YELLOW)
@@ -156,7 +158,12 @@ class Lines:
     written: Written
 
     def drawn(self, name: str, figure: go.Figure, sentence: str) -> Component:
-        """The chart with its sentence and its table. name: unlike any other chart's on the page."""
+        """The chart with its sentence, its table and what happened beside it.
+
+        name: unlike any other chart's on the page.
+        """
+        if known := beside():
+            sentence = f"{sentence} {marked(figure, known, self.at)}".strip()
         rows = [
             [words.at(one).removesuffix(" UTC"), *(self.written(values[place]) for values in self.series.values())]
             for place, one in enumerate(self.at)

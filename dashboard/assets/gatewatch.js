@@ -130,6 +130,17 @@
         var open = !!by && by.prop_id === "burger.opened" && opened;
         return [Object.assign({}, navbar, { collapsed: { mobile: !open } }), open];
       },
+      // A mark of a chart that says where it leads: findings or changes, and our own pages only.
+      clicked: function () {
+        var by = window.dash_clientside.callback_context.triggered[0];
+        var points = (by && by.value && by.value.points) || [];
+        points.some(function (point) {
+          var href = point.customdata;
+          if (typeof href !== "string" || !/^\/(findings|changes)(\?|$)/.test(href)) return false;
+          go(href);
+          return true;
+        });
+      },
       themed: function (figure, turned, templates) {
         if (!figure) return none();
         var layout = Object.assign({}, figure.layout, { template: templates[scheme()] });

@@ -12,9 +12,24 @@ from dash.development.base_component import Component
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.annotations import MOST, annotate, gaps, lane, notes_of, sentence, text_of, toggles
+from dashboard import words
+from dashboard.annotations import (
+    MOST,
+    Beside,
+    annotate,
+    beside,
+    drawing,
+    gaps,
+    lane,
+    notes_of,
+    sentence,
+    span_href,
+    text_of,
+    toggles,
+)
 from dashboard.names import Names
-from dashboard.ribbon import MOST_RUNS, STEPS, ribbon, runs, shares
+from dashboard.ribbon import MOST_RUNS, STEPS, marked, ribbon, runs, shares
+from dashboard.timelines import Lines, line_figure
 from dashboard.view import View, Window
 from gatewatch.frames import COVERAGE
 from gatewatch.records import Change, ChangeEvent, Kind, Severity
@@ -91,7 +106,7 @@ def test_marks_in_a_figure_leave_its_data_alone_and_are_plain_text() -> None:
     figure = go.Figure(go.Scatter(x=[WINDOW.since, AT], y=[1, 2]))
     found = notes_of(View(), WINDOW, [change(9, EVIL)], [episode(60, 30)], WHOLE, Names())
     annotate(figure, found)
-    assert len(figure.layout.shapes) == 2
+    assert len(figure.layout.shapes) == 1  # the incident stands in the ribbon
     assert list(figure.data[0].y) == [1, 2]
     assert "<img" not in figure.to_json()
 
@@ -138,3 +153,35 @@ def test_a_dark_part_leads_to_its_findings() -> None:
     assert "kind=auth_failure_spike" in strip
     assert "api=shop" in strip
     assert "1 finding from" in strip
+
+
+def test_charts_of_a_page_carry_what_is_beside_them_and_it_is_read_once() -> None:
+    read = []
+
+    def known() -> Beside:
+        read.append(1)
+        notes = notes_of(View(), WINDOW, [change(9, "CreateDeployment")], [episode(60, 30)], WHOLE, Names())
+        return Beside(View(), WINDOW, notes, [episode(60, 30)])
+
+    at = starts(10 * MINUTE)
+    lines = Lines(at, {"refused": [1.0] * len(at)}, words.count)
+    bare = written(lines.drawn("a", line_figure(at, lines.series, "requests"), "So many."))
+    with drawing(known):
+        assert read == []
+        first = written(lines.drawn("a", line_figure(at, lines.series, "requests"), "So many."))
+        lines.drawn("b", line_figure(at, lines.series, "requests"), "So many.")
+    assert read == [1]
+    assert beside() is None
+    assert "So many. Marked: 1 deployment, 1 finding." in first
+    assert "Marked" not in bare
+
+
+def test_the_strip_in_a_figure_leads_to_the_findings_of_its_span() -> None:
+    at = starts(10 * MINUTE)
+    figure = line_figure(at, {"refused": [1.0] * len(at)}, "requests")
+    said = marked(figure, Beside(View(api="shop"), WINDOW, [], [episode(60, 30)]), at)
+    (strip,) = (one for one in figure.data if one.name == "findings")
+    assert said == ""
+    assert list(strip.customdata) == [span_href(View(api="shop"), AT - HOUR, AT - 30 * MINUTE)]
+    assert list(strip.width) == [30 * 60_000]
+    assert figure.layout.yaxis9.range == (0, 1)
