@@ -96,7 +96,7 @@ def surrounded(
         if context.inventory is None:
             context = replace(context, inventory=current_inventory(session))
         if not context.versions:
-            context = replace(context, versions=_versions(session, history, last))
+            context = replace(context, versions=settings_versions(session, history, last))
         if not context.changes:
             events = changes(session, history - BEFORE, last)
             context = replace(context, changes=causes(events), events=events)
@@ -115,7 +115,7 @@ def causes(events: Sequence[ChangeEvent]) -> list[Change]:
     return [event.change for event in events if event.service != "cloudwatch"]
 
 
-def _versions(session: Session, since: datetime, until: datetime) -> list[Version]:
+def settings_versions(session: Session, since: datetime, until: datetime) -> list[Version]:
     """The settings of the inventories of [since, until), and of those that were there at its begin, by time."""
     listed = [one for one in snapshots(session) if one.taken_at < until]
     old = {(one.account, one.region): one for one in listed if one.taken_at < since}

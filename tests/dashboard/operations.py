@@ -73,12 +73,17 @@ def add_sources(state: State, now: datetime, text: str = "access denied") -> Non
     state.run(connect)
 
 
-def changes(now: datetime, text: str = "arn:aws:sts::1:assumed-role/deploy/pipeline") -> list[ChangeEvent]:
+PIPELINE = "arn:aws:sts::1:assumed-role/deploy/pipeline"
+
+
+def changes(now: datetime, text: str = PIPELINE, mark: str = "") -> list[ChangeEvent]:
     """A deployment, a throttle that was lowered, and a new function version, all before `now`."""
 
     def event(ident: str, ago: int, what: str, resource: str, service: str, detail: Any, actor: str) -> ChangeEvent:
         change = Change(now - timedelta(minutes=ago), what, actor, resource)
-        return ChangeEvent(ident, change, service, what.split()[0], "1", "eu-west-1", f"Terraform/1.9 {text}", detail)
+        return ChangeEvent(
+            mark + ident, change, service, what.split()[0], "1", "eu-west-1", f"Terraform/1.9 {text}", detail
+        )
 
     patch = {"patchOperations": [{"op": "replace", "path": "/*/*/throttling/rateLimit", "value": "10"}]}
     return [
@@ -96,8 +101,8 @@ def changes(now: datetime, text: str = "arn:aws:sts::1:assumed-role/deploy/pipel
     ]
 
 
-def add_changes(state: State, now: datetime, text: str = "arn:aws:sts::1:assumed-role/deploy/pipeline") -> None:
-    state.run(lambda session: save_changes(session, changes(now, text), source="test", now=now))
+def add_changes(state: State, now: datetime, text: str = PIPELINE, mark: str = "") -> None:
+    state.run(lambda session: save_changes(session, changes(now, text, mark), source="test", now=now))
 
 
 ALERTS = """

@@ -40,7 +40,7 @@ from tests.alerts.builders import a_payload
 from tests.alerts.channels.test_email import running
 from tests.alerts.hostile import HOSTILE
 from tests.dashboard.conftest import Running, Watched
-from tests.dashboard.operations import add_alerts, add_sources, add_spans
+from tests.dashboard.operations import add_alerts, add_changes, add_sources, add_spans
 from tests.dashboard.world import fill
 from tests.receivers import Got, receiver
 from tests.store.builders import a_finding, put, requests
@@ -136,9 +136,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with state.begin() as session:
         save_findings(session, found, now=NOW)
         save_blind(session, [Blind(Kind.DEAD_API, "1", "r", one[:60], "v", one) for one in texts])
-    for text in texts[:12]:
+    for n, text in enumerate(texts[:12]):
         add_sources(state, NOW, text[:200])
         add_spans(state, NOW, text[:200], api=text[:60])
+        add_changes(state, NOW - timedelta(seconds=n), text[:200], f"{n}-")
         add_alerts(state, NOW, text.replace("\x00", "")[:200])
     state.close()
     with Running(settings) as address:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
 
 import click
 
@@ -46,6 +44,7 @@ def export(ui: Ui) -> None:
 def diff(ui: Ui, old: int | None, new: int | None) -> None:
     """Print what differs between versions OLD and NEW; without them, list the versions, and the last change of each."""
     from gatewatch.cli.opened import opened
+    from gatewatch.inventory_diff import differences
     from gatewatch.store.inventories import snapshot_document, snapshots
 
     with opened(ui.settings()) as state, state.read() as session:
@@ -68,33 +67,3 @@ def diff(ui: Ui, old: int | None, new: int | None) -> None:
             click.echo(f"{before} -> {after}")
             for line in differences(documents[0], documents[1]):
                 click.echo(safe(f"  {line}"))
-
-
-_IDENTS = ("id", "ApiId", "RouteId", "IntegrationId", "StageName", "stageName", "AuthorizerId", "DeploymentId",
-           "domainName", "functionArn", "CertificateArn", "arn", "Id", "clientCertificateId")  # fmt: skip
-
-
-def differences(old: Any, new: Any, where: str = "") -> Iterator[str]:
-    """`path: before -> after` of all that differs; things of a list are known by their ids."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in sorted(old.keys() | new.keys()):
-            yield from differences(old.get(key), new.get(key), f"{where}/{key}")
-    elif isinstance(old, list) and isinstance(new, list) and (name := _ident(old + new)) is not None:
-        mine = [{str(one[name]): one for one in side} for side in (old, new)]
-        for key in sorted(mine[0].keys() | mine[1].keys()):
-            yield from differences(mine[0].get(key), mine[1].get(key), f"{where}/{key}")
-    elif old != new:
-        yield f"{where}: {_short(old)} -> {_short(new)}"
-
-
-def _ident(things: list[Any]) -> str | None:
-    return next(
-        (name for name in _IDENTS if things and all(isinstance(one, dict) and name in one for one in things)), None
-    )
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, dict) and (value.get("Name") or value.get("name")):
-        return f"{json.dumps(value.get('Name') or value.get('name'))} (all of it)"
-    text = "(none)" if value is None else json.dumps(value, sort_keys=True)
-    return text if len(text) <= 160 else f"{text[:157]}..."
