@@ -18,6 +18,7 @@ from detect.coverage import WHOLE, same_stage, share_of, shares
 from detect.detectors.data_quality import EVERYWHERE
 from detect.layers import refined
 from detect.model import Context, epoch_minute
+from detect.networks import placed
 from detect.report import span_words
 from gatewatch.records import JSON, Finding, Kind, Measured, Severity, iso
 
@@ -37,6 +38,7 @@ def conclude(
 ) -> list[Finding]:
     """One finding a cause, by start. states: the detectors' after the last minute. until: the end of what was seen."""
     told = [decided(refined(finding, context.spans, until), context.changes, context.linked) for finding in findings]
+    told = [placed(finding, context.networks) for finding in told]
     return correlate([_coded(finding) for finding in reviewed(told, states, until)])
 
 

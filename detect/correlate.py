@@ -228,13 +228,14 @@ def _explains_by_data(root: Finding, symptom: Finding) -> bool:
 
 
 def _same_campaign(one: Finding, two: Finding) -> bool:
-    """The same callers go on in the same way after hours of quiet; or others do with the same names and tool."""
+    """The same callers go on in the same way after hours of quiet; or others, with its tool and names or network."""
     if one.kind is not two.kind or (one.api, one.stage) != (two.api, two.stage):
         return False
     if not one.cause is two.cause is Cause.CLIENT or not _overlap(one, two, PAUSE):
         return False
+    one_network = one.entities.asns[:1] == two.entities.asns[:1] != ()
     alike = one.subtype == two.subtype in _CAMPAIGNS and bool(
-        set(one.entities.principals) & set(two.entities.principals)
+        (one_network or set(one.entities.principals) & set(two.entities.principals))
         and set(one.entities.user_agents) & set(two.entities.user_agents)
     )
     same_keys = one.subtype == two.subtype and set(one.entities.api_key_ids) & set(two.entities.api_key_ids)

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from detect.configuration import Version
 from detect.grid import Grid, covered_minutes
+from detect.networks import Networks, networks_of
 from detect.resources import Links, links
 from detect.watching import Watch
 from gatewatch.records import JSON, Blind, Change, ChangeEvent, Finding
@@ -83,6 +84,11 @@ class Context:
     def linked(self) -> Links:
         """Which APIs each resource of the inventory serves."""
         return links(self.inventory)
+
+    @cached_property
+    def networks(self) -> Networks:
+        """Whose addresses are whose, by `asn`."""
+        return networks_of(self.asn)
 
 
 class Detector(Protocol):
