@@ -44,7 +44,10 @@ class Code:
         return self.subtype.replace("_", "-")
 
 
-_BUDGET = "`false_alarms_per_week` is the budget of false alarms an API and week, all detectors together."
+_BUDGET = (
+    "`false_alarms_per_week` is the budget of false alarms an API and week, all detectors together; `detector_budgets` "
+    "gives a detector one of its own."
+)
 
 FAMILIES: tuple[Family, ...] = (
     Family(
@@ -69,7 +72,7 @@ FAMILIES: tuple[Family, ...] = (
             "api_key_id": "who: keys",
             "user_agent": "joins many sources into one campaign",
         },
-        ("false_alarms_per_week",),
+        ("false_alarms_per_week", "detector_budgets"),
         "Login waves, token expiry that clients recover from, newcomers who mistype, offices behind one address, and "
         "the scanners that every API has.",
         "Negative-binomial tail; gamma-Poisson shrinkage; peaks over a threshold (Coles 2001); CUSUM for the onset.",
@@ -90,7 +93,7 @@ FAMILIES: tuple[Family, ...] = (
             "client_ip": "who, where there is neither",
             "user_agent": "shows a caller that rotates addresses",
         },
-        ("false_alarms_per_week",),
+        ("false_alarms_per_week", "detector_budgets"),
         "Clients that back off, nightly batches at their usual hour, short bursts within the burst limit.",
         "Negative-binomial tail; attribution by share of the excess.",
     ),
@@ -111,7 +114,7 @@ FAMILIES: tuple[Family, ...] = (
             "status": "without it only silence is seen, not an API that answers with errors alone",
             "route": "dead routes",
         },
-        ("false_alarms_per_week", "dead_after_days"),
+        ("false_alarms_per_week", "detector_budgets", "dead_after_days"),
         "Nights, weekends, holidays, monthly jobs, stops of log delivery (all APIs silent at once, or `Count` metrics "
         "that go on), new APIs.",
         "Poisson silence test: evidence is the number of requests missed.",
@@ -135,7 +138,7 @@ FAMILIES: tuple[Family, ...] = (
             "waf_latency_ms": "tells WAF from the gateway",
             "route": "compares like with like",
         },
-        ("false_alarms_per_week",),
+        ("false_alarms_per_week", "detector_budgets"),
         "Faster answers, larger answers, canaries, more traffic on slow routes; a level that lasts a day is said once "
         "and then normal.",
         "Rank sums (Mann and Whitney 1947) against a reference that forgets; binomial tails.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import cast
 
 import numpy as np
@@ -207,6 +208,7 @@ def _monitor(route: str | None) -> bool:
     return route is not None and _MONITORS.search(route.rstrip("/").lower()) is not None
 
 
+@lru_cache(maxsize=1 << 16)
 def _asked(route: str | None) -> bool:
     """A route that is called for its own sake; None: the logs do not tell routes."""
     return route is None or (not _monitor(route) and not route.endswith(_NOWHERE))

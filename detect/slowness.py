@@ -162,11 +162,12 @@ class _Chunk:
         warm = np.zeros((stages, take), dtype=bool)
         self.hot_routes = np.zeros((len(state.routes), take), dtype=bool)
         runs = {name: prefix(state.ring[name]) for name in (*SCORES, *DUE, "grown", "sized")}
+        strays = {True: state.pool_stray.value()[:, None], False: state.stray.value()[:, None]}
+        tail_strays = state.tail_stray.value()
         for length, wider in WINDOWS:
             for pooled, sums in zip((True, False), self._windows(length, runs), strict=True):
                 stage = np.arange(stages) if pooled else state.stage_of
-                stray = (state.pool_stray if pooled else state.stray).value()[:, None]
-                tail_stray = state.tail_stray.value()[stage][:, None]
+                stray, tail_stray = strays[pooled], tail_strays[stage][:, None]
                 n = sums["n"]
                 mean = sums["body"] / np.maximum(n, 1.0)
                 variance = sums["variance"] / np.maximum(n, 1.0)

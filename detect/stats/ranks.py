@@ -48,6 +48,7 @@ class Reference:
         self._body: Floats | None = None
         self._over: list[Ints] = []
         self._share: list[Floats] = []
+        self._variance: Floats = np.zeros(0)
 
     def grow(self, rows: int) -> None:
         for name in ("counts", "hours"):
@@ -66,6 +67,8 @@ class Reference:
             upto = np.cumsum(self.counts, axis=1)
             self._body = np.rint(((upto - 0.5 * self.counts) / total - 0.5) * GRAIN) / GRAIN
             above = (total - upto) / total
+            share = self.counts / total
+            self._variance = np.maximum((1.0 - (share * share * share).sum(axis=1)) / 12.0, 0.01)
             self._over, self._share = [], []
             for tail in TAILS:
                 # The first bin above which no more than the tail is left; what is over it counts.
@@ -91,8 +94,8 @@ class Reference:
 
     def variance(self) -> Floats:
         """Of one body score: 1/12 less what ties take."""
-        share = self.counts / np.maximum(self.total, 1e-9)[:, None]
-        return np.asarray(np.maximum((1.0 - (share**3).sum(axis=1)) / 12.0, 0.01))
+        self._tables()
+        return self._variance
 
     def shift(self, hour: int) -> Floats:
         """Mean body score that is ordinary in an hour of the day."""

@@ -107,3 +107,17 @@ def test_a_mean_rank_near_the_end_is_worth_what_its_probability_says() -> None:
     small = np.array([0.0, 0.01, 0.05])
     assert np.allclose(body_nats(small), 6.0 * small**2, rtol=0.01, atol=1e-9)
     assert float(body_nats(np.array(-0.3))) == 0.0
+
+
+def test_the_variance_of_a_score_follows_what_was_learned() -> None:
+    usual = Reference()
+    usual.grow(2)
+    flat = np.ones((2, BINS))
+    flat[1] = 0.0
+    flat[1, 7] = 160.0  # all values alike: ties take nearly all of it
+    usual.learn(3, flat, np.zeros(2), np.zeros(2), np.zeros(2))
+    first = usual.variance().copy()
+    assert first[0] == pytest.approx(1 / 12, rel=0.01)
+    assert first[1] == 0.01
+    usual.learn(3, flat[::-1] * 1e6, np.zeros(2), np.zeros(2), np.zeros(2))
+    assert usual.variance()[0] == pytest.approx(0.01, rel=0.01)
