@@ -14,6 +14,7 @@ from alerts.render.text import plain
 from dashboard import words
 from dashboard.acts import popover
 from dashboard.components import icon, was
+from dashboard.filterbar import suggestions, term_input
 from dashboard.listing import FACETS, GROUPED, ORDERS, Listing, excluded, included, order, toggled
 from dashboard.names import Names
 from dashboard.view import View
@@ -76,7 +77,7 @@ def filters(found: Listing, view: View, names: Names) -> Component:
     )
     named: Any = {"role": "search"}
     return html.Div(
-        [was("filters", q=view.q), search, *shown, _arrange(view)],
+        [was("filters", q=view.q), search, term_input(suggestions(found.facets)), *shown, _arrange(view)],
         className="filters",
         **named,
     )

@@ -40,7 +40,7 @@ def term_input(known: Sequence[tuple[str, str]], *, name: str = "terms") -> Comp
         id={"type": "term", "key": name},
         type="text",
         list=f"{name}-known",
-        placeholder="Add a condition: severity >= high",
+        placeholder="Add a condition …",
         autoComplete="off",
         spellCheck=False,
         className="term-text",

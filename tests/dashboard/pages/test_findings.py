@@ -70,3 +70,10 @@ def test_no_fitting_finding_says_why_and_what_to_do(reader: Reader, nothing: Rea
     assert "No findings yet" in texts(findings.render(nothing, "", View()))
     calm = findings.nothing(View(), known=True)
     assert "Look at 30 days" in texts(calm)
+
+
+def test_conditions_can_be_typed_and_what_there_is_is_offered(reader: Reader) -> None:
+    page = findings.render(reader, "", View())
+    offered = [one.value for one in find(page, "Option")]
+    assert "severity = critical" in offered
+    assert "route = " in offered
