@@ -81,7 +81,8 @@ def body(found: Listing, view: View, names: Names, who: Who | None = None) -> Co
 
 def nothing(view: View, *, known: bool) -> Component:
     if not known:
-        return empty("No findings yet", "Nothing was ingested. Read access logs with `gatewatch ingest PATH…`.")
+        begin = dcc.Link("Begin here", href="/")
+        return empty("No findings yet", "Nothing was ingested, so there is nothing to judge.", begin)
     if view.filtered:
         clear = dcc.Link("Clear the filters", href=f"/findings{unfiltered(view).search()}")
         return empty("No finding fits these filters", html.Span([clear, " or choose a longer range."]))

@@ -14,7 +14,6 @@ from dashboard.annotations import lane, text_of, toggles
 from dashboard.components import (
     banner,
     card,
-    command,
     empty,
     finding_link,
     icon,
@@ -28,6 +27,7 @@ from dashboard.components import (
 )
 from dashboard.data import ApiRow, Overview, Reader
 from dashboard.figures import SKY, spark_sentence, sparkline
+from dashboard.firstrun import first_run
 from dashboard.frame import Nav, add_page
 from dashboard.labels import Label, marks
 from dashboard.links import api_href, page_href
@@ -35,6 +35,7 @@ from dashboard.names import Names
 from dashboard.standing import FULL
 from dashboard.summary import budgets, tiles
 from dashboard.view import View
+from gatewatch.access.current import current
 from gatewatch.records import Kind, Severity, State
 from gatewatch.store.findings import StoredFinding
 
@@ -61,25 +62,7 @@ def register(dash: Dash, reader: Reader) -> None:
 
 def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
     found = reader.overview(view)
-    return first_run() if found is None else content(found, view)
-
-
-def first_run() -> Component:
-    """An empty store: what to do."""
-    return html.Div(
-        [
-            html.Div(html.H1("Overview"), className="page-head"),
-            card(
-                None,
-                empty(
-                    "No requests yet",
-                    "Nothing was ingested into this data directory, so there is nothing to judge.",
-                    html.Span(["Read access logs with ", command("gatewatch ingest PATH…"), ", then press Refresh."]),
-                    html.Span(["Or look at made-up gateways first: ", command("gatewatch demo"), "."]),
-                ),
-            ),
-        ]
-    )
+    return first_run(current()) if found is None else content(found, view)
 
 
 def content(found: Overview, view: View) -> Component:

@@ -29,6 +29,7 @@ from gatewatch.app.oidc import Vouching
 from gatewatch.app.opened import Opened
 from gatewatch.app.pages import Pages
 from gatewatch.app.slack import Buttons
+from gatewatch.app.uploads import Uploads
 from gatewatch.privacy import privacy_of
 from gatewatch.settings import Settings
 
@@ -61,6 +62,7 @@ def build_app(settings: Settings) -> FastAPI:
     app.state.privacy = privacy_of(settings)
     add_api(app)
     app.include_router(Buttons(settings, opened).router())
+    app.include_router(Uploads(settings, opened).router())
     provider = Provider(settings) if settings.oidc_issuer is not None else None
     app.include_router(Doors(settings, opened, provider).router())
     if provider is not None:

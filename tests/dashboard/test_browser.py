@@ -19,6 +19,7 @@ from ingest.documents import read_inventory
 from tests.conftest import SMALL_END, SmallWorld
 from tests.dashboard.conftest import Running, Site, Watched
 
+SAMPLE = Path(__file__).parents[2] / "sample_logs" / "apigw_json" / "apigw-rest-json.log"
 Scheme = Literal["light", "dark"]
 Opener = Callable[..., Watched]
 
@@ -310,13 +311,22 @@ def test_a_finding_that_is_not_there_says_so(watch: Opener) -> None:
     expect(page.get_by_text("There is no such finding")).to_be_visible()
 
 
-def test_an_empty_store_says_what_to_do(watch: Opener, empty_site: Site) -> None:
+def test_an_empty_store_says_how_to_begin_and_takes_a_dropped_log(watch: Opener, empty_site: Site) -> None:
     watched = watch(address=empty_site.address)
-    page = watched.open("/")
-    expect(page.get_by_text("No requests yet")).to_be_visible()
-    expect(page.get_by_text("gatewatch ingest PATH…")).to_be_visible()
     page = watched.open("/findings")
-    expect(page.get_by_text("No findings yet")).to_be_visible()
+    page.get_by_role("link", name="Begin here").click()
+    expect(page.get_by_text("No requests yet")).to_be_visible()
+    expect(page.get_by_text("gatewatch ingest logs/ --follow")).to_be_visible()
+    expect(page.get_by_text("gatewatch demo")).to_be_visible()
+    with page.expect_file_chooser() as nothing:
+        page.get_by_role("button", name="Choose a file").click()
+    nothing.value.set_files({"name": "<img src=x>.txt", "mimeType": "text/plain", "buffer": b"no log at all\n"})
+    expect(page.locator(".drop-said")).to_contain_text("Nothing could be read")
+    with page.expect_file_chooser() as chosen:
+        page.get_by_role("button", name="Choose a file").click()
+    chosen.value.set_files(SAMPLE)
+    expect(page.locator(".toast")).to_contain_text(f"lines of {SAMPLE.name} were read")
+    expect(page.locator(".tiles")).to_be_visible()
 
 
 def choose(page: Page, placeholder: str, option: str, *, label: str | None = None) -> None:
