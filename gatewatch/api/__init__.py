@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 
 from gatewatch.api import routes
 from gatewatch.api.access import declared
+from gatewatch.api.kept import Kept
 from gatewatch.api.live import Listeners
 from gatewatch.api.problems import install_problems
 
@@ -22,6 +23,7 @@ def add_api(app: FastAPI) -> None:
     install_problems(app)
     app.state.listeners = Listeners()
     app.state.exports = []
+    app.state.kept = Kept()
     for module in sorted(pkgutil.iter_modules(routes.__path__), key=lambda found: found.name):
         router = importlib.import_module(f"{routes.__name__}.{module.name}").router
         assert isinstance(router, APIRouter), module.name

@@ -27,6 +27,14 @@ def tagged(request: Request, whole: Response, *, revision: int | None = None) ->
     return whole
 
 
+def with_tag(request: Request, body: bytes, tag: str) -> Response:
+    """A body whose tag is known."""
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    if tag in (one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")):
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type="application/json", headers=headers)
+
+
 def seen_revision(header: str | None) -> int | None:
     """The revision in an If-Match header; None for none and `*`. 400 when it is not a tag of a finding."""
     if header is None or header.strip() == "*":

@@ -25,6 +25,11 @@ class Opened:
                 self._state = open_state(self._settings)
             return self._state
 
+    @property
+    def open(self) -> State | None:
+        """The store when it is open already."""
+        return self._state
+
     def close(self) -> None:
         with self._lock:
             if self._state is not None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, text
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.base import ExecutableOption
 
 from gatewatch.lifecycle import HOLD, OPEN, Event
 from gatewatch.records import Blind, Finding, Kind, Severity, State
@@ -219,10 +220,24 @@ def list_findings(
 
     ValueError when the cursor is not one that an earlier page of the same order gave.
     """
+    rows, following = finding_rows(session, filter_ or FindingFilter(), limit=limit, cursor=cursor, sort=sort)
+    return Page([_stored_finding(row) for row in rows], following)
+
+
+def finding_rows(
+    session: Session,
+    filter_: FindingFilter,
+    *,
+    limit: int,
+    cursor: str | None,
+    sort: Order,
+    options: Sequence[ExecutableOption] = (),
+) -> tuple[list[FindingRow], str | None]:
+    """(rows of a page, the cursor of the next one). options: of the question, such as columns that are not read."""
     limit = max(1, min(limit, MAX_PAGE))
     column: Any = SORTS[sort.removeprefix("-")]
     down = sort.startswith("-")
-    question = select(FindingRow).where(*filter_conditions(filter_ or FindingFilter()))
+    question = select(FindingRow).options(*options).where(*filter_conditions(filter_))
     if cursor is not None:
         value, identity = read_cursor(cursor, sort)
         further = column < value if down else column > value
@@ -231,7 +246,7 @@ def list_findings(
     order = (column.desc(), FindingRow.id.desc()) if down else (column, FindingRow.id)
     rows = list(session.scalars(question.order_by(*order).limit(limit + 1)))
     following = cursor_of(rows[limit - 1], sort) if len(rows) > limit else None
-    return Page([_stored_finding(row) for row in rows[:limit]], following)
+    return rows[:limit], following
 
 
 def stored_finding(session: Session, finding_id: str) -> Finding | None:

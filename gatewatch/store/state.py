@@ -20,6 +20,7 @@ from gatewatch.store.disk import Disk
 from gatewatch.store.engine import can_retry, is_full, make_engine, told
 from gatewatch.store.lake import Lake, Segment
 from gatewatch.store.migrate import prepare
+from gatewatch.store.version import Version
 
 T = TypeVar("T")
 
@@ -36,6 +37,7 @@ class State:
         self.settings = settings
         self.disk = Disk(settings.data_dir, settings.disk_warn_percent / 100, settings.disk_stop_percent / 100)
         self.where = str(settings.data_dir) if engine.dialect.name == "sqlite" else "PostgreSQL"
+        self.version = Version(engine)
         self._writes = engine.execution_options(writes=True)
         self._reads = engine
         if engine.dialect.name == "postgresql":
@@ -87,6 +89,7 @@ class State:
             return segments(session, "requests")
 
     def close(self) -> None:
+        self.version.close()
         self.engine.dispose()
 
 

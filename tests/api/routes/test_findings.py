@@ -175,6 +175,32 @@ def test_only_the_fields_that_are_asked_for_come(client: TestClient, state: Stat
     assert (wrong.status_code, "'password' is not one of" in wrong.json()["detail"]) == (422, True)
 
 
+def test_a_list_from_rows_is_what_its_findings_tell_one_by_one(client: TestClient, state: State) -> None:
+    odd = a_finding(
+        "odd", start=AT + timedelta(microseconds=1500), end=AT + timedelta(hours=1), layer="backend", caveat="?"
+    )
+    save(state, a_finding("plain"), odd)
+    for one in client.get("/api/v1/findings").json()["findings"]:
+        alone = client.get(f"/api/v1/findings/{one['id']}").json()
+        assert {name: alone[name] for name in one} == one
+        assert set(alone) - set(one) == {"events", "schema_version"}
+
+
+def test_an_answer_that_is_kept_is_never_older_than_the_last_commit(client: TestClient, state: State) -> None:
+    save(state, a_finding("one"))
+    (first,) = ids(client)
+    tag = client.get("/api/v1/findings").headers["etag"]
+    assert client.get("/api/v1/findings", headers={"If-None-Match": tag}).status_code == 304
+    acted = client.post(f"/api/v1/findings/{first}/actions", json={"action": "acknowledge", "note": "x"})
+    assert acted.status_code == 200
+    again = client.get("/api/v1/findings", headers={"If-None-Match": tag})
+    assert (again.status_code, again.json()["findings"][0]["state"]) == (200, "acknowledged")
+    assert client.get("/api/v1/findings/facets").json()["total"] == 1
+    save(state, a_finding("two"))  # by another connection
+    assert len(ids(client)) == 2
+    assert client.get("/api/v1/findings/facets").json()["total"] == 2
+
+
 def test_facets_count_what_the_list_shows(client: TestClient, state: State) -> None:
     save(
         state,
