@@ -38,6 +38,10 @@ class Effect:
     deployed: str | None = None
 
 
+SERVICES = frozenset({"apigateway", "wafv2"})
+"""Those whose events ask for settings of an API."""
+
+
 def effect_of(event: ChangeEvent) -> Effect:
     """What an event does; nothing for services other than API Gateway and WAF."""
     detail = event.detail if isinstance(event.detail, dict) else {}

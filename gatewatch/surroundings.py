@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 
 from detect import layers
+from detect.asked import SERVICES
 from detect.changes import AFTER, BEFORE
 from detect.configuration import Version, version_of
 from detect.meter import name_left, unknown_names
@@ -99,7 +100,7 @@ def surrounded(
             context = replace(context, versions=settings_versions(session, history, last))
         if not context.changes:
             events = changes(session, history - BEFORE, last)
-            context = replace(context, changes=causes(events), events=events)
+            context = replace(context, changes=causes(events), events=settings_of(events))
         counted = has_segments(session, "metrics")
     if context.metrics is None and counted:
         context = replace(context, metrics=read_metrics(state, since - _UNJUDGED, until, known_since=history))
@@ -108,6 +109,11 @@ def surrounded(
         apis = {one.api for one in api_list(state) if one.api is not None}
         context = replace(context, metrics=name_left(metrics, context.inventory, apis))
     return context
+
+
+def settings_of(events: Sequence[ChangeEvent]) -> list[ChangeEvent]:
+    """The events that ask for settings of APIs; the details of all others need no memory."""
+    return [event for event in events if event.service in SERVICES]
 
 
 def causes(events: Sequence[ChangeEvent]) -> list[Change]:
