@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,9 @@ from alerts.payload import payload_of
 from gatewatch.app import build_app
 from gatewatch.privacy import Privacy, privacy_of
 from gatewatch.records import Entities, Evidence
+from gatewatch.roles import Role
 from gatewatch.settings import Settings
+from gatewatch.store.findings import FindingFilter, list_findings
 from gatewatch.store.state import State, open_state
 from tests.dashboard.world import fill
 from tests.people import NAMES, add_people, csrf, log_in
@@ -167,3 +171,30 @@ def test_the_key_of_the_data_directory_is_used_when_none_is_set(tmp_path: Path) 
     first = privacy_of(settings).address("203.0.113.7")
     assert first == privacy_of(settings).address("203.0.113.7")
     assert (tmp_path / "data" / "hash.key").exists()
+
+
+def test_no_route_shows_a_viewer_who_it_was(settings: Settings, state: State) -> None:
+    """Every GET route of the description, with its filters empty: what is added is looked at, too."""
+    with state.read() as session:
+        finding = list_findings(session, FindingFilter(kind="auth_failure_spike"), limit=1).items[0].finding
+    viewer = TestClient(build_app(settings), base_url="http://localhost:8080")
+    log_in(viewer, NAMES[Role.VIEWER])
+    people = {*finding.entities.ips, *finding.entities.principals} - {finding.route}
+    assert any(one.startswith("203.0.113.") for one in people)
+    document = viewer.get("/api/openapi.json").json()
+    looked = 0
+    for path, operations in document["paths"].items():
+        if "get" not in operations or "text/event-stream" in operations["get"]["responses"]["200"]["content"]:
+            continue
+        wanted = {one["name"]: one for one in operations["get"].get("parameters", ()) if one["in"] == "query"}
+        span = {"since": (finding.start - timedelta(hours=6)).isoformat(), "until": AT.isoformat()}
+        tries: list[dict[str, str]] = [{}, {name: value for name, value in span.items() if name in wanted}]
+        for name in ("by", "group_by", "field", "dimension", "columns", "fields"):
+            if name in wanted:
+                tries += [{**tries[1], name: value} for value in ("client_ip", "principal", "client_id", "user_agent")]
+        for query in tries:
+            answer = viewer.get(re.sub(r"\{\w+\}", finding.id, path), params=query)
+            looked += answer.status_code == 200
+            for one in people:
+                assert one not in answer.text, (path, query)
+    assert looked > 15

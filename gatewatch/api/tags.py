@@ -1,7 +1,8 @@
 """ETags of findings: `"r3-1f0c…"`, the revision of its life and a digest of what was answered.
 
 If-None-Match compares the whole tag. If-Match compares the revision alone: new evidence, which comes with every
-evaluation, is no reason to refuse an acknowledgement; another person's action is.
+evaluation, is no reason to refuse an acknowledgement; another person's action is. Browsers and proxies keep no answer:
+a program that kept one itself shows its tag.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ def tagged(request: Request, whole: Response, *, revision: int | None = None) ->
     """The answer with its ETag; 304 without a body when the asker has it already."""
     digest = blake2b(bytes(whole.body), digest_size=8).hexdigest()
     tag = f'"{digest}"' if revision is None else f'"r{revision}-{digest}"'
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    headers = {"ETag": tag, "Cache-Control": "no-store"}
     known = [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]
     if tag in known:
         return Response(status_code=304, headers=headers)

@@ -53,7 +53,13 @@ def main(arguments: list[str]) -> int:
 def listening(app: ASGIApp, settings: Settings, listener: socket.socket) -> None:
     """Run an application on an open listener until SIGTERM."""
     _many_files()
-    config = uvicorn.Config(
+    listeners = getattr(getattr(app, "state", None), "listeners", None)
+    _Server(config_of(app, settings), listeners).run(sockets=[listener])
+
+
+def config_of(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    """How we speak HTTP, whoever listens."""
+    return uvicorn.Config(
         app,
         http=partial(Wire, connections=Connections(exempt=_near(settings))),  # type: ignore[arg-type]
         loop="gatewatch.app.wire:quick_handshakes",
@@ -67,7 +73,6 @@ def listening(app: ASGIApp, settings: Settings, listener: socket.socket) -> None
         ssl_keyfile=settings.tls_key,
         ws="none",
     )
-    _Server(config, getattr(getattr(app, "state", None), "listeners", None)).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):

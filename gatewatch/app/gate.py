@@ -152,6 +152,8 @@ class Gate:
         state = scope.setdefault("state", {})
         state.update(who=None, address=address, login=True)
         set_current(None)
+        if len(headers.getlist("host")) > 1:
+            return problem(400, "a request has one Host")
         host = host_name(headers.get("host", ""))
         if not self._names.known(host):
             return problem(421, self._names.detail)
