@@ -51,6 +51,8 @@ LOCATION = "_pages_location"
 
 EVERY_MS = 60_000
 
+_HIDDEN: Any = {"aria-hidden": "true"}
+
 _VALIDATION = "called by Dash, once, to learn the ids on the page"
 
 Render = Callable[[Reader, str, View], Component]
@@ -115,7 +117,7 @@ def shell(navigation: Sequence[Place]) -> Component:
             label=place.title,
             href=place.href,
             leftSection=icon(place.nav.icon),
-            rightSection=dmc.Kbd(f"g {place.nav.key}", size="xs", className="nav-key"),
+            rightSection=html.Span(dmc.Kbd(f"g {place.nav.key}", size="xs", className="nav-key"), **_HIDDEN),
             active="exact" if place.href == "/" else "partial",
             className="nav",
             **{"data-go": place.nav.key},

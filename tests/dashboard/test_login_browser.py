@@ -33,7 +33,7 @@ def enter(page: Page, name: str = "vera", password: str = PASSWORD) -> None:
 
 
 def heading(page: Page, text: str) -> None:
-    expect(page.locator("#main h1")).to_have_text(text, timeout=30_000)
+    expect(page.locator("#main h1")).to_have_text(text, timeout=90_000)
 
 
 def complaints(page: Page) -> list[str]:
