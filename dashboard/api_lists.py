@@ -17,13 +17,14 @@ from dashboard.data_api import routes as read_routes
 from dashboard.exports import export_button
 from dashboard.figures import SKY, spark_sentence, sparkline
 from dashboard.grids import Column, grid, number
-from dashboard.leads import api_href, findings_href, requests_copies
+from dashboard.leads import api_href, caller_href, findings_href, requests_copies, requests_href
 from dashboard.parts import no_requests, route_name, unknown
+from dashboard.summing import route_term
 from dashboard.view import View
 
 _ROUTES = (
     Column("route", "Route", "way", 220, flex=3),
-    Column("requests", "Requests", "number", 104),
+    Column("requests", "Requests", "linked", 104),
     Column("line", "", "line", 110),
     Column("failed", "5xx", "number", 84),
     Column("refused", "4xx", "number", 84),
@@ -90,6 +91,7 @@ def route_cells(line: RouteLine, found: Routes, view: View) -> dict[str, Any]:
             "p95": words.millis(line.p95_ms),
         },
         "links": {
+            "requests": (requests_href(view, route_term(line.route)) if line.route else None) or "",
             "auth": findings_href(view, kind="auth_failure_spike", q=line.route) if line.auth else "",
             "throttled": findings_href(view, kind="throttling_abuse", q=line.route) if line.throttled else "",
         },
@@ -127,7 +129,7 @@ def uncalled(found: Routes) -> Component | None:
 _CALLERS = (
     Column("who", "Caller", width=180, flex=3),
     Column("kind", "Known by", width=90),
-    Column("requests", "Requests", "number", 92),
+    Column("requests", "Requests", "linked", 92),
     Column("share", "Share", "number", 74),
     Column("refused", "4xx", "number", 76),
     Column("throttled", "429", "number", 74),
@@ -148,7 +150,7 @@ def callers(reader: Reader, of: Head, view: View) -> Component:
             "Consumers",
             empty("No request in this range", "Choose a longer range; raw requests are kept for a time only."),
         )
-    rows = [caller_cells(row, found, reader, place) for place, row in enumerate(found.rows)]
+    rows = [caller_cells(row, found, reader, view, place) for place, row in enumerate(found.rows)]
     note = (
         f"{words.plural(found.clients, 'caller')}, the busiest {len(rows)} shown"
         if found.clients > len(rows)
@@ -165,7 +167,7 @@ def callers(reader: Reader, of: Head, view: View) -> Component:
     )
 
 
-def caller_cells(row: dict[str, Any], found: Callers, reader: Reader, place: int) -> dict[str, Any]:
+def caller_cells(row: dict[str, Any], found: Callers, reader: Reader, view: View, place: int) -> dict[str, Any]:
     kind, who = row["shown"]
     n = row["n"]
     agents = row["agents"]
@@ -181,6 +183,7 @@ def caller_cells(row: dict[str, Any], found: Callers, reader: Reader, place: int
         "failed": row["failed"] / n,
         "routes": row["routes"],
         "addresses": row["addresses"],
+        "links": {"requests": caller_href(reader, row["client_id"], view) or ""},
         "agent": (f"{agent} and {agents - 1} more" if agents > 1 else agent) or words.NONE,
         "last": words.at(row["last"]).removesuffix(" UTC"),
         "text": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,14 +22,14 @@ from dashboard.data_auth import Auth, AuthorizerLine, CallerLine
 from dashboard.exports import export_button
 from dashboard.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILLION, spark_sentence, sparkline
 from dashboard.grids import Column, grid
-from dashboard.leads import api_href, findings_href, requests_copies, requests_href, requests_link
+from dashboard.leads import api_href, caller_href, findings_href, requests_copies, requests_link
 from dashboard.parts import folded, no_requests, route_name, size, unknown
 from dashboard.refusals import ATTACK, AUTH, LANE_ORDER, OUTAGE, SCAN, STORM, lane
+from dashboard.summing import route_term
 from dashboard.timelines import Lines, busiest, stack_figure, stack_sentence
 from dashboard.view import View
 from detect.saying import CAUSES
 from gatewatch.records import Kind
-from gatewatch.where import Term
 
 _LANE_COLOURS = {ATTACK: VERMILLION, SCAN: PURPLE, STORM: ORANGE, OUTAGE: BLUE}
 
@@ -274,7 +275,7 @@ def who(reader: Reader, found: Auth, view: View) -> Component:
 def who_cells(one: CallerLine, reader: Reader, found: Auth, view: View, place: int) -> dict[str, Any]:
     kind, name = shown_client(reader, found.inventory, one.client_id)
     agent = plain(reader.privacy.text(one.agent or ""), 80)
-    href = caller_href(reader, one.client_id, view)
+    href = caller_href(reader, one.client_id, view, "status >= 400")
     return {
         "id": str(place),
         "who": plain(name, 120),
@@ -289,13 +290,6 @@ def who_cells(one: CallerLine, reader: Reader, found: Auth, view: View, place: i
         "text": {name: words.count(getattr(one, name)) for name in ("n", "routes", "addresses")},
         "links": {"n": href or ""},
     }
-
-
-def caller_href(reader: Reader, client_id: str | None, view: View) -> str | None:
-    """The requests of a caller; where people are masked, no link names them."""
-    if not client_id or reader.privacy.on:
-        return None
-    return requests_href(view, str(Term("client_id", "=", (client_id,))), "status >= 400")
 
 
 def who_entry(row: dict[str, Any]) -> Component:
@@ -359,7 +353,12 @@ def places(found: Auth, view: View) -> Component | None:
                 found.names.place(one.api or "", one.stage), href=api_href(one.api or "", view, "auth", stage=one.stage)
             ),
             route_name(one.route),
-            words.count(one.n),
+            requests_link(
+                words.count(one.n),
+                replace(view, api=one.api, stage=one.stage),
+                *((route_term(one.route),) if one.route else ()),
+                f"reject_cause in {','.join(AUTH)}",
+            ),
             words.percent(one.n / max(found.refused, 1)),
             words.count(one.callers),
         ]

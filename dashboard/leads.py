@@ -10,10 +10,12 @@ from dash import dcc
 from dash.development.base_component import Component
 
 from dashboard.charting import copies
+from dashboard.data import Reader
 from dashboard.summing import route_term
 from dashboard.view import View, Window
 from gatewatch.frames.selecting import EVERY_API, export_command
 from gatewatch.records import Selection, iso
+from gatewatch.where import Term
 
 Words = Component | str | list[Any]
 
@@ -47,6 +49,13 @@ def requests_link(words: Words, view: View, *terms: str) -> Words:
     """The same as a link, or the words alone."""
     href = requests_href(view, *terms)
     return words if href is None else dcc.Link(words, href=href)
+
+
+def caller_href(reader: Reader, client_id: str | None, view: View, *terms: str) -> str | None:
+    """The requests of a caller; where people are masked, no link names them."""
+    if not client_id or reader.privacy.on:
+        return None
+    return requests_href(view, str(Term("client_id", "=", (client_id,))), *terms)
 
 
 def requests_copies(window: Window, view: View, *terms: str, **more: Any) -> Component:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from dash import dcc, html
@@ -17,7 +18,7 @@ from dashboard.data_apis import shown_client
 from dashboard.data_limits import AccountLine, KeyLine, Limits, StageLine, Throttled, period_name
 from dashboard.exports import export_button
 from dashboard.figures import ORANGE, spark_sentence, sparkline
-from dashboard.leads import api_href, findings_href, requests_copies, requests_link
+from dashboard.leads import api_href, caller_href, findings_href, requests_copies, requests_link
 from dashboard.parts import folded, no_requests, short_list, size, unknown
 from dashboard.timelines import Lines, busiest, stack_figure, stack_sentence
 from dashboard.view import View
@@ -25,6 +26,7 @@ from dashboard.whatif_cards import limit_text, panel
 from gatewatch.records import Kind
 
 _CAUSES = ("throttle", "quota")
+_CUT = ("reject_cause in throttle,quota",)
 
 
 def content(reader: Reader, found: Limits, view: View) -> Component:
@@ -155,6 +157,7 @@ def side(reader: Reader, found: Limits, callers: Sequence[Throttled], view: View
         kind, name = shown_client(reader, found.inventory, one.client_id)
         place = found.names.place(one.api, one.stage or None)
         plan = f" · plan {plain(one.plan.name, 40)}" if one.plan else ""
+        there = replace(view, api=one.api, stage=one.stage or None)
         rows.append(
             [
                 html.Div(
@@ -170,14 +173,18 @@ def side(reader: Reader, found: Limits, callers: Sequence[Throttled], view: View
                         ),
                     ]
                 ),
-                words.count(one.refused),
-                words.count(one.asked),
+                linked(words.count(one.refused), caller_href(reader, one.client_id, there, *_CUT)),
+                linked(words.count(one.asked), caller_href(reader, one.client_id, there)),
                 words.percent(one.share),
                 f"{words.count(one.peak)}/s",
             ]
         )
     heads = ("Caller", "Refused", "Calls then", "Share", "Peak")
     return folded(heads, rows, caption=caption, first=6, numbers=(1, 2, 3, 4))
+
+
+def linked(said: str, href: str | None) -> Component | str:
+    return dcc.Link(said, href=href) if href else said
 
 
 def findings(found: Limits, view: View) -> Component | None:
@@ -267,7 +274,7 @@ def stages(found: Limits, view: View) -> Component:
         return [
             dcc.Link(found.names.place(one.api, one.stage), href=api_href(one.api, view, "limits", stage=one.stage)),
             limit_text(one.limit),
-            requests_link(f"{words.count(one.peak)}/s", view, f"api = {one.api}"),
+            requests_link(f"{words.count(one.peak)}/s", replace(view, api=one.api, stage=one.stage)),
             words.percent(share),
             meter(share) if rate else "",
             f"{words.count(one.p99)}/s",
