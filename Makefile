@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test properties lint clean lock venv browser slow-clients fuzz-api audit sbom bench-ingest bench-detect bench-simulate bench-push kill-test
+.PHONY: help demo test properties lint clean lock venv browser slow-clients fuzz-api audit sbom bench-api bench-ingest bench-detect bench-simulate bench-push kill-test
 
 help:
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -41,6 +41,9 @@ bench-detect: $(STAMP) ## detection against labels, beside CloudWatch-like alarm
 
 bench-simulate: $(STAMP) ## speed and memory of simulate, and of scan over a world of 5 M calls
 	$(BIN)/python -m bench.simulate
+
+bench-api: $(STAMP) ## the API on 10 M requests and 10,000 findings while 10,000 lines/s come in
+	$(BIN)/python -m bench.api $(API)
 
 bench-push: $(STAMP) ## events a second through the Firehose endpoint, durable before the answer
 	$(BIN)/python -m bench.push

@@ -181,6 +181,8 @@ def rolled(requests: pa.Table) -> pa.Table:
             "count(*) FILTER (integration_status >= 500) AS backend_5xx",
             "count(*) FILTER (latency_ms >= 28000) AS over_28s",
             *(f"coalesce(sum({value}) * 1000, 0)::BIGINT AS {name}_us" for name, value in sums.items()),
+            "NULL::BIGINT AS waf_us",
+            "NULL::BIGINT AS waf_n",
             "list_sort(list_slice(list_sort(list(DISTINCT (hash(client_ip) >> 32)::UINTEGER)), 1, 64)) AS clients_k",
             f"{_VISIBLE}::UBIGINT AS visible",
             "NULL::TIMESTAMPTZ AS available_at",

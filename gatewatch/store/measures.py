@@ -55,7 +55,8 @@ LATENCIES: dict[str, str] = {
     "latency": "latency_ms",
     "integration": "integration_latency_ms",
     "authorizer": "authorizer_latency_ms",
-    "gateway": "greatest(latency_ms - integration_latency_ms - coalesce(authorizer_latency_ms, 0), 0)",
+    "gateway": "greatest(latency_ms - integration_latency_ms - coalesce(authorizer_latency_ms, 0) "
+    "- coalesce(waf_latency_ms, 0), 0)",
 }
 """Histograms of minutes, and what they are made of."""
 

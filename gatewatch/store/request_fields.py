@@ -42,7 +42,15 @@ _TEXTS = (
     "request_id extended_request_id trace_id error_type error_message authorizer_error waf_action domain tls_version "
     "tls_cipher connection_id event_type source"
 ).split()
-_NUMBERS = ("status latency_ms integration_latency_ms authorizer_latency_ms integration_status response_bytes").split()
+_NUMBERS = (
+    "status",
+    "latency_ms",
+    "integration_latency_ms",
+    "authorizer_latency_ms",
+    "waf_latency_ms",
+    "integration_status",
+    "response_bytes",
+)
 
 REQUEST_FIELDS = Grammar(
     {
