@@ -17,7 +17,7 @@ from dash.development.base_component import Component
 from alerts.render.plotly import plotly_text
 from alerts.render.text import plain
 from dashboard import words
-from dashboard.altered import NO_RISK, Altered, Changes, Drift, Setting, altered
+from dashboard.altered import NO_RISK, Altered, Changes, Drift, Setting, altered, unknown
 from dashboard.charting import chart, copies, laid_out
 from dashboard.components import (
     banner,
@@ -331,7 +331,9 @@ def before_after(settings: tuple[Setting, ...]) -> Component:
         rows.append(
             [
                 f"{plain(one.subject.what, 40).replace('_', ' ')}{name}{stage}",
-                html.Del(plain(risks.shown(one.before), 140)),
+                html.Span("not known", className="zero")
+                if unknown(one.before)
+                else html.Del(plain(risks.shown(one.before), 140)),
                 html.Ins(plain(risks.shown(one.after), 140)),
                 severity_mark(one.risk) if one.risk else html.Span(NO_RISK, className="zero"),
             ]
