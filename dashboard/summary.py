@@ -21,6 +21,9 @@ from dashboard.standing import Standing
 from dashboard.view import COMPARISONS, View
 from gatewatch.store.noise import Noise
 
+_COMPARABLE = 0.9
+"""The time before is only compared with when so much of it was delivered, of what was of the time shown."""
+
 
 @dataclass(frozen=True, slots=True)
 class Signal:
@@ -69,6 +72,8 @@ def tiles(found: Overview, view: View) -> Component:
     totals, buckets, window = found.totals, found.buckets, found.window
     size = timedelta(minutes=window.bucket_minutes)
     before = found.before
+    if before and before.covered_share < _COMPARABLE * found.covered_share:
+        before = None  # half a week beside a whole one would look like twice the traffic
     against = COMPARISONS[view.cmp or "prev"]
     ticks = [
         (place(note.at, window) / 100, KINDS[note.kind][1])

@@ -89,6 +89,10 @@ def test_numbers_are_laid_beside_the_time_before(reader: Reader) -> None:
     assert len(marks) == 5
     assert all(str(mark.title).endswith("in the previous period") for mark in marks)
     assert any("delta-worse" in mark.className for mark in marks)  # the attack began within this hour
+    partly = replace(found, before=replace(found.before, covered_share=0.4))
+    assert not [
+        one for one in find(overview.content(partly, view), "Span") if "in the previous" in str(one.to_plotly_json())
+    ]
 
 
 def test_what_somebody_has_taken_no_longer_calls(reader: Reader) -> None:
