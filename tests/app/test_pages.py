@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import plotly
 import pytest
 from fastapi.testclient import TestClient
 
@@ -68,3 +69,14 @@ def test_a_page_that_outlived_a_restart_goes_on(tmp_path: Path) -> None:
         body = good(client)
     with TestClient(build_app(settings), base_url="http://localhost") as client:
         assert client.post(CALLBACK, json=body).status_code == 200
+
+
+def test_files_of_the_components_come_whole(tmp_path: Path) -> None:
+    path = "/_dash-component-suites/plotly/package_data/plotly.min.js"
+    file = Path(str(plotly.__file__)).parent / "package_data" / "plotly.min.js"
+    with TestClient(build_app(Settings(data_dir=tmp_path / "data")), base_url="http://localhost") as client:
+        answer = client.get(path)
+        assert answer.content == file.read_bytes()
+        assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
+        head = client.head(path)
+        assert (head.content, head.headers["content-length"]) == (b"", str(file.stat().st_size))
