@@ -18,7 +18,7 @@ from gatewatch.store.finding_groups import Group, groups
 from gatewatch.store.findings import FindingFilter, Page, list_findings
 from gatewatch.where import Term, parse
 
-PAGE_ROWS = 100
+PAGE_ROWS = 60
 FACETS: tuple[str, ...] = ("state", "severity", "kind", "cause", "api", "stage", "assignee")
 """Fields by whose values the list is filtered."""
 

@@ -18,7 +18,7 @@ from dashboard.view import View
 from gatewatch.records import Evidence
 from gatewatch.store.findings import StoredFinding
 
-POINTS = 40
+POINTS = 30
 
 
 def trend(evidence: Evidence) -> str:
