@@ -19,7 +19,7 @@ from dashboard.components import card, empty, labels_switch, severity_mark, stat
 from dashboard.data import Detail, Reader
 from dashboard.figures import band_figure, band_sentence, label_sentence
 from dashboard.frame import add_page
-from dashboard.glance import copying, downloads, glance, share
+from dashboard.glance import around, copying, downloads, glance, share
 from dashboard.past import activity, audited, similar
 from dashboard.view import View
 from gatewatch.access.current import current
@@ -72,7 +72,7 @@ def content(found: Detail, more: Beside, back: Component, view: View, now: datet
                     ),
                     html.Div(
                         [
-                            remedy(one),
+                            remedy(one, more, view),
                             reasons(one),
                             changes(one),
                             who(one.entities),
@@ -174,8 +174,10 @@ def short(value: float, unit: str) -> str:
     return "hardly any" if 0 < value < 0.1 else words.count(value)
 
 
-def remedy(one: Finding) -> Component:
-    return card("What to do", html.P(plain(one.remedy, 1200), className="remedy"), name="first")
+def remedy(one: Finding, more: Beside, view: View) -> Component:
+    there = around(one, more.newest, view).search(api=one.api, stage=one.stage)
+    link = dcc.Link("Look at its traffic in the Explorer", href=f"/explorer{there}")
+    return card("What to do", html.P(plain(one.remedy, 1200), className="remedy"), html.P(link), name="first")
 
 
 def reasons(one: Finding) -> Component | None:
