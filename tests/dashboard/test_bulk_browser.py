@@ -126,6 +126,7 @@ def test_a_responder_hides_all_that_fit_groups_and_exports(browser: Browser, pla
     page.get_by_role("link", name="Next page").click()
     expect(rows.first).to_contain_text("060")
     page.keyboard.press("j")
+    expect(rows.first.locator(".ag-cell-focus")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_contain_text("060 ")
     watched.check()
