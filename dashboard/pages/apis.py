@@ -23,18 +23,18 @@ from dashboard.leads import api_href, findings_href, requests_copies
 from dashboard.view import View
 
 _COLUMNS = (
-    Column("name", "API / stage", "link", 170, flex=3),
+    Column("name", "API / stage", "link", 160, flex=3),
     Column("life", "Status", "chip", 92),
     Column("requests", "Requests", "linked", 92),
     Column("line", "", "line", 88),
     Column("errors", "5xx", "number", 84),
-    Column("p95", "p95", "number", 84),
+    Column("p95", "p95", "number", 92),
     Column("findings", "Open", "linked", 74),
     Column("callers", "Callers", "number", 82),
     Column("routes", "Routes", "number", 76),
-    Column("type", "Type, authorization", width=130, flex=2),
+    Column("type", "Type, authorization", width=110, flex=2),
     Column("owner", "Owner", width=76, flex=1),
-    Column("last", "Last call (UTC)", width=124),
+    Column("last", "Last call", width=140),
 )
 
 
