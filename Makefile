@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test properties lint clean lock venv browser slow-clients fuzz-api audit sbom bench-api bench-ingest bench-detect bench-simulate bench-push kill-test
+.PHONY: help demo test properties lint clean lock venv browser slow-clients fuzz-api audit sbom bench-api bench-ingest bench-detect bench-simulate bench-push bench-ui screenshots kill-test
 
 help:
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -47,6 +47,12 @@ bench-api: $(STAMP) ## the API on 10 M requests and 10,000 findings while 10,000
 
 bench-push: $(STAMP) ## events a second through the Firehose endpoint, durable before the answer
 	$(BIN)/python -m bench.push
+
+bench-ui: $(STAMP) browser ## the dashboard over 10 M requests: paint, pages, filters, sizes, shifts against their budgets
+	$(BIN)/python -m bench.ui $(UI)
+
+screenshots: $(STAMP) browser ## every page of the demo at 1440 and 390 px, light and dark, into screenshots/
+	$(BIN)/python -m bench.screens $(SCREENS)
 
 kill-test: $(STAMP) ## SIGKILL during ingest and during pushes, judged against a ledger
 	$(BIN)/python -m bench.kill

@@ -98,7 +98,9 @@ def line_figure(
         )
     _finished(figure, unit, height)
     if logarithmic:
-        figure.update_yaxes(type="log", dtick="D2" if _narrow(series) else 1, rangemode="normal")
+        ticks = [step * 10.0**decade for decade in range(-3, 9) for step in ((1, 2, 5) if _narrow(series) else (1,))]
+        # Plotly's own marks between the powers of ten are single digits, which read as values.
+        figure.update_yaxes(type="log", tickvals=ticks, ticktext=[f"{one:,g}" for one in ticks], rangemode="normal")
     return figure
 
 
