@@ -222,6 +222,21 @@
     if (text) change(added(text));
   });
 
+  // A page that is drawn anew takes the focused element away: the one that stands for it gets the focus back.
+  var focused = null;
+  document.addEventListener("focusin", function (event) {
+    var one = event.target;
+    focused = one.closest && one.closest("#main") && one.getAttribute("href") ? one : null;
+  });
+  new MutationObserver(function () {
+    if (!focused || focused.isConnected || document.activeElement !== document.body) return;
+    var href = focused.getAttribute("href");
+    var again = Array.from(document.querySelectorAll("#main a[href]")).find(function (a) {
+      return a.getAttribute("href") === href;
+    });
+    if (again) again.focus({ preventScroll: true });
+  }).observe(document.documentElement, { childList: true, subtree: true });
+
   // Drawing across a line with the mouse shows that part of its time.
   var brush = null;
   document.addEventListener("pointerdown", function (event) {

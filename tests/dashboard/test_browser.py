@@ -200,13 +200,13 @@ def test_the_overview_leads_from_each_mark_to_what_is_behind_it_and_does_not_jum
 
 
 def test_the_palette_and_the_keys_lead_everywhere_without_a_mouse(watch: Opener) -> None:
-    page = watch().open("/?range=7d")
+    page = watch().open("/?range=7d&refresh=off")
     page.keyboard.press("Control+k")
     page.keyboard.type("find")
     expect(page.get_by_role("option").first).to_contain_text("Findings")
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_have_text("Findings")
-    assert page.url.endswith("/findings?range=7d")
+    assert page.url.endswith("/findings?range=7d&refresh=off")
     page.keyboard.press("Control+k")
     page.keyboard.type("legacy9")
     expect(page.get_by_role("option").first).to_contain_text("Only this API")
