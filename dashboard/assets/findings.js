@@ -97,6 +97,12 @@
     row = Math.max(0, Math.min(row, last));
     api.ensureIndexVisible(row);
     api.setFocusedCell(row, "title");
+    // A grid that is still being filled draws its rows once more, and the focus is gone with the first ones.
+    window.setTimeout(function () {
+      if (document.activeElement !== document.body || api.isDestroyed()) return;
+      api.clearFocusedCell();
+      api.setFocusedCell(row, "title");
+    }, 200);
   }
   document.addEventListener("click", function (event) {
     var step = event.target.closest("[data-step]");
