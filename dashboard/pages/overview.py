@@ -39,6 +39,7 @@ from gatewatch.access.current import current
 from gatewatch.records import Kind, Severity, State
 from gatewatch.store.findings import StoredFinding
 
+API_ROWS = 15
 LABEL_ROWS = 15
 MOST_LABELS = 200
 """Labels that are shown at once, and those that are folded out at most."""
@@ -100,7 +101,9 @@ def content(found: Overview, view: View) -> Component:
     if found.recent:
         parts.append(card("Ended in this range", short_list(found.recent, view, found.names, ended=True)))
     if found.blind:
-        parts.append(card("What gatewatch cannot see", blind(found), note="could not tell is not fine", name="blind"))
+        parts.append(
+            card("What gatewatch cannot see", blind(found, view), note="could not tell is not fine", name="blind")
+        )
     return html.Div(parts)
 
 
@@ -245,7 +248,20 @@ def apis(found: Overview, view: View) -> Component:
         ]
 
     caption = "APIs and stages: requests, errors, refusals, latency and open findings"
-    return table(heads, [line(row) for row in rows], caption=caption, numbers=(1, 3, 4, 5, 6, 7), name="stack")
+    shown = table(
+        heads, [line(row) for row in rows[:API_ROWS]], caption=caption, numbers=(1, 3, 4, 5, 6, 7), name="stack"
+    )
+    return html.Div([shown, *rest(len(rows), "apis", view)])
+
+
+def rest(many: int, page: str, view: View) -> list[Component]:
+    """How many rows are not shown here, and where they are: a browser takes long over thousands of components."""
+    if many <= API_ROWS:
+        return []
+    said = f"The first {API_ROWS} of {many:,}"
+    href = page_href(page, view)
+    more: list[Component | str] = [f"{said}. ", dcc.Link("Show all", href=href), "."] if href else [f"{said}."]
+    return [html.P(more, className="note padded")]
 
 
 def bar(said: str, share: float, name: str) -> Component:
@@ -255,7 +271,7 @@ def bar(said: str, share: float, name: str) -> Component:
     return html.Span([html.Span(said), html.Span(fill, className="bar-track")], className="bar-cell")
 
 
-def blind(found: Overview) -> Component:
+def blind(found: Overview, view: View) -> Component:
     rows: list[list[Component | str]] = [
         [
             found.names.place(one.api, one.stage),
@@ -263,7 +279,8 @@ def blind(found: Overview) -> Component:
             plain(one.reason, 200),
             ", ".join(plain(name, 60) for name in one.missing) or words.NONE,
         ]
-        for one in found.blind
+        for one in found.blind[:API_ROWS]
     ]
     heads = ("API / stage", "Detector", "Why", "Missing in the log")
-    return table(heads, rows, caption="Detectors that cannot judge a stage", name="stack one")
+    shown = table(heads, rows, caption="Detectors that cannot judge a stage", name="stack one")
+    return html.Div([shown, *rest(len(found.blind), "sources", view)])

@@ -3,6 +3,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+from dash import page_registry
+
 from dashboard.data import Reader, _calls
 from dashboard.pages import overview
 from dashboard.view import View
@@ -104,3 +107,13 @@ def test_what_somebody_has_taken_no_longer_calls(reader: Reader) -> None:
     asleep = replace(one, state=State.SNOOZED, snooze_until=END + timedelta(hours=30))
     assert not _calls(asleep, END)
     assert _calls(replace(asleep, snooze_until=END + timedelta(hours=3)), END)
+
+
+def test_what_does_not_fit_is_one_click_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(page_registry, "apis", {"path": "/apis"})
+    view = View(range="6h")
+    assert overview.rest(overview.API_ROWS, "apis", view) == []
+    told = str(overview.rest(1234, "apis", view))
+    assert "of 1,234" in told
+    assert "/apis?range=6h" in told
+    assert "Show all" not in str(overview.rest(99, "no such page", view))
