@@ -46,7 +46,8 @@ FORGOTTEN_S = 3600
 """So long after its last part an upload that nobody finished is deleted."""
 
 SOURCE = "upload"
-_ID = re.compile(r"[0-9a-f]{32}")
+_ID = re.compile(r"^[0-9a-f]{32}$")
+"""Becomes a file's name, so it is anchored: a pattern without ends would be looked for anywhere in the text."""
 
 Encoded = Annotated[str, Field(max_length=(PART + 2) // 3 * 4 + 4)]
 
@@ -84,7 +85,7 @@ class Uploads:
         who = asker(request)
         try:
             data = base64.b64decode(part.data, validate=True)
-        except binascii.Error:
+        except (binascii.Error, ValueError):  # the latter for what is not even ASCII
             raise HTTPException(422, "data: not base64") from None
         upload = part.upload or secrets.token_hex(16)
         size = await run_in_threadpool(self._keep, upload, data, part.upload is None)
@@ -95,7 +96,7 @@ class Uploads:
     def _keep(self, upload: str, data: bytes, first: bool) -> int:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._forget()
-        path = self._folder / upload
+        path = self._path(upload)
         if not first and not path.is_file():
             raise HTTPException(409, "upload: there is none under way with this id; begin again")
         size = (path.stat().st_size if path.exists() else 0) + len(data)
@@ -106,13 +107,19 @@ class Uploads:
             out.write(data)
         return size
 
+    def _path(self, upload: str) -> Path:
+        """Where the parts of an upload lie; nothing but an id of ours leads anywhere."""
+        if not _ID.fullmatch(upload):
+            raise HTTPException(422, "upload: not what the first part was answered")
+        return self._folder / upload
+
     def _forget(self) -> None:
         for path in self._folder.iterdir():
             if time.time() - path.stat().st_mtime > FORGOTTEN_S:
                 path.unlink(missing_ok=True)
 
     def _read(self, upload: str, name: str, who: Who) -> dict[str, JSON]:
-        path = self._folder / upload
+        path = self._path(upload)
         state = self._opened()
         try:
             done = ingest_paths(state, [str(path)], source=SOURCE, inventory=known_inventory(state), workers=1)
