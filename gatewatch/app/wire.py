@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from gatewatch.access.limits import neighbours
 
@@ -109,6 +109,7 @@ class Wire(HttpToolsProtocol):
         self._timed: tuple[int, int] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
+        self._running: RequestResponseCycle | None = None  # the one that is being answered; uvicorn's is the last
         self._since = 0.0
         self._taken = 0
 
@@ -132,6 +133,7 @@ class Wire(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.leave(self)
+        self._gone()
         for timer in (self._timer, self._stall):
             if timer is not None:
                 timer.cancel()
@@ -185,6 +187,10 @@ class Wire(HttpToolsProtocol):
         self._state = _WHOLE
         super().on_message_complete()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
     def send_400_response(self, msg: str) -> None:
         if not self._too_large:
             super().send_400_response(msg)
@@ -232,6 +238,8 @@ class Wire(HttpToolsProtocol):
             self._stall = self.loop.call_later(self._deadlines.stall_s, self.drop)
 
     def resume_writing(self) -> None:
+        if self.transport.is_closing():
+            self._gone()
         super().resume_writing()
         if self._stall is not None:
             self._stall.cancel()
@@ -240,11 +248,22 @@ class Wire(HttpToolsProtocol):
     def drop(self) -> None:
         """Reset the connection; what the client did not take leaves the kernel's memory, too."""
         self._connections.leave(self)
+        self._gone()
         sock = self.transport.get_extra_info("socket")
         if sock is not None:
             with suppress(OSError):  # gone already
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
+
+    def _gone(self) -> None:
+        """Nothing is written any more. uvicorn tells it, later, only to the last request of those that came together.
+
+        What the others write is an error each: a thousand clients that were dropped made a thousand traces in the log,
+        and nobody was answered meanwhile.
+        """
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()
 
 
 def quick_handshakes() -> asyncio.AbstractEventLoop:

@@ -18,11 +18,19 @@ from gatewatch.app.wire import MOST_HEAD, Connections, Deadlines, Wire
 
 QUICK = Deadlines(head_s=1.0, grace_s=1.0, body_s=3.0, body_rate=1000, stall_s=1.0, look_s=0.1)
 BIG = b"x" * (32 << 20)
+TCP_CLOSED = 7
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """`/` counts the bytes of the body, `/deaf` answers before it has any, `/big` answers with much, `/slow` later."""
+    """`/` counts the bytes of the body, `/deaf` answers before it has any, `/big` answers with much, `/slow` later,
+    `/pieces` with much in pieces."""
     assert scope["type"] == "http"
+    if scope["path"] == "/pieces":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(1000):
+            await send({"type": "http.response.body", "body": BIG[: 64 << 10], "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        return
     body = b""
     if scope["path"] == "/big":
         body = BIG
@@ -152,6 +160,21 @@ def test_a_client_that_takes_no_answer_is_dropped(address: tuple[str, int]) -> N
         except ConnectionResetError:
             pass
         assert got < len(BIG)
+
+
+def test_two_requests_at_once_of_which_no_answer_is_taken_leave_no_trace(
+    address: tuple[str, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = b"GET /pieces HTTP/1.1\r\nHost: x\r\n\r\n" * 2
+    some = [opened(address, asked) for _ in range(5)]
+    for one in some:
+        with one:
+            begun = time.monotonic()
+            while one.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != TCP_CLOSED:
+                assert time.monotonic() - begun < 30
+                time.sleep(0.05)
+    time.sleep(0.2)
+    assert [record.getMessage() for record in caplog.records] == []
 
 
 def test_who_is_quick_enough_is_served(address: tuple[str, int]) -> None:
