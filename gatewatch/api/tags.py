@@ -30,7 +30,7 @@ def tagged(request: Request, whole: Response, *, revision: int | None = None) ->
 
 def with_tag(request: Request, body: bytes, tag: str) -> Response:
     """A body whose tag is known."""
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    headers = {"ETag": tag, "Cache-Control": "no-store"}
     if tag in (one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type="application/json", headers=headers)

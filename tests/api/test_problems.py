@@ -27,8 +27,9 @@ def test_each_path_of_the_description_answers_and_is_described_once(client: Test
     paths = described["paths"]
     assert {"/healthz", "/readyz", "/api/v1/findings", "/api/v1/findings/{id}", "/api/v1/users"} <= set(paths)
     for path, operations in paths.items():
-        if "get" in operations:
-            assert client.get(path.replace("{id}", "x")).status_code in {200, 404}
+        if "get" in operations and "/events/" not in path:  # these go on until the client goes
+            # 422: what is asked about must be given
+            assert client.get(path.replace("{id}", "x")).status_code in {200, 404, 422}, path
 
 
 def test_a_store_that_cannot_be_opened_is_503_but_the_process_lives(tmp_path: Path) -> None:

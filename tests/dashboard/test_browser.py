@@ -65,6 +65,10 @@ def test_something_is_painted_within_two_seconds(watch: Opener) -> None:
     assert painted_ms <= 2000
 
 
+# A link to our own pages may carry a text as a condition; none leads to where the text says.
+LEADING_OUT = ("a[href*='evil']:not([href^='/'])", "a[href^='//']")
+
+
 @pytest.mark.timeout(400)
 def test_attackers_text_stays_text(watch: Opener, site: Site) -> None:
     watched = watch()
@@ -73,7 +77,7 @@ def test_attackers_text_stays_text(watch: Opener, site: Site) -> None:
         page = watched.open(path)
         if path in {"/", "/findings", attacked}:
             assert "<img src=x onerror" in page.locator("#main").inner_text()
-        for selector in ("#main img[src='x']", "#main script", "a[href*='evil']", "a[href^='javascript']", "iframe"):
+        for selector in ("#main img[src='x']", "#main script", "a[href^='javascript']", "iframe", *LEADING_OUT):
             assert page.locator(selector).count() == 0, (path, selector)
 
 
