@@ -56,6 +56,7 @@ def test_new_requests_are_told_with_how_many_there_were(client: TestClient, stat
     listening = Listening(client, "requests", where=["status >= 500"])
     rows = [{"at": AT + timedelta(seconds=n), "status": 500, "request_id": f"r{n}"} for n in range(ROWS + 50)]
     put(state, tables=[("requests", requests([*rows, {"request_id": "fine"}]))], lines=1)
+    time.sleep(1.5)  # it has looked again
     compact(state, age=timedelta())  # joins both segments: nothing new
     ((_, body),) = listening.heard("requests")
     assert (body["total"], body["shown"]) == (ROWS + 50, ROWS)
