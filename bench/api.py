@@ -1,8 +1,9 @@
 """`make bench-api`: the API of a server that takes data in, each figure beside its target.
 
-A store of 10 M requests of seven days and 10,000 findings; beside it a listener that takes 10,000 lines a second. The
-server, the listener and the client share the machine. A question is asked in turns with different filters, as several
-people would; a time counts from the first byte that is sent to the last that came.
+A store of 10 M requests of seven days and 10,000 findings; beside it a listener that takes 10,000 lines a second, and
+somebody who comments a finding every two seconds, so that answers that are kept become old. The server, the listener
+and the client share the machine. A question is asked in turns with different filters, as several people would; a time
+counts from the first byte that is sent to the last that came.
 
     python -m bench.api --requests 10000000 --seconds 20
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -35,6 +37,7 @@ ROOT = Path(__file__).parent.parent
 LINES_A_SECOND = 10_000
 DAYS = 7
 CLIENTS = 4
+CHANGE_S = 2.0
 
 LISTS = [
     urlencode(query)
@@ -69,7 +72,7 @@ def main() -> int:
                 f"store: {asked.requests:,} requests, {asked.findings:,} findings in {time.monotonic() - began:.0f} s"
             )
         settings = Settings(data_dir=folder, ingest_key=SecretStr(KEY), requests_per_second=1_000_000)
-        with serving(settings) as port, taking_in(settings) as taken:
+        with serving(settings) as port, taking_in(settings) as taken, changing(port):
             missed = measured(port, asked.seconds)
             print(f"taken in meanwhile: {taken():,.0f} lines a second (wanted {LINES_A_SECOND:,})")
     return 1 if missed else 0
@@ -78,10 +81,8 @@ def main() -> int:
 def measured(port: int, seconds: float) -> int:
     """Prints each figure beside its target; how many targets were missed."""
     until = datetime.now(UTC)
-    week = {
-        "since": datetime.fromtimestamp(until.timestamp() - DAYS * 86400, UTC).isoformat(),
-        "until": until.isoformat(),
-    }
+    since, day = (datetime.fromtimestamp(until.timestamp() - days * 86400, UTC).isoformat() for days in (DAYS, 1))
+    week = {"since": since, "until": until.isoformat()}
     shapes = itertools.product(("requests", "server_error_share", "latency_p95"), (None, "api", "route"))
     series = [
         "/api/v1/series?" + urlencode({**week, "measure": measure, "step": "1h", **({"by": by} if by else {})})
@@ -93,11 +94,22 @@ def measured(port: int, seconds: float) -> int:
     for path in series:  # the first question after a start reads a week
         took = asked_once(port, path)
         print(f"  first time: {took * 1000:6.0f} ms  {path.partition('measure=')[2]}")
+    selections = [
+        "/api/v1/difference?" + urlencode({**week, "select": select, **more})
+        for select, more in (
+            ("status >= 500", {}),
+            ("status = 429", {"where": "api = orders1234"}),
+            ("route = GET /search", {}),
+            ("status = 401", {"against": "1d", "since": day}),
+        )
+    ]
     missed = 0
     for name, paths, target in (
         ("findings list", lists, 50.0),
+        ("findings, pages that nobody asked for before", list(pages(port)), 50.0),
         ("facets", facets, 150.0),
         ("series of 7 days", series, 300.0),
+        ("selection against the rest of 7 days", selections, 2000.0),
     ):
         waits, errors = hammered(port, paths, seconds, clients=1)
         p50, p99 = (waits[int(len(waits) * share)] * 1000 for share in (0.5, 0.99))
@@ -110,6 +122,49 @@ def measured(port: int, seconds: float) -> int:
     missed += rate < 1000 or errors > 0
     print(f"findings with six fields: {rate:,.0f} requests/s (target 1,000), {errors} errors")
     return missed
+
+
+def pages(port: int) -> Iterator[str]:
+    """Addresses of pages of 50 findings, in three orders; that one was there before is of no help to the others."""
+    for order, state in itertools.product(("-start", "-score", "severity"), ("all", "open")):
+        path = f"/api/v1/findings?limit=50&sort={order}&state={state}"
+        cursor: str | None = ""
+        while cursor is not None:
+            whole = path + (f"&cursor={cursor}" if cursor else "")
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            connection.request("GET", whole + "&fields=title")
+            cursor = json.loads(connection.getresponse().read())["next_cursor"]
+            connection.close()
+            yield whole
+
+
+@contextmanager
+def changing(port: int) -> Iterator[None]:
+    """Somebody who comments findings."""
+    stop = threading.Event()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("GET", "/api/v1/findings?limit=20&fields=title")
+    some = [one["id"] for one in json.loads(connection.getresponse().read())["findings"]]
+
+    def comment() -> None:
+        for finding in itertools.cycle(some):
+            if stop.wait(CHANGE_S):
+                return
+            body = json.dumps({"action": "comment", "note": "seen"})
+            path = f"/api/v1/findings/{finding}/actions"
+            connection.request("POST", path, body, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == 200, answer.status
+
+    thread = threading.Thread(target=comment)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        connection.close()
 
 
 def asked_once(port: int, path: str) -> float:

@@ -21,19 +21,22 @@ def tagged(request: Request, whole: Response, *, revision: int | None = None) ->
     digest = blake2b(bytes(whole.body), digest_size=8).hexdigest()
     tag = f'"{digest}"' if revision is None else f'"r{revision}-{digest}"'
     headers = {"ETag": tag, "Cache-Control": "no-store"}
-    known = [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]
-    if tag in known:
+    if _has(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=headers)
     whole.headers.update(headers)
     return whole
 
 
-def with_tag(request: Request, body: bytes, tag: str) -> Response:
-    """A body whose tag is known."""
+def with_tag(known: str | None, body: bytes, tag: str) -> Response:
+    """A body whose tag is known. known: the asker's If-None-Match."""
     headers = {"ETag": tag, "Cache-Control": "no-store"}
-    if tag in (one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")):
+    if _has(known, tag):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type="application/json", headers=headers)
+
+
+def _has(known: str | None, tag: str) -> bool:
+    return known is not None and tag in (one.strip().removeprefix("W/") for one in known.split(","))
 
 
 def seen_revision(header: str | None) -> int | None:

@@ -19,6 +19,7 @@ from gatewatch.access.oidc import Provider
 from gatewatch.api import add_api
 from gatewatch.api.access import VIEWER, every_route
 from gatewatch.api.describe import describe
+from gatewatch.api.kept import Again
 from gatewatch.api.problems import problem
 from gatewatch.app.cookies import Cookies
 from gatewatch.app.gate import Gate
@@ -79,6 +80,7 @@ def build_app(settings: Settings) -> FastAPI:
     )
     pages = Pages(dash)
     app.mount("/", pages)
+    app.add_middleware(Again, memory=app.state.kept, opened=opened)
     app.add_middleware(Gate, settings=settings, opened=opened)
     app.add_middleware(Guard, script_hashes=dash.csp_hashes, encrypted=settings.encrypted)
     app.add_middleware(IngestDoor, taking=taking)  # the outermost

@@ -17,7 +17,7 @@ from gatewatch.store.base import Base as Base
 from gatewatch.store.base import BigId
 from gatewatch.store.columns import Json
 
-SCHEMA = "0011"
+SCHEMA = "0012"
 """The newest migration: what this program writes."""
 
 
@@ -254,6 +254,15 @@ class FindingRow(Base):
         Index(None, "fingerprint", "start_at"),
         Index(None, "state", "start_at"),
     )
+
+
+class FindingMarkRow(Base):
+    """One row, which triggers write: mark grows with each commit that changes a finding. tx: the last such one's."""
+
+    __tablename__ = "finding_mark"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    mark: Mapped[int]
+    tx: Mapped[int]
 
 
 class FindingEventRow(Base):

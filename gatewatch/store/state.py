@@ -37,7 +37,7 @@ class State:
         self.settings = settings
         self.disk = Disk(settings.data_dir, settings.disk_warn_percent / 100, settings.disk_stop_percent / 100)
         self.where = str(settings.data_dir) if engine.dialect.name == "sqlite" else "PostgreSQL"
-        self.version = Version(engine)
+        self.version = Version(engine, self.where)
         self._writes = engine.execution_options(writes=True)
         self._reads = engine
         if engine.dialect.name == "postgresql":

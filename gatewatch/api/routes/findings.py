@@ -152,7 +152,7 @@ async def grouped(
         ]
         return {"by": by, "groups": listed}
 
-    return tagged(request, answer(await ask(request, counted)))
+    return await kept(request, counted)
 
 
 @router.get(

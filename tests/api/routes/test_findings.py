@@ -1,12 +1,18 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import text
 
+from gatewatch.access.current import LOCAL
+from gatewatch.access.tokens import create_token
+from gatewatch.api.kept import Kept
 from gatewatch.api.routes.findings import FIELDS
 from gatewatch.records import Entities, Kind, Severity
+from gatewatch.roles import Scope
+from gatewatch.settings import Settings
 from gatewatch.store.findings import save_findings
 from gatewatch.store.state import State
 from tests.store.builders import AT, a_finding, put, requests
@@ -199,6 +205,33 @@ def test_an_answer_that_is_kept_is_never_older_than_the_last_commit(client: Test
     save(state, a_finding("two"))  # by another connection
     assert len(ids(client)) == 2
     assert client.get("/api/v1/findings/facets").json()["total"] == 2
+
+
+def test_what_is_kept_is_answered_again_while_logs_come_in_and_only_to_those_who_may_see_it(
+    client: TestClient, state: State, settings: Settings
+) -> None:
+    save(state, a_finding("one"))
+    assert len(ids(client)) == 1
+    memory: Kept = client.app.state.kept  # type: ignore[attr-defined]
+    memory.put("/api/v1/findings?", state.version(), b'{"findings":[{"id":"kept"}]}', '"tag"')
+    put(state, tables=[("requests", requests([{}]))], lines=1)
+    assert ids(client) == ["kept"]
+    assert client.get("/api/v1/findings", headers={"If-None-Match": '"other", W/"tag"'}).status_code == 304
+    assert client.get("/api/v1/findings", headers={"Authorization": "Bearer gw_no_token"}).status_code == 401
+    with state.begin() as session:
+        _, made = create_token(session, LOCAL, "firehose", [Scope.INGEST], now=datetime.now(UTC))
+    assert client.get("/api/v1/findings", headers={"Authorization": f"Bearer {made.text}"}).status_code == 403
+    save(state, a_finding("two"))
+    assert len(ids(client)) == 2
+
+
+def test_the_mark_of_a_database_that_is_broken_is_no_kept_answer(client: TestClient, state: State) -> None:
+    save(state, a_finding("one"))
+    assert len(ids(client)) == 1
+    with state.begin() as session:
+        session.execute(text("DROP TABLE finding_mark"))
+    answer = client.get("/api/v1/findings")
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
 
 
 def test_facets_count_what_the_list_shows(client: TestClient, state: State) -> None:
