@@ -59,10 +59,10 @@ def dollars_of(call: Call) -> float:
 
 
 def things(double: Double) -> None:
-    """Forty HTTP APIs with four metrics each, and traces."""
+    """Twelve HTTP APIs with four metrics each, and traces."""
     cloudwatch = boto3.client("cloudwatch", region_name=REGION, endpoint_url=double.url)
     second = boto3.client("apigatewayv2", region_name=REGION, endpoint_url=double.url)
-    for number in range(40):
+    for number in range(12):
         second.create_api(Name=f"api-{number}", ProtocolType="HTTP")
         where = [{"Name": "ApiId", "Value": f"api{number}"}, {"Name": "Stage", "Value": "prod"}]
         cloudwatch.put_metric_data(
@@ -99,7 +99,7 @@ def test_the_ledger_is_what_the_recorded_calls_cost_to_the_cent(
     due = sum(dollars_of(call) for call in double.calls)
     assert sum(one.calls for one in told) == len(double.calls)
     assert sum(one.dollars for one in told) == pytest.approx(due, abs=1e-9)
-    assert due > 0.04  # or a cent would mean nothing
+    assert due > 0.01  # or a cent would mean nothing
     by_source = {name: sum(one.nanos for one in told if one.source == name) for name in EVERY}
     assert by_source["inventory"] == 0
     assert by_source["changes"] == 10_000 * sum(
@@ -168,8 +168,8 @@ def test_the_commands_say_it(
 
     told = run("accounts", "connect", "main", "--region", REGION).err
     assert "metrics: about" in told
-    assert "120 series, as listed" in told
+    assert "36 series, as listed" in told
     assert "a month at list price" in told
-    assert "120 series" in run("accounts", "estimate", "main").err
+    assert "36 series" in run("accounts", "estimate", "main").err
     assert "a month" in run("accounts", "cost").out
     assert "$0.44 a month" in run("sources", "add", "logs", "s3://my-logs/apigw/").err
