@@ -294,7 +294,7 @@ class Reader:
         behind = requests_behind(state, one, limit=BEHIND_ROWS).to_pylist()
         return Detail(
             self.masked(stored, names),
-            events,
+            [replace(event, note=self.privacy.text(event.note, one.entities.principals)) for event in events],
             [self.privacy.row(row) for row in behind],
             [label for label in shown if label.stage in (None, one.stage)],
             bool(self._labels),

@@ -14,6 +14,7 @@ from gatewatch.store.notices import drop_groups
 from gatewatch.store.pushes import forget_pushes
 from gatewatch.store.retention import cutoffs, expired, remove
 from gatewatch.store.state import State
+from gatewatch.unfinished import Unfinished
 
 log = logging.getLogger(__name__)
 
@@ -38,5 +39,6 @@ def keep_house(state: State, settings: Settings, now: datetime) -> None:
     state.run(lambda session: forget_pushes(session, now))
     state.run(lambda session: outbox.forget(session, now - KEEP_ALERTS))
     state.run(lambda session: drop_groups(session, now - KEEP_ALERTS))
+    Unfinished(settings.data_dir).sweep()
     done = compact(state)
     log.info("compacted", extra={"before": done.before, "after": done.after, "swept": done.swept})

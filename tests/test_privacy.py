@@ -5,25 +5,30 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
 from alerts.model import alert_of
 from alerts.payload import payload_of
+from gatewatch.access.tokens import create_token
 from gatewatch.app import build_app
 from gatewatch.privacy import Privacy, privacy_of
 from gatewatch.records import Entities, Evidence
-from gatewatch.roles import Role
+from gatewatch.roles import Role, Scope, Via, Who
 from gatewatch.settings import Settings
-from gatewatch.store.findings import FindingFilter, list_findings
+from gatewatch.store.finding_events import add_event
+from gatewatch.store.findings import FindingFilter, list_findings, save_findings
 from gatewatch.store.state import State, open_state
+from tests.dashboard.conftest import Running
 from tests.dashboard.world import fill
 from tests.people import NAMES, add_people, csrf, log_in
-from tests.store.builders import AT, a_finding
+from tests.store.builders import AT, a_finding, put, requests
 
 KEY = b"k"
 PEOPLE = ("203.0.113.", "bob@example.org", "2001:db8:1:2::9")
@@ -198,3 +203,50 @@ def test_no_route_shows_a_viewer_who_it_was(settings: Settings, state: State) ->
             for one in people:
                 assert one not in answer.text, (path, query)
     assert looked > 15
+
+
+def stored_with_names(state: State, identity: str) -> str:
+    """A finding and a comment that name people, and a request of theirs; the finding's id."""
+    bob = "bob@example.org"
+    made = a_finding(
+        identity, AT, title=f"{bob} from 203.0.113.7", entities=Entities(ips=("203.0.113.7",), principals=(bob,))
+    )
+    with state.begin() as session:
+        save_findings(session, [made], now=AT)
+        add_event(session, made.id, "comment", actor="otto", note=f"it is {bob} at 203.0.113.7", now=AT)
+    row = {"client_ip": "203.0.113.7", "principal": bob, "path": f"/users/{bob}", "request_id": identity}
+    put(state, tables=[("requests", requests([row]))], lines=1, file=identity)
+    return made.id
+
+
+@pytest.mark.parametrize("mode", ["truncate", "hash", "off"])
+def test_both_live_streams_show_what_the_lists_show(tmp_path: Path, mode: str) -> None:
+    settings = Settings(data_dir=tmp_path / "data", privacy=mode, hash_key=SecretStr("key"))
+    state = open_state(settings)
+    with state.begin() as session:
+        maker = Who("alice", Role.ADMIN, Via.CLI)
+        token = create_token(session, maker, "t", [Scope.READ], now=datetime.now(UTC))[1].text
+    asked: dict[str, Any] = {"headers": {"Authorization": f"Bearer {token}"}, "timeout": 90}
+    with Running(settings) as address:
+        with httpx.stream("GET", f"{address}/api/v1/events/requests?seconds=80", **asked) as tail:
+            lines = tail.iter_lines()
+            while not next(lines).startswith(": beat"):  # it has looked, and knows what is old
+                pass
+            identity = stored_with_names(state, "x1")
+            request = next(line for line in lines if line.startswith("data:"))
+        asked["headers"]["Last-Event-ID"] = "0"
+        with httpx.stream("GET", f"{address}/api/v1/events/findings?seconds=80", **asked) as news:
+            told = (line for line in news.iter_lines() if line.startswith("data:"))
+            findings = [next(told), next(told)]
+        page = httpx.get(f"{address}/api/v1/findings/{identity}", **asked).text
+        listed = httpx.get(f"{address}/api/v1/requests?since={AT - timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}", **asked).text
+    state.close()
+    assert [json.loads(one[5:])["transition"] for one in findings] == ["new", "comment"]
+    (live,) = json.loads(request[5:])["requests"]
+    assert live == json.loads(listed)["requests"][0]
+    for said in (request, *findings, page, listed):
+        for secret in ("bob@example.org", "203.0.113.7"):
+            assert (secret in said) == (mode == "off"), (secret, said)
+    if mode != "off":
+        shown = privacy_of(settings)
+        assert (live["client_ip"], live["principal"]) == (shown.address("203.0.113.7"), shown.name("bob@example.org"))

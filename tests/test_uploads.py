@@ -5,17 +5,23 @@ from __future__ import annotations
 import base64
 import gzip
 import os
+import resource
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
-from gatewatch.app import build_app, uploads
+from gatewatch import unfinished
+from gatewatch.app import build_app
+from gatewatch.errors import StoreError
+from gatewatch.housekeeping import keep_house
 from gatewatch.roles import Role
 from gatewatch.settings import Settings
 from gatewatch.store.state import open_state
+from gatewatch.unfinished import Crowded, Unfinished, Unknown
 from tests.people import NAMES, add_people, csrf, log_in
 
 URL = "/api/v1/uploads"
@@ -69,7 +75,7 @@ def test_what_is_no_log_says_so_without_naming_our_folder(client: TestClient, se
 def test_only_so_much_is_taken_and_kept(
     client: TestClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "MOST", 150)
+    monkeypatch.setattr(unfinished, "MOST_FILE", 150)
     first = client.post(URL, json=part(b"x" * 100)).json()["upload"]
     refused = client.post(URL, json=part(b"x" * 100, upload=first))
     assert (refused.status_code, left(settings)) == (413, [])
@@ -79,10 +85,73 @@ def test_only_so_much_is_taken_and_kept(
     assert client.post(URL, json={"data": "no base64!"}).status_code == 422
 
     stale = client.post(URL, json=part(b"x")).json()["upload"]
-    long_ago = time.time() - uploads.FORGOTTEN_S - 1
+    long_ago = time.time() - unfinished.FORGOTTEN_S - 1
     os.utime(settings.data_dir / "uploads" / stale, (long_ago, long_ago))
     fresh = client.post(URL, json=part(b"x")).json()["upload"]
     assert left(settings) == [fresh]
+
+
+def an_id(n: int) -> str:
+    return f"{n:032x}"
+
+
+def test_so_many_are_under_way_and_the_quiet_give_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [time.time()]
+    kept = Unfinished(tmp_path, lambda: now[0])
+    for n in range(unfinished.MOST):
+        kept.add(an_id(n), b"part", first=True)
+        os.utime(kept.path(an_id(n)), (now[0] - 10 + n, now[0] - 10 + n))
+    with pytest.raises(Crowded, match="8 other files"):
+        kept.add(an_id(99), b"x", first=True)
+    assert kept.add(an_id(3), b"more", first=False) == 8  # who is under way goes on
+    kept.whole(an_id(0))  # is being read: keeps its place however long that takes
+    now[0] += unfinished.QUIET_S + 2
+    kept.add(an_id(99), b"x", first=True)
+    with pytest.raises(Unknown):
+        kept.add(an_id(1), b"x", first=False)
+    assert len(list((tmp_path / "uploads").iterdir())) == unfinished.MOST
+
+    monkeypatch.setattr(unfinished, "MOST_BYTES", 40)
+    now[0] = time.time()
+    with pytest.raises(Crowded):
+        kept.add(an_id(3), b"x" * 20, first=False)
+    now[0] += unfinished.FORGOTTEN_S + 100
+    assert kept.sweep() == unfinished.MOST
+
+
+def test_a_file_is_read_once_however_often_its_last_part_comes(tmp_path: Path) -> None:
+    kept = Unfinished(tmp_path)
+    kept.add(an_id(1), b"all of it", first=True)
+    assert kept.whole(an_id(1)).read_bytes() == b"all of it"
+    for again in (kept.whole, lambda one: kept.add(one, b"x", first=False)):
+        with pytest.raises(Unknown):
+            again(an_id(1))
+
+
+def test_half_a_part_is_not_kept(tmp_path: Path) -> None:
+    kept = Unfinished(tmp_path)
+    kept.add(an_id(1), b"x" * 4096, first=True)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (6000, before := resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+    try:
+        with pytest.raises(StoreError, match="too large"):
+            kept.add(an_id(1), b"y" * 4096, first=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, before))
+    assert list((tmp_path / "uploads").iterdir()) == []
+
+
+def test_too_many_are_429_and_housekeeping_sweeps(client: TestClient, settings: Settings) -> None:
+    for _ in range(unfinished.MOST):
+        assert client.post(URL, json=part(b"x")).status_code == 200
+    refused = client.post(URL, json=part(b"x"))
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
+    long_ago = time.time() - unfinished.FORGOTTEN_S - 1
+    for name in left(settings):
+        os.utime(settings.data_dir / "uploads" / name, (long_ago, long_ago))
+    state = open_state(settings)
+    keep_house(state, settings, datetime.now(UTC))
+    state.close()
+    assert left(settings) == []
 
 
 def test_a_viewer_brings_no_data(client: TestClient, settings: Settings) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Depends, HTTPException, Query
 
-from gatewatch.api.reading import Instant
+from gatewatch.api.reading import Instant, unfit
 from gatewatch.errors import UsageError
 from gatewatch.records import JSON, Kind, Severity
 from gatewatch.records import State as FindingState
@@ -34,11 +34,11 @@ async def asked_for(
     until: Annotated[Instant | None, Query(description="Only what began before this time")] = None,
     q: Annotated[str | None, Query(max_length=200, description="Only findings whose text contains this")] = None,
 ) -> FindingFilter:
-    """The filter of a query string; 422 for a condition that is none."""
+    """The filter of a query string; 400 for a condition that is none."""
     try:
         terms = parse_all(where or ())
     except UsageError as error:
-        raise HTTPException(422, f"where: {error}") from None
+        raise unfit(f"where: {error}") from None
     return FindingFilter(
         kind=kind,
         severity_min=severity,
@@ -61,13 +61,18 @@ def chosen(found: dict[str, JSON], fields: frozenset[str] | None) -> dict[str, J
     return found if fields is None else {name: value for name, value in found.items() if name in fields | {"id"}}
 
 
+def names_of(known: frozenset[str]) -> dict[str, JSON]:
+    """What the description says of a parameter that `field_names` reads."""
+    one = f" *(?:{'|'.join(sorted(known))}) *"
+    return {"pattern": f"^{one}(?:,{one})*$"}
+
+
 def field_names(text: str | None, known: frozenset[str], name: str = "fields") -> frozenset[str] | None:
     """Names of a comma-separated parameter; None for none. 422 for one that is not known."""
     if text is None:
         return None
-    names = frozenset(part.strip() for part in text.split(",") if part.strip())
+    names = frozenset(part.strip(" ") for part in text.split(","))
     wrong = sorted(names - known)
-    if wrong or not names:
-        what = repr(wrong[0][:40]) if wrong else "nothing"
-        raise HTTPException(422, f"{name}: {what} is not one of {', '.join(sorted(known))}")
+    if wrong:
+        raise HTTPException(422, f"{name}: {wrong[0][:40]!r} is not one of {', '.join(sorted(known))}")
     return names

@@ -72,12 +72,21 @@ class Problem(BaseModel):
 
 
 PROBLEMS: dict[int | str, dict[str, object]] = {
+    400: {"model": Problem, "description": "It fits this description, but is no filter, range or cursor of this data"},
     422: {"model": Problem, "description": "A parameter is not what it should be"},
     503: {"model": Problem, "description": "The database cannot be reached"},
 }
 
 
 NOT_FOUND: dict[int | str, dict[str, object]] = {404: {"model": Problem, "description": "Nothing has this id"}}
+
+
+def unfit(detail: str) -> HTTPException:
+    """400: what no description of single parameters can tell, such as a filter or two times that do not go together.
+
+    What breaks the description is 422.
+    """
+    return HTTPException(400, detail)
 
 
 def missing(what: str) -> HTTPException:

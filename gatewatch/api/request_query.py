@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, HTTPException, Query, Request
 
-from gatewatch.api.reading import Instant
+from gatewatch.api.reading import Instant, unfit
 from gatewatch.errors import UsageError
 from gatewatch.privacy import Privacy
 from gatewatch.store.request_fields import PEOPLE, REQUEST_FIELDS
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 LONGEST = timedelta(days=400)
 DEFAULT = timedelta(hours=24)
-_STEP = re.compile(r"(\d{1,6})(m|h|d)")
+STEP = r"^[1-9][0-9]{0,5}[mhd]$"
 _SECONDS = {"m": 60, "h": 3600, "d": 86400}
 
 WHERE = Query(
@@ -45,7 +45,7 @@ async def span_of(
     until: Annotated[Instant | None, Query(description="Before; default: now")] = None,
     where: Annotated[list[str] | None, WHERE] = None,
 ) -> Span:
-    """The range and terms of a query string; 422 for a condition or range that is none."""
+    """The range and terms of a query string; 400 for a condition or range that is none."""
     return spanned(request, since, until, where)
 
 
@@ -54,11 +54,11 @@ def spanned(request: Request, since: datetime | None, until: datetime | None, wh
     try:
         begin = since or end - DEFAULT
         if not begin < end:
-            raise HTTPException(422, "since: must be before until")
+            raise unfit("since: must be before until")
         if end - begin > LONGEST or begin.astimezone(UTC).year < 1971 or end.astimezone(UTC).year > 2200:
-            raise HTTPException(422, f"since: at most {LONGEST.days} days before until, between 1971 and 2200")
+            raise unfit(f"since: at most {LONGEST.days} days before until, between 1971 and 2200")
     except OverflowError:
-        raise HTTPException(422, "since, until: between the years 1971 and 2200") from None
+        raise unfit("since, until: between the years 1971 and 2200") from None
     return Span(begin.astimezone(UTC), end.astimezone(UTC), request_terms(request, where))
 
 
@@ -66,15 +66,15 @@ SPAN: Any = Depends(span_of)
 
 
 def request_terms(request: Request, where: list[str] | None, name: str = "where") -> tuple[Term, ...]:
-    """Terms on requests; 422 for one that is none, or that would tell what privacy hides."""
+    """Terms on requests; 400 for one that is none, or that would tell what privacy hides."""
     try:
         terms = parse_all(where or (), REQUEST_FIELDS)
     except UsageError as error:
-        raise HTTPException(422, f"{name}: {error}") from None
+        raise unfit(f"{name}: {error}") from None
     privacy: Privacy = request.app.state.privacy
     for term in terms:
         if privacy.on and term.field in PEOPLE:
-            raise HTTPException(422, f"{name}: the setting `privacy` hides {term.field}, so nobody can search by it")
+            raise unfit(f"{name}: the setting `privacy` hides {term.field}, so nobody can search by it")
     return terms
 
 
@@ -82,15 +82,14 @@ def step_seconds(text: str | None) -> int | None:
     """`5m`, `1h`, `1d` in seconds; None for none. 422 for anything else."""
     if text is None:
         return None
-    found = _STEP.fullmatch(text)
-    if found is None or int(found[1]) == 0:
+    if re.fullmatch(STEP, text) is None:
         raise HTTPException(422, "step: write minutes, hours or days, such as 5m, 1h or 1d")
-    return int(found[1]) * _SECONDS[found[2]]
+    return int(text[:-1]) * _SECONDS[text[-1]]
 
 
 def usage(question: Callable[[], T]) -> T:
-    """What a question gives; 422 when it asks for too much."""
+    """What a question gives; 400 when it asks for too much."""
     try:
         return question()
     except UsageError as error:
-        raise HTTPException(422, str(error)) from None
+        raise unfit(str(error)) from None

@@ -93,12 +93,13 @@ async def description(request: Request) -> Response:
 
 async def unknown(request: Request) -> Response:
     """The answer for everything under /api that no route takes: 405 when only the method is wrong, else 404."""
-    allowed: set[str] = set()
+    allowed: dict[int, set[str]] = {}  # by how many parts of the path are free
     for route in every_route(request.app.router.routes):
         match, _ = route.matches(request.scope)
         if match is Match.PARTIAL:
-            allowed |= set(getattr(route, "methods", None) or ())
-    if allowed:
-        headers = {"Allow": ", ".join(sorted(allowed))}
+            free = getattr(route, "path", "").count("{")
+            allowed.setdefault(free, set()).update(getattr(route, "methods", None) or ())
+    if allowed:  # `/findings/actions` is no finding's id: what the plainest path takes counts
+        headers = {"Allow": ", ".join(sorted(allowed[min(allowed)]))}
         return problem(405, f"{request.method} is not possible here", headers=headers)
     return problem(404, "no such resource; /api/openapi.json lists them all")

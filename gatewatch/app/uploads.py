@@ -1,7 +1,7 @@
 """A log file that somebody drops onto the page: taken in parts, read as `gatewatch ingest` reads it, and looked at.
 
-`POST /api/v1/uploads` takes one part of at most PART bytes; the last one starts the reading. Only so much is kept, and
-nothing of the file once it is read: its lines are in the store.
+`POST /api/v1/uploads` takes one part of at most PART bytes; the last one starts the reading. Only so much is kept
+(gatewatch/unfinished.py), and nothing of the file once it is read: its lines are in the store.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ import base64
 import binascii
 import logging
 import os
-import re
 import secrets
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,27 +33,23 @@ from gatewatch.settings import Settings
 from gatewatch.store import audit
 from gatewatch.store.state import State
 from gatewatch.surroundings import known_inventory
+from gatewatch.unfinished import ID, Crowded, TooLong, Unfinished, Unknown
 
 log = logging.getLogger(__name__)
 
 PART = 512 << 10
-MOST = 64 << 20
-"""Bytes of a file; what is larger is read with `gatewatch ingest`."""
-
-FORGOTTEN_S = 3600
-"""So long after its last part an upload that nobody finished is deleted."""
-
 SOURCE = "upload"
-_ID = re.compile(r"^[0-9a-f]{32}$")
-"""Becomes a file's name, so it is anchored: a pattern without ends would be looked for anywhere in the text."""
-
-Encoded = Annotated[str, Field(max_length=(PART + 2) // 3 * 4 + 4)]
+_BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+Encoded = Annotated[
+    str,
+    Field(max_length=(PART + 2) // 3 * 4, json_schema_extra={"pattern": _BASE64, "contentEncoding": "base64"}),
+]
 
 
 class Part(Body):
     """upload: what the answer to the first part gave; null for the first. data: base64. last: read it now."""
 
-    upload: str | None = Field(default=None, pattern=_ID.pattern)
+    upload: str | None = Field(default=None, pattern=ID.pattern)
     name: str = Field(default="a log file", max_length=300)
     data: Encoded
     last: bool = False
@@ -67,7 +61,7 @@ class Uploads:
     def __init__(self, settings: Settings, opened: Callable[[], State]) -> None:
         self._settings = settings
         self._opened = opened
-        self._folder = settings.data_dir / "uploads"
+        self._parts = Unfinished(settings.data_dir)
 
     def router(self) -> APIRouter:
         router = APIRouter(prefix="/api/v1/uploads", tags=["ingest"], dependencies=[OPERATOR])
@@ -88,38 +82,24 @@ class Uploads:
         except (binascii.Error, ValueError):  # the latter for what is not even ASCII
             raise HTTPException(422, "data: not base64") from None
         upload = part.upload or secrets.token_hex(16)
-        size = await run_in_threadpool(self._keep, upload, data, part.upload is None)
-        if not part.last:
+        size, whole = await run_in_threadpool(self._keep, upload, data, part.upload is None, part.last)
+        if whole is None:
             return answer({"upload": upload, "received": size})
-        return answer(await run_in_threadpool(self._read, upload, part.name, who))
+        return answer(await run_in_threadpool(self._read, upload, whole, part.name, who))
 
-    def _keep(self, upload: str, data: bytes, first: bool) -> int:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._forget()
-        path = self._path(upload)
-        if not first and not path.is_file():
-            raise HTTPException(409, "upload: there is none under way with this id; begin again")
-        size = (path.stat().st_size if path.exists() else 0) + len(data)
-        if size > MOST:
-            path.unlink(missing_ok=True)
-            raise HTTPException(413, f"a file has at most {MOST >> 20} MiB here; read it with `gatewatch ingest`")
-        with open(path, "ab") as out:
-            out.write(data)
-        return size
+    def _keep(self, upload: str, data: bytes, first: bool, last: bool) -> tuple[int, Path | None]:
+        """(bytes so far, the file when this was its last part)"""
+        try:
+            size = self._parts.add(upload, data, first=first)
+            return size, self._parts.whole(upload) if last else None
+        except Crowded as error:
+            raise HTTPException(429, str(error), {"Retry-After": "60"}) from None
+        except TooLong as error:
+            raise HTTPException(413, str(error)) from None
+        except Unknown as error:
+            raise HTTPException(409, str(error)) from None
 
-    def _path(self, upload: str) -> Path:
-        """Where the parts of an upload lie; nothing but an id of ours leads anywhere."""
-        if not _ID.fullmatch(upload):
-            raise HTTPException(422, "upload: not what the first part was answered")
-        return self._folder / upload
-
-    def _forget(self) -> None:
-        for path in self._folder.iterdir():
-            if time.time() - path.stat().st_mtime > FORGOTTEN_S:
-                path.unlink(missing_ok=True)
-
-    def _read(self, upload: str, name: str, who: Who) -> dict[str, JSON]:
-        path = self._path(upload)
+    def _read(self, upload: str, path: Path, name: str, who: Who) -> dict[str, JSON]:
         state = self._opened()
         try:
             done = ingest_paths(state, [str(path)], source=SOURCE, inventory=known_inventory(state), workers=1)

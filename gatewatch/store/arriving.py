@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from gatewatch.frames import REQUESTS
+from gatewatch.records import JSON
 from gatewatch.store.lake import Segment
 from gatewatch.store.manifest import newer_segments
 from gatewatch.store.models import BatchRow, FindingEventRow, FindingRow, SegmentRow
@@ -33,7 +34,7 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class FindingNews:
-    """A line of a finding's timeline, and what the finding is now."""
+    """A line of a finding's timeline, and what the finding is now. principals: who may be named in its texts."""
 
     number: int
     at: datetime
@@ -48,6 +49,7 @@ class FindingNews:
     api: str
     stage: str | None
     route: str | None
+    principals: tuple[str, ...]
 
 
 def segment_mark(session: Session) -> int:
@@ -111,6 +113,13 @@ def finding_news(session: Session, mark: int, limit: int = 200) -> list[FindingN
             row.api,
             row.stage,
             row.route,
+            _principals(row.entities),
         )
         for event, row in rows
     ]
+
+
+def _principals(entities: JSON) -> tuple[str, ...]:
+    """Those of a stored finding."""
+    listed = entities.get("principals") if isinstance(entities, dict) else None
+    return tuple(one for one in listed if isinstance(one, str)) if isinstance(listed, list) else ()

@@ -20,6 +20,13 @@ def test_a_wrong_method_is_405_and_names_the_right_ones(client: TestClient) -> N
     answer = client.post("/api/v1/findings", json={})
     assert answer.status_code == 405
     assert answer.headers["allow"] == "GET"
+    for path, right in (
+        ("findings/actions", "POST"),
+        ("suppressions/preview", "POST"),
+        ("suppressions/x", "DELETE"),
+        ("users/x", "PATCH"),
+    ):
+        assert client.options(f"/api/v1/{path}").headers["allow"] == right, path
 
 
 def test_each_path_of_the_description_answers_and_is_described_once(client: TestClient) -> None:
@@ -28,8 +35,8 @@ def test_each_path_of_the_description_answers_and_is_described_once(client: Test
     assert {"/healthz", "/readyz", "/api/v1/findings", "/api/v1/findings/{id}", "/api/v1/users"} <= set(paths)
     for path, operations in paths.items():
         if "get" in operations and "/events/" not in path:  # these go on until the client goes
-            # 422: what is asked about must be given
-            assert client.get(path.replace("{id}", "x")).status_code in {200, 404, 422}, path
+            # 400 and 422: what is asked about must be given
+            assert client.get(path.replace("{id}", "x")).status_code in {200, 400, 404, 422}, path
 
 
 def test_a_store_that_cannot_be_opened_is_503_but_the_process_lives(tmp_path: Path) -> None:

@@ -138,4 +138,4 @@ async def act_on_many(request: Request, wish: BulkWish, key: Key = None) -> Resp
 
 def bad_where(error: UsageError) -> Response:
     """The answer to a condition that is none."""
-    return problem(422, f"where: {error}", kind="urn:gatewatch:problem:bad-filter")
+    return problem(400, f"where: {error}", kind="urn:gatewatch:problem:bad-filter")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from gatewatch.api.access import VIEWER
-from gatewatch.api.reading import PROBLEMS, Instant, answer, ask
+from gatewatch.api.reading import PROBLEMS, Instant, answer, ask, unfit
 from gatewatch.api.request_query import SPAN, Span, request_terms, usage
 from gatewatch.privacy import Privacy
 from gatewatch.records import JSON
@@ -44,7 +44,7 @@ async def compare(
 ) -> Response:
     begin, end = max(select_since or span.since, span.since), min(select_until or span.until, span.until)
     if not begin < end:
-        raise HTTPException(422, "select_since: the selection's time must lie in the range, and begin before it ends")
+        raise unfit("select_since: the selection's time must lie in the range, and begin before it ends")
     others = None
     if against != "rest":
         back = _BACK.get(against, end - begin)

@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from gatewatch.api.access import VIEWER
-from gatewatch.api.reading import PROBLEMS
+from gatewatch.api.reading import PROBLEMS, unfit
 from gatewatch.api.request_query import SPAN, Span
 from gatewatch.frames import MINUTES, merge_minutes
 from gatewatch.privacy import Privacy
@@ -78,7 +78,7 @@ async def requests(request: Request, span: Span = SPAN, form: Form = "csv", abou
 async def minutes(request: Request, span: Span = SPAN, form: Form = "csv", about: About = True) -> Response:
     foreign = sorted({term.field for term in span.terms} - set(ROLLED))
     if foreign:
-        raise HTTPException(422, f"where: rollups have no {foreign[0]}; they have {', '.join(ROLLED)}")
+        raise unfit(f"where: rollups have no {foreign[0]}; they have {', '.join(ROLLED)}")
 
     def rows(store: State) -> Iterator[pa.RecordBatch]:
         begin = span.since

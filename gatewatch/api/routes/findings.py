@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from gatewatch.api.access import OPERATOR, VIEWER, asker
 from gatewatch.api.changing import now
-from gatewatch.api.finding_query import Asked, chosen, field_names
+from gatewatch.api.finding_query import Asked, chosen, field_names, names_of
 from gatewatch.api.kept import kept
 from gatewatch.api.problems import problem
 from gatewatch.api.reading import NOT_FOUND, PROBLEMS, answer, ask, missing
@@ -42,6 +42,8 @@ FindingId = Annotated[str, Path(alias="id", max_length=64, description="The find
 FIELDS = frozenset(finding_json.FIELDS)
 """What `fields` may name."""
 
+_FACETS = frozenset(FACETS)
+
 
 class FindingList(BaseModel):
     """A page of findings; ask again with `cursor=next_cursor` for the next one. None: this was the last."""
@@ -72,13 +74,16 @@ def to_json(stored: StoredFinding, privacy: Privacy) -> dict[str, JSON]:
     "",
     operation_id="list_findings",
     summary="Findings, newest or worst first",
-    responses={200: {"model": FindingList}, 400: PROBLEMS[422] | {"description": "Not our cursor"}, **PROBLEMS},
+    responses={200: {"model": FindingList}, **PROBLEMS},
 )
 async def findings(
     request: Request,
     wish: FindingFilter = Asked,
     sort: Annotated[Order, Query(description="-: the highest, or newest, first")] = NEWEST,
-    fields: Annotated[str | None, Query(max_length=500, description="Only these, such as `title,severity`")] = None,
+    fields: Annotated[
+        str | None,
+        Query(max_length=500, description="Only these, such as `title,severity`", json_schema_extra=names_of(FIELDS)),
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=512, description="next_cursor of the page before")] = None,
 ) -> Response:
@@ -111,9 +116,11 @@ async def findings(
 async def count(
     request: Request,
     wish: FindingFilter = Asked,
-    fields: Annotated[str | None, Query(max_length=200, description="Only these facets")] = None,
+    fields: Annotated[
+        str | None, Query(max_length=200, description="Only these facets", json_schema_extra=names_of(_FACETS))
+    ] = None,
 ) -> Response:
-    names = field_names(fields, frozenset(FACETS)) or frozenset(FACETS)
+    names = field_names(fields, _FACETS) or _FACETS
 
     def counted(store: State) -> dict[str, JSON]:
         with store.read() as session:
@@ -159,16 +166,24 @@ async def grouped(
     "/{id}", operation_id="get_finding", summary="One finding and its history", responses={**NOT_FOUND, **PROBLEMS}
 )
 async def finding(request: Request, finding_id: FindingId) -> Response:
+    privacy: Privacy = request.app.state.privacy
+
     def one(store: State) -> tuple[int, dict[str, JSON]] | None:
         with store.read() as session:
             stored = get_finding(session, finding_id)
             if stored is None:
                 return None
+            names = stored.finding.entities.principals
             events: list[JSON] = [
-                {"at": iso(event.at), "transition": event.transition, "actor": event.actor, "note": event.note}
+                {
+                    "at": iso(event.at),
+                    "transition": event.transition,
+                    "actor": event.actor,
+                    "note": privacy.text(event.note, names),
+                }
                 for event in finding_events(session, finding_id)
             ]
-        return stored.revision, {**to_json(stored, request.app.state.privacy), "events": events}
+        return stored.revision, {**to_json(stored, privacy), "events": events}
 
     found = await ask(request, one)
     if found is None:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from gatewatch.api.access import VIEWER
-from gatewatch.api.finding_query import field_names
+from gatewatch.api.finding_query import field_names, names_of
 from gatewatch.api.problems import problem
 from gatewatch.api.reading import PROBLEMS, answer, ask
 from gatewatch.api.request_query import SPAN, Span
@@ -27,13 +27,16 @@ FIELDS = frozenset(REQUESTS_READ.names)
     "",
     operation_id="list_requests",
     summary="Raw requests, newest first",
-    responses={400: PROBLEMS[422] | {"description": "Not our cursor"}, **PROBLEMS},
+    responses={**PROBLEMS},
 )
 async def list_requests(
     request: Request,
     span: Span = SPAN,
     sort: Annotated[Literal["-at", "at"], Query(description="-at: newest first")] = "-at",
-    fields: Annotated[str | None, Query(max_length=1000, description="Only these, such as `at,status,path`")] = None,
+    fields: Annotated[
+        str | None,
+        Query(max_length=1000, description="Only these, such as `at,status,path`", json_schema_extra=names_of(FIELDS)),
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
     cursor: Annotated[str | None, Query(max_length=512, description="next_cursor of the page before")] = None,
 ) -> Response:

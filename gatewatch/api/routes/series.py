@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from gatewatch.api.access import VIEWER
 from gatewatch.api.reading import PROBLEMS, answer, ask
-from gatewatch.api.request_query import SPAN, Span, step_seconds, usage
+from gatewatch.api.request_query import SPAN, STEP, Span, step_seconds, usage
 from gatewatch.api.tags import tagged
 from gatewatch.privacy import Privacy
 from gatewatch.records import JSON, iso
@@ -28,7 +28,13 @@ MeasureName = StrEnum("MeasureName", {name: name for name in MEASURES})  # type:
 FieldName = StrEnum("FieldName", {name: name for name in GROUPED})  # type: ignore[misc]
 _REQUESTS = MeasureName("requests")
 Step = Annotated[
-    str | None, Query(max_length=10, description="5m, 1h, 1d …; default: about 200 points", examples=["1h"])
+    str | None,
+    Query(
+        max_length=10,
+        description="5m, 1h, 1d …; default: about 200 points",
+        examples=["1h"],
+        json_schema_extra={"pattern": STEP},
+    ),
 ]
 
 _BACK = {"1d": timedelta(days=1), "1w": timedelta(days=7)}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from detect.inventory import declared
 from gatewatch.api.access import VIEWER
-from gatewatch.api.reading import PROBLEMS, answer, ask
+from gatewatch.api.reading import PROBLEMS, answer, ask, unfit
 from gatewatch.api.request_query import SPAN, Span, usage
 from gatewatch.privacy import Privacy
 from gatewatch.records import JSON, iso
@@ -84,7 +84,7 @@ async def consumers(request: Request, span: Span = SPAN, limit: Annotated[int, Q
 def _rolled(span: Span) -> None:
     foreign = sorted({term.field for term in span.terms} - set(ROLLED))
     if foreign:
-        raise HTTPException(422, f"where: rollups have no {foreign[0]}; they have {', '.join(ROLLED)}")
+        raise unfit(f"where: rollups have no {foreign[0]}; they have {', '.join(ROLLED)}")
 
 
 def _row(one: Traffic) -> dict[str, JSON]:

@@ -72,7 +72,7 @@ def test_minutes_are_merged(client: TestClient, many: None, form: str) -> None:
     assert head["export"] == "minutes"
     assert [int(row["n"]) for row in rows] == [30] * 4
     wrong = client.get("/api/v1/export/minutes", params={**RANGE, "where": "status >= 500"})
-    assert (wrong.status_code, "rollups have no status" in wrong.json()["detail"]) == (422, True)
+    assert (wrong.status_code, "rollups have no status" in wrong.json()["detail"]) == (400, True)
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])

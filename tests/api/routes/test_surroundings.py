@@ -65,7 +65,7 @@ def test_apis_routes_and_consumers_by_traffic(client: TestClient, state: State) 
         ("ip:192.0.2.0", 4, 2),
         ("ip:192.0.2.1", 3, 2),
     ]
-    assert "rollups have no status" in get(client, "routes", 422, where="status = 500")["detail"]
+    assert "rollups have no status" in get(client, "routes", 400, where="status = 500")["detail"]
 
 
 def test_changes_sources_and_detectors(client: TestClient, state: State) -> None:
