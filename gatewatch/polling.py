@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -85,6 +86,8 @@ def _due(
     cursor = cast("Mapping[str, Any] | None", None if before is None else before.cursor)
     try:
         with on_behalf_of(PAYS.get(source, source)):
+            with suppress(GatewatchError):  # then each call says what is wrong
+                _ = aws.account  # whose calls share one pace: known before the first of them
             kept, after = _PULLS[source](state, aws, one, region, cursor, now)
     except GatewatchError as error:
         said = str(error)

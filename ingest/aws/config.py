@@ -66,10 +66,10 @@ def _changes(reader: Reader, one: Recorded, since: datetime, now: datetime) -> I
         if not items:
             return
         past = {**asked, "laterTime": since, "chronologicalOrder": "Reverse", "limit": 1}
-        before = reader.one("config", "get_resource_config_history", **past).get("configurationItems") or []
+        pages = reader.pages("config", "get_resource_config_history", "nextToken", **past)
+        old = next((item for page in pages for item in page.get("configurationItems") or ()), None)
     except Gone:
         return
-    old = before[0] if before else None
     for item in items:
         if old is not None and old.get("configurationItemCaptureTime") != item.get("configurationItemCaptureTime"):
             event = _event(one, old, item)

@@ -44,6 +44,9 @@ _POOL_FIELDS = (
     "AccountRecoverySetting",
 )
 _USED_DAYS = 30
+MOST_KEYS = 300
+"""API keys whose plans are asked for, one call each; with more of them `keys` of the plans is unread."""
+
 _V2 = {"MaxResults": "500"}
 
 
@@ -160,6 +163,24 @@ def _keys(reader: Reader, document: dict[str, Any], now: datetime) -> None:
     for key in document.get("apiKeys", ()):
         key.pop("value", None)
         key["lastUsedDate"] = used.get(key["id"])
+    _keys_of_plans(reader, document)
+
+
+def _keys_of_plans(reader: Reader, document: dict[str, Any]) -> None:
+    """`keys` of each plan: id and name. Asked from the keys' side, since GetUsagePlanKeys tells their values."""
+    plans = {plan["id"]: plan for plan in document.get("usagePlans", ())}
+    keys = document.get("apiKeys")
+    if keys is None or len(keys) > MOST_KEYS:
+        for plan in plans.values():
+            plan.setdefault("unread", []).append("keys")
+        return
+    for plan in plans.values():
+        plan["keys"] = []
+    for key in keys:
+        asked = {"keyId": key["id"], "limit": 500}
+        for plan in reader.listed("apigateway", "get_usage_plans", "items", "position", **asked):
+            if plan["id"] in plans:
+                plans[plan["id"]]["keys"].append({"id": key["id"], "name": key.get("name")})
 
 
 def _served(reader: Reader, document: dict[str, Any]) -> None:

@@ -1,4 +1,7 @@
-"""Traces of one region from X-Ray: found in windows, fetched by five, looked at again while they are in progress."""
+"""Traces of one region from X-Ray: found in windows, fetched by five, looked at again while they are in progress.
+
+What X-Ray did not get round to (UnprocessedTraceIds) is asked for again, too.
+"""
 
 from __future__ import annotations
 
@@ -58,10 +61,13 @@ def pull_traces(aws: Aws, region: str, cursor: Mapping[str, Any] | None, now: da
     )
     chosen = [*again, *new[:MOST]]
     traces: list[dict[str, Any]] = []
+    missed: list[str] = []
     for begin in range(0, len(chosen), _AT_ONCE):
         for page in reader.pages("xray", "batch_get_traces", "NextToken", TraceIds=chosen[begin : begin + _AT_ONCE]):
             traces += page.get("Traces") or []
-    unfinished = {one["Id"]: again.get(one["Id"], 0) + 1 for one in traces if _in_progress(one)}
+            missed += page.get("UnprocessedTraceIds") or []
+    later = [*missed, *(one["Id"] for one in traces if _in_progress(one))]
+    unfinished = {name: again.get(name, 0) + 1 for name in later}
     return Pulled(
         [one for one in traces if one["Id"] not in unfinished or unfinished[one["Id"]] >= LOOKS],
         {"until": until.isoformat(), "again": {name: looks for name, looks in unfinished.items() if looks < LOOKS}},

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from dashboard.inventoried import inventory_of
 from detect.inventory import declared
 from detect.resources import links
 from ingest.aws.inventory import pull_inventory
@@ -69,15 +70,18 @@ def _made(aws: Aws) -> dict[str, str]:
     acl = waf.create_web_acl(Name="edge", Scope="REGIONAL", DefaultAction={"Allow": {}}, VisibilityConfig=visible)
     stage = f"arn:aws:apigateway:{REGION}::/restapis/{api['id']}/stages/prod"
     waf.associate_web_acl(WebACLArn=acl["Summary"]["ARN"], ResourceArn=stage)
-    rest.create_usage_plan(name="gold", apiStages=[{"apiId": api["id"], "stage": "prod"}])
-    rest.create_api_key(name="partner", value="a-secret-value-of-twenty", enabled=True)
+    plan = rest.create_usage_plan(name="gold", apiStages=[{"apiId": api["id"], "stage": "prod"}])["id"]
+    rest.create_usage_plan(name="without keys")
+    key = rest.create_api_key(name="partner", value="a-secret-value-of-twenty", enabled=True)["id"]
+    rest.create_usage_plan_key(usagePlanId=plan, keyId=key, keyType="API_KEY")
     certificate = aws.client("acm", REGION).request_certificate(DomainName="api.example.com")["CertificateArn"]
     rest.create_domain_name(domainName="api.example.com", regionalCertificateArn=certificate)
     second = aws.client("apigatewayv2", REGION)
     http = second.create_api(Name="pets", ProtocolType="HTTP")["ApiId"]
     second.create_route(ApiId=http, RouteKey="GET /pets")
     second.create_stage(ApiId=http, StageName="$default", AutoDeploy=True)
-    return {"rest": api["id"], "http": http, "function": arn, "pool": pool["Id"], "acl": acl["Summary"]["ARN"]}
+    found = {"rest": api["id"], "http": http, "function": arn, "pool": pool["Id"], "acl": acl["Summary"]["ARN"]}
+    return {**found, "key": key}
 
 
 def of(document: dict[str, Any], field: str) -> list[Any]:
@@ -104,14 +108,22 @@ def test_everything_is_joined_and_known_to_the_detectors(aws: Aws, double: Doubl
     (pool,) = of(document, "userPools")
     assert pool["clients"][0]["ClientName"] == "app"
     assert of(document, "certificates")[0]["DomainName"] == "api.example.com"
-    assert of(document, "usagePlans")[0]["apiStages"] == [{"apiId": made["rest"], "stage": "prod"}]
+    plans = {one["name"]: one for one in of(document, "usagePlans")}
+    assert plans["gold"]["apiStages"] == [{"apiId": made["rest"], "stage": "prod"}]
+    assert plans["gold"]["keys"] == [{"id": made["key"], "name": "partner"}]
+    assert plans["without keys"]["keys"] == []
+    assert [(one.name, one.keys) for one in inventory_of(document).plans] == [
+        ("gold", {made["key"]: "partner"}),
+        ("without keys", {}),
+    ]
+    assert not [call.name for call in double.calls if "/keys" in call.name]  # they would tell the values
     text = json.dumps(document)
     assert "a-secret-value" not in text
     assert "ClientSecret" not in text
     assert {(one.api, one.stage) for one in declared(document)} == {(made["rest"], "prod"), (made["http"], "$default")}
     assert links(document).places(made["function"]) == {(made["rest"], None)}
     assert [one.template for one in stage_logs(document)] == [FORMAT, None]
-    names = [call.name.split("?")[0] for call in double.calls]
+    names = [call.name if "keyId=" in call.name else call.name.split("?")[0] for call in double.calls]
     assert len(names) == len(set(names))  # nothing is asked twice
 
 
@@ -120,6 +132,12 @@ def test_keys_are_not_read_unless_asked_for(aws: Aws, double: Double, made: dict
     document = pull_inventory(aws, REGION, NOW).document
     assert document["unread"] == ["apiKeys"]
     assert not [call.name for call in double.calls if "apikeys" in call.name or "/keys" in call.name]
+
+
+def test_plans_of_too_many_keys_are_unread(aws: Aws, made: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.aws.inventory.MOST_KEYS", 0)
+    plans = of(dict(pull_inventory(aws, REGION, NOW, keys=True).document), "usagePlans")
+    assert [(one["unread"], "keys" in one) for one in plans] == [(["keys"], False)] * 2
 
 
 def test_what_is_denied_is_unread_and_the_rest_goes_on(aws: Aws, double: Double, made: dict[str, str]) -> None:
