@@ -23,7 +23,7 @@ from pathlib import Path
 import psycopg
 
 
-def _binaries() -> list[Path]:
+def installations() -> list[Path]:
     """Folders that may hold initdb and postgres, the wheel's first."""
     found: list[Path] = []
     # Only its binaries are wanted: the package itself would add a user and change rights when it runs as root.
@@ -61,7 +61,7 @@ class Server:
 def server() -> Iterator[Server]:
     """Starts a server and stops it at the end. RuntimeError, with what was tried, when none can be started."""
     tried = []
-    for binaries in _binaries():
+    for binaries in installations():
         folder = Path(tempfile.mkdtemp(prefix="gw-pg-"))  # short: a socket's path has at most 107 characters
         try:
             process = _start(binaries, folder)
@@ -84,6 +84,15 @@ def server() -> Iterator[Server]:
     raise RuntimeError("no PostgreSQL server could be started:\n" + "\n".join(tried or ["no initdb found"]))
 
 
+def copied(binaries: Path, folder: Path) -> Path:
+    """A copy of an installation; the wheel's programs look for their libraries beside their package."""
+    package = binaries.parent.parent
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, folder / libraries.name)
+    return Path(shutil.copytree(binaries.parent, folder / package.name / binaries.parent.name)) / binaries.name
+
+
 def _start(binaries: Path, folder: Path) -> subprocess.Popen[bytes]:
     user = None
     if os.geteuid() == 0:
@@ -92,7 +101,7 @@ def _start(binaries: Path, folder: Path) -> subprocess.Popen[bytes]:
         os.chown(folder, nobody.pw_uid, nobody.pw_gid)
         if not all(parent.stat().st_mode & stat.S_IXOTH for parent in binaries.parents):
             # An environment below /root: its files can be read by us only.
-            binaries = Path(shutil.copytree(binaries.parent, folder / "pg")) / binaries.name
+            binaries = copied(binaries, folder / "pg")
     data = folder / "data"
     environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(folder), "LC_ALL": "C", "TZ": "UTC"}
     subprocess.run(
