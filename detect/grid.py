@@ -9,6 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from gatewatch.frames import CLOSE_DELAY
+
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
@@ -16,8 +18,8 @@ Key: TypeAlias = "tuple[str | None, ...]"
 """(account, region, api, stage) or (account, region, api, stage, route)."""
 
 MINUTE_US = 60_000_000
-CLOSE_US = 2 * MINUTE_US
-"""An empty minute closes this long after its end (design.md 4)."""
+CLOSE_US = round(CLOSE_DELAY.total_seconds() * 1e6)
+"""An empty minute closes this long after its end."""
 
 BRIDGE_MINUTES = 15
 """Coverage intervals nearer than this are one: the quiet between the last line of a file and the first of the next."""
@@ -78,8 +80,7 @@ class Grid:
 
     def closes(self) -> Ints:
         """Microseconds at which each minute closed: (series, minutes)."""
-        ends = (np.arange(self.start, self.start + self.minutes, dtype=np.int64) + 1) * MINUTE_US
-        out = np.tile(ends + CLOSE_US, len(self.keys))
+        out = np.tile(closing(self.start, self.minutes), len(self.keys))
         if len(self._frame):
             given = micros(self._frame["closes_at"])
             latest = np.zeros_like(out)
@@ -99,6 +100,11 @@ class Grid:
         out = np.zeros(len(self.keys), dtype=np.uint64)
         np.bitwise_or.at(out, self._cell // max(self.minutes, 1), masks)
         return [int(mask) for mask in out]
+
+
+def closing(start: int, minutes: int) -> Ints:
+    """Microseconds at which the minutes from `start` on close, where no line tells: (minutes,)."""
+    return (np.arange(start, start + minutes, dtype=np.int64) + 1) * MINUTE_US + CLOSE_US
 
 
 def _lists(column: pd.Series[Any]) -> pa.ListArray:

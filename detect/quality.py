@@ -9,7 +9,7 @@ import numpy as np
 
 from detect import codec
 from detect.episodes import Episode
-from detect.grid import CLOSE_US, MINUTE_US, Bools, Floats, Ints, Key
+from detect.grid import CLOSE_US, MINUTE_US, Bools, Floats, Ints, Key, closing
 from detect.model import Block
 from gatewatch.frames import visible_mask
 from gatewatch.records import JSON
@@ -122,7 +122,7 @@ class Lag(Rows):
         lag = np.zeros((len(self.keys), block.minutes))
         ends = (np.arange(block.first, block.first + block.minutes) + 1) * MINUTE_US
         there[index] = grid.counts("n") > 0
-        closes = np.tile(ends + CLOSE_US, (len(self.keys), 1))
+        closes = np.tile(closing(block.first, block.minutes), (len(self.keys), 1))
         closes[index] = grid.closes()
         lag = np.where(there, (closes - ends) / MINUTE_US, 0.0)
         changed: dict[tuple[int, int], tuple[Key, Episode]] = {}

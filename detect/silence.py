@@ -17,7 +17,7 @@ import numpy as np
 from detect import codec
 from detect.counting import Chunk, Counting, chunk_of
 from detect.episodes import Episode
-from detect.grid import MINUTE_US, Bools, Floats, Ints, Key
+from detect.grid import Bools, Floats, Ints, Key, closing
 from detect.model import Block
 from detect.policy import threshold_nats
 from detect.stats.seasonal import hour_of_week
@@ -138,7 +138,7 @@ class Silence:
         good[rows], bad[rows] = ordinary.good, ordinary.bad
         causes = np.zeros((total, block.minutes, 3))
         causes[rows] = ordinary.causes
-        closes = np.tile((np.arange(block.minutes, dtype=np.int64) + block.first + 3) * MINUTE_US, (total, 1))
+        closes = np.tile(closing(block.first, block.minutes), (total, 1))
         closes[rows] = ordinary.closes
         beside = np.zeros((total, block.minutes, 2))
         beside[rows] = ordinary.beside

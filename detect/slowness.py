@@ -14,7 +14,7 @@ import numpy as np
 
 from detect.counting import chunk_of
 from detect.episodes import Episode
-from detect.grid import Bools, Floats, Ints
+from detect.grid import Bools, Floats, Ints, closing
 from detect.model import Block
 from detect.slowstate import CHUNK, DUE, LAYER_PLACES, QUARTER, RING, SCORES, TAIL, Frames, Slowness
 from detect.stats.ranks import BINS, GRAIN, LEAST_BODY, LEAST_TAIL, TAILS, WIDTH, body_nats, quantile_ms, tail_nats
@@ -61,7 +61,7 @@ def step(state: Slowness, block: Block) -> list[tuple[int, Episode]]:
     frames = state.align(block)
     if state.first < 0:
         state.first = block.first
-    closes = np.tile((np.arange(block.minutes, dtype=np.int64) + block.first + 3) * 60_000_000, (len(state.stages), 1))
+    closes = np.tile(closing(block.first, block.minutes), (len(state.stages), 1))
     for key, line in zip(block.stage_grid.keys, block.stage_grid.closes(), strict=True):
         if key in state.stage_rows:
             closes[state.stage_rows[key]] = line

@@ -15,7 +15,7 @@ from detect import codec
 from detect.callers import Callers, Lasting
 from detect.counting import Chunk, Counting
 from detect.episodes import BEFORE, SERIES, Episode
-from detect.grid import MINUTE_US, Bools, Floats, Ints, Key
+from detect.grid import Bools, Floats, Ints, Key, closing
 from detect.model import Block
 from detect.stats.seasonal import MATURE_MINUTES
 from detect.stats.tail import nats, upper_limit
@@ -147,7 +147,7 @@ class Spikes:
         base = np.zeros((total, block.minutes))
         refused = grid.counts(*(column for group in self.groups.values() for column in group.counted))
         good = np.maximum(grid.counts("n") - refused, 0.0)
-        closes = np.tile((np.arange(block.minutes, dtype=np.int64) + block.first + 3) * MINUTE_US, (total, 1))
+        closes = np.tile(closing(block.first, block.minutes), (total, 1))
         given = grid.closes()
         for place, name in enumerate(names):
             rows = index[place :: len(names)]

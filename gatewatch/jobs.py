@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from alerts.channels import configured_channels
@@ -25,6 +25,7 @@ from gatewatch.errors import GatewatchError, LeaseLost
 from gatewatch.evaluating import evaluate
 from gatewatch.evidencing import with_cards
 from gatewatch.following import Follower, follower_of
+from gatewatch.frames import CLOSE_DELAY
 from gatewatch.housekeeping import keep_house
 from gatewatch.polling import poll
 from gatewatch.records import State as FindingState
@@ -50,10 +51,6 @@ from gatewatch.surroundings import known_inventory
 from gatewatch.verdicts import believed
 
 log = logging.getLogger(__name__)
-
-CLOSE_DELAY = timedelta(minutes=2)
-"""A minute is looked at when it has been over so long; later lines make the next tick look again."""
-
 
 SEND_SECONDS = 5.0
 """How long a stopping worker waits for each channel that is just sending."""

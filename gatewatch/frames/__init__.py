@@ -1,7 +1,7 @@
 """The tables that cross from room to room: their columns, types and units, and how they are merged."""
 
 from gatewatch.frames.histogram import bucket_of, bucket_value_ms, quantiles_ms
-from gatewatch.frames.merge import merge_client_parts, merge_clients, merge_minutes, rollup
+from gatewatch.frames.merge import CLOSE_DELAY, merge_client_parts, merge_clients, merge_minutes, rollup
 from gatewatch.frames.schema import (
     CLIENT_KEYS,
     CLIENTS,
@@ -24,6 +24,7 @@ from gatewatch.frames.schema import (
 __all__ = [
     "CLIENTS",
     "CLIENT_KEYS",
+    "CLOSE_DELAY",
     "COVERAGE",
     "HISTOGRAMS",
     "METRICS",

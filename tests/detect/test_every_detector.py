@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from detect.model import DETECTORS, Block, Context
 from detect.run import BESIDE, cut, detect, frames_of
-from gatewatch.frames import visible_mask
+from gatewatch.frames import CLOSE_DELAY, visible_mask
 from gatewatch.records import JUDGED, Change, ChangeEvent, Finding, Kind
 from gatewatch.settings import Settings
 from tests.detect.world import World, a_world
@@ -115,7 +115,7 @@ def test_nothing_is_decided_by_what_comes_later(name: str) -> None:
 
 def early_clock(minutes: int) -> pd.Timestamp:
     """When the last of so many minutes closed."""
-    return pd.Timestamp(block().start) + pd.Timedelta(minutes=minutes + 2)
+    return pd.Timestamp(block().start) + pd.Timedelta(minutes=minutes) + CLOSE_DELAY
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))

@@ -4,7 +4,16 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatewatch.frames import CLIENTS, MINUTE_COUNTS, MINUTES, merge_clients, merge_minutes, rollup, visible_mask
+from gatewatch.frames import (
+    CLIENTS,
+    CLOSE_DELAY,
+    MINUTE_COUNTS,
+    MINUTES,
+    merge_clients,
+    merge_minutes,
+    rollup,
+    visible_mask,
+)
 
 START = datetime(2026, 6, 9, 12, tzinfo=UTC)
 
@@ -57,7 +66,7 @@ def test_a_stage_sums_its_routes_and_merges_their_latencies() -> None:
     assert frame.loc[0, "n"] == 8
     assert frame.loc[0, "distinct_clients"] == 3
     assert frame.loc[0, "latency_n"] == 8
-    assert frame.loc[0, "closes_at"] == START + timedelta(minutes=3)
+    assert frame.loc[0, "closes_at"] == START + timedelta(minutes=1) + CLOSE_DELAY
 
 
 def test_clients_add_up() -> None:

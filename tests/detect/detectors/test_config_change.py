@@ -13,7 +13,7 @@ from detect.configuration import Version, version_of
 from detect.detectors.config_change import TOLD
 from detect.model import Context
 from detect.run import detect
-from gatewatch.frames import CLIENTS, COVERAGE, MINUTES
+from gatewatch.frames import CLIENTS, CLOSE_DELAY, COVERAGE, MINUTES
 from gatewatch.records import Cause, ChangeEvent, Finding, Kind, Severity
 from ingest.changes import change_events
 
@@ -156,7 +156,9 @@ def test_a_risky_change_is_told_with_before_after_who_and_with_what(
     assert found.changes[0].what == change.change.what
     assert found.confidence > 0.9
     assert found.start == START + timedelta(minutes=5)
-    assert found.detected_at == START + timedelta(minutes=10)  # it stood for two minutes, and the third closed
+    assert (
+        found.detected_at == START + timedelta(minutes=8) + CLOSE_DELAY
+    )  # it stood for two minutes, and the third closed
     assert "ann (AWS CLI)" in found.evidence.sentence
 
 
@@ -306,7 +308,7 @@ def test_what_is_configured_and_not_deployed_is_told_after_an_hour() -> None:
     assert told(change, deployed(50)) == []
     (found,) = told(change)
     assert (found.subtype, found.severity, found.end) == ("not_deployed", Severity.LOW, None)
-    assert found.detected_at == START + timedelta(minutes=5 + 60 + 3)
+    assert found.detected_at == START + timedelta(minutes=5 + 60 + 1) + CLOSE_DELAY
     (found,) = told(change, deployed(90))
     assert found.end == START + timedelta(minutes=90)
     assert told(event(5, "UpdateIntegration", {"apiId": "h1", "integrationId": "i"})) == []  # deploys by itself
