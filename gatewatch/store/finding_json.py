@@ -45,8 +45,13 @@ def _evidence(row: FindingRow) -> JSON:
     found = row.evidence
     assert isinstance(found, dict)
     series: Any = found["series"]
-    points: list[JSON] = [
-        {"at": _at(at), "observed": observed, "expected": expected, "upper": upper}
+    points: list[JSON] = [  # thousands in a page: without a call for each
+        {
+            "at": at[:19] + "Z" if at[19:] == "+00:00" else _at(at),
+            "observed": observed,
+            "expected": expected,
+            "upper": upper,
+        }
         for at, observed, expected, upper in series
     ]
     return {"card": {}, **found, "series": points}
@@ -59,8 +64,6 @@ def _changes(row: FindingRow) -> JSON:
 
 def _at(text: str) -> str:
     """A stored time as the API writes it."""
-    if len(text) == 25 and text.endswith("+00:00"):  # whole seconds of UTC: nearly all
-        return text[:19] + "Z"
     return iso(datetime.fromisoformat(text))
 
 

@@ -237,14 +237,16 @@ def finding_rows(
     limit = max(1, min(limit, MAX_PAGE))
     column: Any = SORTS[sort.removeprefix("-")]
     down = sort.startswith("-")
-    question = select(FindingRow).options(*options).where(*filter_conditions(filter_))
+    question = select(FindingRow.id).where(*filter_conditions(filter_))
     if cursor is not None:
         value, identity = read_cursor(cursor, sort)
         further = column < value if down else column > value
         behind = FindingRow.id < identity if down else FindingRow.id > identity
         question = question.where(or_(further, and_(column == value, behind)))
     order = (column.desc(), FindingRow.id.desc()) if down else (column, FindingRow.id)
-    rows = list(session.scalars(question.order_by(*order).limit(limit + 1)))
+    # First which, then what: a database that sorts whole findings carries all their evidence about.
+    some = question.order_by(*order).limit(limit + 1)
+    rows = list(session.scalars(select(FindingRow).options(*options).where(FindingRow.id.in_(some)).order_by(*order)))
     following = cursor_of(rows[limit - 1], sort) if len(rows) > limit else None
     return rows[:limit], following
 
