@@ -23,8 +23,7 @@ from starlette.responses import Response
 
 from alerts.render.text import plain
 from gatewatch.api.access import OPERATOR, asker
-from gatewatch.api.changing import CHANGES, Body
-from gatewatch.api.reading import answer
+from gatewatch.api.changing import CHANGES, Body, Key, Once, now
 from gatewatch.ingesting import IngestResult, ingest_paths
 from gatewatch.jobs import held, tick
 from gatewatch.records import JSON
@@ -75,8 +74,12 @@ class Uploads:
         )
         return router
 
-    async def take(self, request: Request, part: Part) -> Response:
+    async def take(self, request: Request, part: Part, key: Key = None) -> Response:
         who = asker(request)
+        once = Once(request, who, key, part.model_dump_json(), now())
+        known = await once.known()
+        if known is not None:  # a part that is sent again is not appended again
+            return known
         try:
             data = base64.b64decode(part.data, validate=True)
         except (binascii.Error, ValueError):  # the latter for what is not even ASCII
@@ -84,8 +87,8 @@ class Uploads:
         upload = part.upload or secrets.token_hex(16)
         size, whole = await run_in_threadpool(self._keep, upload, data, part.upload is None, part.last)
         if whole is None:
-            return answer({"upload": upload, "received": size})
-        return answer(await run_in_threadpool(self._read, upload, whole, part.name, who))
+            return await once.done({"upload": upload, "received": size})
+        return await once.done(await run_in_threadpool(self._read, upload, whole, part.name, who))
 
     def _keep(self, upload: str, data: bytes, first: bool, last: bool) -> tuple[int, Path | None]:
         """(bytes so far, the file when this was its last part)"""

@@ -10,9 +10,9 @@ from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
 from gatewatch.api.access import OPERATOR, asker
-from gatewatch.api.changing import CHANGES, Body, change, now, once
+from gatewatch.api.changing import CHANGES, Body, Key, Once, now
 from gatewatch.api.problems import problem
-from gatewatch.api.reading import NOT_FOUND, Instant, Problem, answer, missing
+from gatewatch.api.reading import NOT_FOUND, Instant, Problem, missing
 from gatewatch.api.routes.findings import FindingId, to_json
 from gatewatch.api.tags import seen_revision
 from gatewatch.errors import UsageError
@@ -25,10 +25,6 @@ from gatewatch.where import MOST_TERMS, parse_all
 
 router = APIRouter(prefix="/api/v1/findings", tags=["findings"], dependencies=[OPERATOR])
 
-Key = Annotated[
-    str | None,
-    Header(alias="Idempotency-Key", max_length=200, description="The same key gives the same answer, and acts once"),
-]
 Condition = Annotated[str, Field(min_length=3, max_length=1000)]
 STALE: dict[int | str, dict[str, object]] = {
     412: {"model": Problem, "description": "The finding has changed since it was read (If-Match)"}
@@ -91,22 +87,18 @@ async def act_on_one(
     who, at = asker(request), now()
     revision = seen_revision(seen)
 
-    def done(session: Session) -> tuple[int, dict[str, JSON]]:
+    def done(session: Session) -> dict[str, JSON]:
         try:
             changed = act(session, who, finding_id, wish.act(), now=at, revision=revision)
         except Stale as error:
             raise HTTPException(412, str(error)) from None
         if changed is None:
-            return 404, {}
+            raise missing("finding with this id")
         stored = get_finding(session, finding_id)
         assert stored is not None
-        return 200, {"changed": changed, "finding": to_json(stored, request.app.state.privacy)}
+        return {"changed": changed, "finding": to_json(stored, request.app.state.privacy)}
 
-    asked = f"{finding_id} {wish.model_dump_json()}"
-    status, body = await change(request, lambda session: once(session, who, key, asked, done, now=at))
-    if status == 404:
-        raise missing("finding with this id")
-    return answer(body, status=status)
+    return await Once(request, who, key, wish.model_dump_json(), at).change(done)
 
 
 @router.post(
@@ -118,22 +110,21 @@ async def act_on_one(
 async def act_on_many(request: Request, wish: BulkWish, key: Key = None) -> Response:
     who, at = asker(request), now()
 
-    def done(session: Session) -> tuple[int, dict[str, JSON]]:
+    def done(session: Session) -> dict[str, JSON]:
         terms = parse_all(wish.where)
         if wish.dry_run:
             page = list_findings(session, replace(wish.within() or FindingFilter(), where=terms), limit=20)
             would: list[JSON] = [one.finding.id for one in page.items]
-            return 200, {"dry_run": True, "would": would, "more": page.next_cursor is not None}
+            return {"dry_run": True, "would": would, "more": page.next_cursor is not None}
         acted = act_on_all(session, who, terms, wish.act(), now=at, within=wish.within())
         refused: list[JSON] = [{"id": one.finding_id, "why": one.why} for one in acted.refused]
-        return 200, {"done": [*acted.done], "refused": refused, "suppression": acted.suppression}
+        return {"done": [*acted.done], "refused": refused, "suppression": acted.suppression}
 
     try:
         parse_all(wish.where)
     except UsageError as error:
         return bad_where(error)
-    status, body = await change(request, lambda session: once(session, who, key, wish.model_dump_json(), done, now=at))
-    return answer(body, status=status)
+    return await Once(request, who, key, wish.model_dump_json(), at).change(done)
 
 
 def bad_where(error: UsageError) -> Response:

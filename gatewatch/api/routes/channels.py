@@ -11,13 +11,14 @@ from starlette.responses import Response
 from alerts.channels import Attempt, Configured, configured
 from alerts.sample import sample_payload
 from gatewatch.api.access import OPERATOR, VIEWER, asker
-from gatewatch.api.changing import CHANGES, Body, change, now
+from gatewatch.api.changing import CHANGES, Body, Key, Once, change, now
 from gatewatch.api.reading import NOT_FOUND, PROBLEMS, answer, ask, missing
 from gatewatch.errors import ChannelError
 from gatewatch.records import JSON, iso
 from gatewatch.settings import Settings
 from gatewatch.store import audit
 from gatewatch.store.breakers import Health, healths
+from gatewatch.store.models import key_of
 from gatewatch.store.state import State
 
 router = APIRouter(prefix="/api/v1/channels", tags=["alerts"], dependencies=[VIEWER])
@@ -64,23 +65,27 @@ async def list_channels(request: Request) -> Response:
     responses={**NOT_FOUND, **CHANGES},
     dependencies=[OPERATOR],
 )
-async def try_out(request: Request, name: ChannelName, wish: Trial) -> Response:
+async def try_out(request: Request, name: ChannelName, wish: Trial, key: Key = None) -> Response:
     who, at = asker(request), now()
     settings: Settings = request.app.state.settings
     found = await run_in_threadpool(configured, settings)
     if name not in found:
         raise missing("channel with this name")
+    once = Once(request, who, key, wish.model_dump_json(), at)
+    known = await once.known()
+    if known is not None:
+        return known
     await change(request, lambda session: audit.note(session, who, "channel.test", name, now=at))
     attempt = Attempt()
     payload = sample_payload(settings, at, reason="resolved" if wish.resolved else "new")
 
     def send() -> str | None:
         try:
-            key = f"test-{at:%Y%m%dT%H%M%S}"
-            found[name].channel.send(payload, idempotency_key=key, now=at, attempt=attempt)
+            sent_as = f"test-{at:%Y%m%dT%H%M%S}" if key is None else f"test-{key_of(who.via.value, who.id, name, key)}"
+            found[name].channel.send(payload, idempotency_key=sent_as, now=at, attempt=attempt)
         except ChannelError as error:
             return str(error)
         return None
 
     error = await run_in_threadpool(send)
-    return answer({"delivered": error is None, "error": error, "wire": attempt.wire})
+    return await once.done({"delivered": error is None, "error": error, "wire": attempt.wire})

@@ -9,7 +9,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from gatewatch.api.access import OPERATOR, VIEWER, asker
-from gatewatch.api.changing import CHANGES, Body, change, now
+from gatewatch.api.changing import CHANGES, Body, Key, Once, now
 from gatewatch.api.reading import PROBLEMS, answer, ask
 from gatewatch.records import JSON
 from gatewatch.store import audit
@@ -48,13 +48,13 @@ async def list_deliveries(
     responses={**CHANGES},
     dependencies=[OPERATOR],
 )
-async def retry(request: Request, wish: Again) -> Response:
+async def retry(request: Request, wish: Again, key: Key = None) -> Response:
     who, at = asker(request), now()
 
-    def again(session: Session) -> int:
+    def again(session: Session) -> dict[str, JSON]:
         wanted = dead_items(session) if wish.alerts is None else wish.alerts
         done = sum(requeue(session, one) for one in wanted)
         audit.note(session, who, "alert.retry", now=at, detail={"alerts": done})
-        return done
+        return {"retried": done}
 
-    return answer({"retried": await change(request, again)})
+    return await Once(request, who, key, wish.model_dump_json(), at).change(again)

@@ -9,11 +9,12 @@ from pydantic import Field
 from starlette.responses import Response
 
 from gatewatch.api.access import OPERATOR, VIEWER, asker
-from gatewatch.api.changing import CHANGES, Body, change, now
+from gatewatch.api.changing import CHANGES, Body, Key, Once, now
 from gatewatch.api.reading import NOT_FOUND, PROBLEMS, answer, ask, missing
 from gatewatch.api.routes.findings import FindingId
+from gatewatch.records import JSON
 from gatewatch.store.feedback import Effect, effect, give_feedback
-from gatewatch.store.state import State
+from gatewatch.store.state import Session, State
 from gatewatch.verdicts import Verdict
 
 router = APIRouter(prefix="/api/v1/findings", tags=["findings"], dependencies=[VIEWER])
@@ -54,11 +55,13 @@ async def look_ahead(
     responses={**NOT_FOUND, **CHANGES},
     dependencies=[OPERATOR],
 )
-async def say(request: Request, finding_id: FindingId, opinion: Opinion) -> Response:
+async def say(request: Request, finding_id: FindingId, opinion: Opinion, key: Key = None) -> Response:
     who, at = asker(request), now()
-    done = await change(
-        request, lambda session: give_feedback(session, who, finding_id, opinion.verdict, opinion.note.strip(), now=at)
-    )
-    if done is None:
-        raise missing("finding with this id")
-    return answer(done.to_json())
+
+    def said(session: Session) -> dict[str, JSON]:
+        done = give_feedback(session, who, finding_id, opinion.verdict, opinion.note.strip(), now=at)
+        if done is None:
+            raise missing("finding with this id")
+        return done.to_json()
+
+    return await Once(request, who, key, opinion.model_dump_json(), at).change(said)

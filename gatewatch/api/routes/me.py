@@ -9,9 +9,10 @@ from starlette.responses import Response
 
 from gatewatch.access import passwords
 from gatewatch.api.access import VIEWER, asker
-from gatewatch.api.changing import CHANGES, Body, change, now
+from gatewatch.api.changing import CHANGES, Body, Key, Once, change, now
 from gatewatch.api.reading import PROBLEMS, answer, ask
 from gatewatch.api.routes.users import good_password
+from gatewatch.records import JSON
 from gatewatch.roles import Via
 from gatewatch.store import audit
 from gatewatch.store.guesses import guess, guessed_right
@@ -33,11 +34,15 @@ async def me(request: Request) -> Response:
 
 
 @router.post("/password", operation_id="change_password", summary="A new password of one's own", responses={**CHANGES})
-async def password(request: Request, wish: PasswordChange) -> Response:
+async def password(request: Request, wish: PasswordChange, key: Key = None) -> Response:
     who, at = asker(request), now()
     if who.via is not Via.SESSION:
         raise HTTPException(409, "only somebody who logged in has a password")
 
+    once = Once(request, who, key, "", at)
+    known = await once.known()
+    if known is not None:
+        return known
     wait = await change(request, lambda session: guess(session, "account", who.id, now=at))
     if wait is not None:
         after = {"Retry-After": str(int(wait.total_seconds()) + 1)}
@@ -58,9 +63,9 @@ async def password(request: Request, wish: PasswordChange) -> Response:
     await change(request, lambda session: guessed_right(session, "account", who.id, now=at))
     new = await good_password(wish.new, who.name)
 
-    def changed(session: Session) -> None:
+    def changed(session: Session) -> dict[str, JSON]:
         set_password(session, who.id, new, keep=who.session)
         audit.note(session, who, "user.password", who.name, now=at)
+        return {"name": who.name}
 
-    await change(request, changed)
-    return answer({"name": who.name})
+    return await once.change(changed)

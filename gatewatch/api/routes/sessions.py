@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from gatewatch.access.login import idle_after
 from gatewatch.api.access import VIEWER, asker
-from gatewatch.api.changing import CHANGES, change, now
+from gatewatch.api.changing import CHANGES, Key, Once, now
 from gatewatch.api.reading import NOT_FOUND, PROBLEMS, answer, ask, missing
 from gatewatch.records import JSON, iso
 from gatewatch.roles import Role, Who
@@ -53,18 +53,18 @@ async def list_sessions(
 
 
 @router.delete("/{id}", operation_id="end_session", summary="End a session", responses={**NOT_FOUND, **CHANGES})
-async def end(request: Request, handle: Handle) -> Response:
+async def end(request: Request, handle: Handle, key: Key = None) -> Response:
     who, at = asker(request), now()
     whose = None if who.may(Role.ADMIN) else who.id
     idle = idle_after(request.app.state.settings)
 
-    def ended(session: Session) -> bool:
+    def ended(session: Session) -> dict[str, JSON]:
         found = [one for one in sessions(session, now=at, idle=idle, user_id=whose) if one.id.startswith(handle)]
         for one in found:
             end_session(session, one.id)
             audit.note(session, who, "session.end", one.user_name, now=at)
-        return bool(found)
+        if not found:
+            raise missing("session with this id")  # somebody else's, too: its id tells nothing
+        return {"id": handle, "state": "ended"}
 
-    if not await change(request, ended):
-        raise missing("session with this id")  # somebody else's, too: its id tells nothing
-    return answer({"id": handle, "state": "ended"})
+    return await Once(request, who, key, "", at).change(ended)

@@ -9,8 +9,9 @@ from pydantic import Field
 from starlette.responses import Response
 
 from gatewatch.api.access import OPERATOR, VIEWER, asker
-from gatewatch.api.changing import CHANGES, Body, change, now
+from gatewatch.api.changing import CHANGES, Body, Key, Once, now
 from gatewatch.api.reading import NOT_FOUND, PROBLEMS, Instant, answer, ask, missing
+from gatewatch.records import JSON
 from gatewatch.silencing import add, end, to_json
 from gatewatch.store.silences import StoredSilence, silences
 from gatewatch.store.state import Session, State
@@ -53,21 +54,15 @@ async def list_silences(
     responses={**CHANGES},
     dependencies=[OPERATOR],
 )
-async def add_one(request: Request, wish: NewSilence) -> Response:
+async def add_one(request: Request, wish: NewSilence, key: Key = None) -> Response:
     who, at = asker(request), now()
 
-    def made(session: Session) -> StoredSilence:
-        return add(
-            session,
-            who,
-            wish.matchers,
-            reason=wish.reason,
-            starts_at=wish.starts_at or at,
-            ends_at=wish.ends_at,
-            now=at,
-        )
+    def made(session: Session) -> dict[str, JSON]:
+        starts_at = wish.starts_at or at
+        one = add(session, who, wish.matchers, reason=wish.reason, starts_at=starts_at, ends_at=wish.ends_at, now=at)
+        return to_json(one, at)
 
-    return answer(to_json(await change(request, made), at), status=201)
+    return await Once(request, who, key, wish.model_dump_json(), at).change(made, status=201)
 
 
 @router.delete(
@@ -77,9 +72,13 @@ async def add_one(request: Request, wish: NewSilence) -> Response:
     responses={**NOT_FOUND, **CHANGES},
     dependencies=[OPERATOR],
 )
-async def end_one(request: Request, silence_id: SilenceId) -> Response:
+async def end_one(request: Request, silence_id: SilenceId, key: Key = None) -> Response:
     who, at = asker(request), now()
-    ended = await change(request, lambda session: end(session, who, silence_id, now=at))
-    if ended is None:
-        raise missing("silence with this id that is not over")
-    return answer(to_json(ended, at))
+
+    def ended(session: Session) -> dict[str, JSON]:
+        one = end(session, who, silence_id, now=at)
+        if one is None:
+            raise missing("silence with this id that is not over")
+        return to_json(one, at)
+
+    return await Once(request, who, key, "", at).change(ended)

@@ -10,12 +10,12 @@ from pydantic import Field
 from starlette.responses import Response
 
 from gatewatch.api.access import OPERATOR, VIEWER, asker
-from gatewatch.api.changing import CHANGES, Body, change, now
+from gatewatch.api.changing import CHANGES, Body, Key, Once, now
 from gatewatch.api.reading import NOT_FOUND, PROBLEMS, answer, ask, missing
 from gatewatch.api.routes.actions import Condition, bad_where
 from gatewatch.errors import UsageError
 from gatewatch.records import JSON, iso
-from gatewatch.store.state import State
+from gatewatch.store.state import Session, State
 from gatewatch.store.suppressions import Preview, StoredSuppression, end_suppression, preview, suppressions
 from gatewatch.where import MOST_TERMS, parse_all
 
@@ -84,9 +84,13 @@ async def look_ahead(request: Request, wish: Where) -> Response:
     responses={**NOT_FOUND, **CHANGES},
     dependencies=[OPERATOR],
 )
-async def end_one(request: Request, suppression_id: SuppressionId) -> Response:
+async def end_one(request: Request, suppression_id: SuppressionId, key: Key = None) -> Response:
     who, at = asker(request), now()
-    released = await change(request, lambda session: end_suppression(session, who, suppression_id, now=at))
-    if released is None:
-        raise missing("suppression with this id that is not over")
-    return answer({"released": [*released]})
+
+    def ended(session: Session) -> dict[str, JSON]:
+        released = end_suppression(session, who, suppression_id, now=at)
+        if released is None:
+            raise missing("suppression with this id that is not over")
+        return {"released": [*released]}
+
+    return await Once(request, who, key, "", at).change(ended)

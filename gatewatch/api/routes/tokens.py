@@ -10,8 +10,9 @@ from starlette.responses import Response
 
 from gatewatch.access.tokens import DAYS, MOST_DAYS, create_token, revoke, to_json
 from gatewatch.api.access import ADMIN, asker
-from gatewatch.api.changing import CHANGES, Body, change, now, person_only
+from gatewatch.api.changing import CHANGES, Body, Key, Once, now, person_only
 from gatewatch.api.reading import NOT_FOUND, PROBLEMS, answer, ask, missing
+from gatewatch.records import JSON
 from gatewatch.roles import Scope
 from gatewatch.store.state import Session, State
 from gatewatch.store.tokens import Token, tokens
@@ -46,24 +47,27 @@ async def list_tokens(request: Request) -> Response:
     status_code=201,
     responses={**CHANGES},
 )
-async def create(request: Request, wish: NewToken) -> Response:
+async def create(request: Request, wish: NewToken, key: Key = None) -> Response:
     who, at = asker(request), now()
     person_only(who)
-    token, made = await change(
-        request, lambda session: create_token(session, who, wish.name, wish.scopes, days=wish.days, now=at)
-    )
-    return answer({**to_json(token, at), "token": made.text}, status=201)
+
+    def created(session: Session) -> dict[str, JSON]:
+        token, made = create_token(session, who, wish.name, wish.scopes, days=wish.days, now=at)
+        return {**to_json(token, at), "token": made.text}
+
+    # Who asks again with the same key gets the token's id without its text: revoke it, and make another.
+    return await Once(request, who, key, wish.model_dump_json(), at).change(created, status=201, told_once="token")
 
 
 @router.delete(
     "/{id}", operation_id="revoke_token", summary="Refuse a token from now on", responses={**NOT_FOUND, **CHANGES}
 )
-async def delete(request: Request, token_id: TokenId) -> Response:
+async def delete(request: Request, token_id: TokenId, key: Key = None) -> Response:
     who, at = asker(request), now()
 
-    def revoked(session: Session) -> Token | None:
-        return revoke(session, who, token_id, now=at)
+    def revoked(session: Session) -> dict[str, JSON]:
+        if revoke(session, who, token_id, now=at) is None:
+            raise missing("token with this id")
+        return {"id": token_id, "state": "revoked"}
 
-    if await change(request, revoked) is None:
-        raise missing("token with this id")
-    return answer({"id": token_id, "state": "revoked"})
+    return await Once(request, who, key, "", at).change(revoked)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from gatewatch.access import passwords
 from gatewatch.api.access import ADMIN, asker
-from gatewatch.api.changing import CHANGES, Body, change, now, person_only
+from gatewatch.api.changing import CHANGES, Body, Key, Once, now, person_only
 from gatewatch.api.reading import NOT_FOUND, PROBLEMS, answer, ask, missing
 from gatewatch.errors import UsageError
 from gatewatch.records import JSON, iso
@@ -70,23 +70,23 @@ async def list_users(request: Request) -> Response:
 
 
 @router.post("", operation_id="add_user", summary="A new local account", status_code=201, responses={**CHANGES})
-async def add(request: Request, wish: NewUser) -> Response:
+async def add(request: Request, wish: NewUser, key: Key = None) -> Response:
     who, at = asker(request), now()
     person_only(who)
     kept = await good_password(wish.password, wish.name)
 
-    def added(session: Session) -> User:
+    def added(session: Session) -> dict[str, JSON]:
         user = add_user(session, wish.name, wish.role, kept, now=at)
         audit.note(session, who, "user.add", user.name, now=at, detail={"role": wish.role.value})
-        return user
+        return to_json(user)
 
-    return answer(to_json(await change(request, added)), status=201)
+    return await Once(request, who, key, wish.model_dump_json(), at).change(added, status=201)
 
 
 @router.patch(
     "/{id}", operation_id="change_user", summary="Another role, password or state", responses={**NOT_FOUND, **CHANGES}
 )
-async def change_user(request: Request, user_id: UserId, wish: UserChange) -> Response:
+async def change_user(request: Request, user_id: UserId, wish: UserChange, key: Key = None) -> Response:
     who, at = asker(request), now()
     person_only(who)
 
@@ -103,7 +103,7 @@ async def change_user(request: Request, user_id: UserId, wish: UserChange) -> Re
         raise HTTPException(409, "nobody closes or demotes their own account; another admin can")
     kept = None if wish.password is None else await good_password(wish.password, user.name)
 
-    def changed(session: Session) -> User:
+    def changed(session: Session) -> dict[str, JSON]:
         if wish.role is not None and wish.role is not user.role:
             set_role(session, user_id, wish.role)
             detail: dict[str, JSON] = {"from": user.role.value, "to": wish.role.value}
@@ -117,9 +117,9 @@ async def change_user(request: Request, user_id: UserId, wish: UserChange) -> Re
         session.flush()
         found = user_with(session, user_id)
         assert found is not None
-        return found
+        return to_json(found)
 
-    return answer(to_json(await change(request, changed)))
+    return await Once(request, who, key, wish.model_dump_json(), at).change(changed)
 
 
 async def good_password(password: SecretStr, name: str) -> str:
