@@ -26,6 +26,10 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
+_ALSO = tuple(map(ipaddress.ip_network, ("fec0::/10", "192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32")))
+"""Inside, though Python calls some of it global: site-local addresses, those of protocols (Oracle's metadata service is
+192.0.0.192), relays of 6to4, and the address by which Azure's machines reach their host."""
+
 
 class DestinationRefused(Exception):
     """The host leads to where calls must not go."""
@@ -45,6 +49,8 @@ def inside(address: Address) -> bool:
     hidden = _hidden(address)
     if hidden is not None:
         return inside(hidden)
+    if any(address in network for network in _ALSO):
+        return True
     return not address.is_global or address.is_multicast or address.is_reserved or address.is_unspecified
 
 

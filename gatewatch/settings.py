@@ -79,6 +79,15 @@ class Settings(BaseSettings):
     plain_http: bool = Field(
         default=False, description="let people log in over unencrypted http from other machines, too"
     )
+    local_accounts: bool = Field(
+        default=True, description="let people log in with a password kept here; false: only at the identity provider"
+    )
+    breached_passwords: Path | None = Field(
+        default=None, description="file of stolen passwords (sorted SHA-1 in hex, one a line), none of which is taken"
+    )
+    hsts_subdomains: bool = Field(
+        default=False, description="tell browsers to use https for all hosts below ours, too, when people come by https"
+    )
     port: int = Field(default=8080, ge=0, le=65535, description="port of the web process")
     public_url: str | None = Field(default=None, description="address that people use, for links in alerts")
     workers: int = Field(default=0, ge=0, le=256, description="ingest processes; 0: one a core")

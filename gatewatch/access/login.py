@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from gatewatch.access import passwords
 from gatewatch.access.credentials import new_session_secret, parse_token, same, session_id
 from gatewatch.access.limits import neighbours
-from gatewatch.roles import Scope, Via, Who, role_of
+from gatewatch.roles import Role, Scope, Via, Who
 from gatewatch.settings import Settings
 from gatewatch.store import audit
 from gatewatch.store.guesses import guess, guess_name, guessed_right
 from gatewatch.store.sessions import TOUCH_EVERY, end_session, live_session, start_session, touch
 from gatewatch.store.state import Session, State
 from gatewatch.store.tokens import known_token, token_used
-from gatewatch.store.users import User, logged_in, password_of, rehashed
+from gatewatch.store.users import User, anybody, logged_in, password_of, rehashed
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,8 @@ def known(state: State, secret: str, *, now: datetime, address: str = "") -> Who
     if found is None:
         return None
     login, user = found
+    if user.issuer is None and not state.settings.local_accounts:
+        return None
     if now - login.seen_at >= TOUCH_EVERY:
         state.run(lambda session: touch(session, identity, now=now))
     return Who(user.name, user.role, Via.SESSION, id=user.id, address=address, session=identity)
@@ -134,12 +136,26 @@ def token_holder(state: State, text: str, *, now: datetime, address: str = "") -
         state.run(lambda session: token_used(session, token_id, now=now))
     return Who(
         f"token {token.name}",
-        role_of(token.scopes),
+        token.role,
         Via.TOKEN,
         id=token.id,
         ingest=Scope.INGEST in token.scopes,
         address=address,
     )
+
+
+def still_in(state: State, who: Who, *, now: datetime) -> bool:
+    """Whether who was let in would be so again: for answers that go on for long."""
+    with state.read() as session:
+        if who.via is Via.TOKEN:
+            found = known_token(session, who.id)
+            role = found[0].role if found is not None and found[0].usable(now) else None
+        elif who.session is not None:
+            login = live_session(session, who.session, now=now, idle=idle_after(state.settings))
+            role = None if login is None else login[1].role
+        else:
+            return not anybody(session)
+    return role is not None and who.role is not None and role.rank >= Role.VIEWER.rank
 
 
 def idle_after(settings: Settings) -> timedelta:

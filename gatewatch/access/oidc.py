@@ -235,6 +235,8 @@ def check_oidc(settings: Settings) -> None:
     if given == (None, None):
         if settings.oidc_client_secret is not None or settings.oidc_roles:
             raise UsageError("oidc_client_secret and oidc_roles need oidc_issuer and oidc_client_id")
+        if not settings.local_accounts:
+            raise UsageError("setting 'local_accounts': without an identity provider (oidc_issuer) nobody could log in")
         return
     Provider(settings)
     if not settings.oidc_roles:

@@ -6,10 +6,12 @@ import re
 import threading
 import unicodedata
 from itertools import pairwise
+from pathlib import Path
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from gatewatch.access.breached import breached
 from gatewatch.errors import UsageError
 
 SHORTEST = 15
@@ -55,8 +57,11 @@ def outdated(kept: str) -> bool:
     return _HASHER.check_needs_rehash(kept)
 
 
-def check(password: str, name: str) -> None:
-    """UsageError unless the password is good enough for the account `name`. Length counts, not kinds of characters."""
+def check(password: str, name: str, lost: Path | None = None) -> None:
+    """UsageError unless the password is good enough for the account `name`. Length counts, not kinds of characters.
+
+    lost: file of passwords that others have lost, see gatewatch.access.breached.
+    """
     normal = _normal(password)
     if len(normal) < SHORTEST:
         raise UsageError(f"a password has at least {SHORTEST} characters; a few words are easy to keep in mind")
@@ -66,6 +71,8 @@ def check(password: str, name: str) -> None:
         raise UsageError("a password has no control characters")
     if _guessable(normal, name):
         raise UsageError("this password is easy to guess; take a few words that do not belong together")
+    if lost is not None and breached(lost, password):
+        raise UsageError("this password is in the list of stolen ones; take another")
 
 
 def _guessable(password: str, name: str) -> bool:

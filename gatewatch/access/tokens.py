@@ -32,6 +32,9 @@ def create_token(
         raise UsageError(f"a token lasts 1 to {MOST_DAYS} days")
     made = new_token()
     owner = who.id if who.via is Via.SESSION else None
+    if who.via is Via.TOKEN:  # the account behind the token answers for what it makes, too
+        maker = token_with(session, who.id)
+        owner = None if maker is None else maker.owner_id
     token = add_token(
         session,
         made.id,

@@ -2,7 +2,8 @@
 
 A stream looks at the store twice a second and sends what is new, at most ROWS a look: what does not fit is counted, and
 the count is sent with it, so that nobody takes a part for the whole. It ends after `seconds`; browsers come again by
-themselves, and are asked again who they are. A comment every BEAT_S tells proxies that it lives.
+themselves, and are asked again who they are. A comment every BEAT_S tells proxies that it lives. Who logs out, or is
+shut out, hears nothing more after CHECK_S.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 
 import orjson
 from fastapi import HTTPException, Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from gatewatch.access.login import still_in
 from gatewatch.api.access import asker
+from gatewatch.api.reading import ask
 from gatewatch.errors import GatewatchError
 from gatewatch.records import JSON
 
@@ -27,6 +31,7 @@ EACH = 6
 TOTAL = 100
 LOOK_S = 0.5
 BEAT_S = 15.0
+CHECK_S = 3.0
 LONGEST_S = 900
 ROWS = 150
 
@@ -74,10 +79,16 @@ def stream(request: Request, look: Look, seconds: int) -> StreamingResponse:
     async def body() -> AsyncIterator[bytes]:
         end = time.monotonic() + seconds
         beat = 0.0
+        checked = time.monotonic()
         yield b"retry: 2000\n\n"
         while not listeners.stopping and time.monotonic() < end:
             began = time.monotonic()
             try:
+                if began - checked >= CHECK_S:
+                    checked = began
+                    if not await ask(request, lambda store: still_in(store, who, now=datetime.now(UTC))):
+                        yield event("problem", {"detail": "you are not let in any more; log in again"})
+                        return
                 told = await look()
             except GatewatchError as error:
                 told = [event("problem", {"detail": str(error)[:300]})]

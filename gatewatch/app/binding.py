@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 
+from gatewatch.access.breached import check_breached_file
 from gatewatch.access.oidc import check_oidc
 from gatewatch.app.client import networks
 from gatewatch.errors import GatewatchError, UsageError
@@ -22,6 +23,8 @@ def check_binding(settings: Settings) -> list[str]:
         raise UsageError(f"setting 'trusted_proxies': {error}") from None
     _check_certificate(settings)
     check_oidc(settings)
+    if settings.breached_passwords is not None:
+        check_breached_file(settings.breached_passwords)
     login = settings.login == "on" or (settings.login == "auto" and has_users(settings))
     if not settings.loopback:
         if settings.login == "off":

@@ -82,7 +82,12 @@ def build_app(settings: Settings) -> FastAPI:
     app.mount("/", pages)
     app.add_middleware(Again, memory=app.state.kept, opened=opened)
     app.add_middleware(Gate, settings=settings, opened=opened)
-    app.add_middleware(Guard, script_hashes=dash.csp_hashes, encrypted=settings.encrypted)
+    app.add_middleware(
+        Guard,
+        script_hashes=dash.csp_hashes,
+        encrypted=settings.encrypted,
+        subdomains=settings.hsts_subdomains,
+    )
     app.add_middleware(IngestDoor, taking=taking)  # the outermost
     return app
 

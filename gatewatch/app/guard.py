@@ -44,8 +44,14 @@ class Guard:
     """ASGI middleware: refuses changes from other sites and bodies that are too large, and sets security headers."""
 
     def __init__(
-        self, app: ASGIApp, *, script_hashes: Callable[[], Sequence[str]] = tuple, encrypted: bool = False
+        self,
+        app: ASGIApp,
+        *,
+        script_hashes: Callable[[], Sequence[str]] = tuple,
+        encrypted: bool = False,
+        subdomains: bool = False,
     ) -> None:
+        """encrypted: people come by https, and browsers are told to stay there; subdomains: on hosts below, too."""
         self._app = app
         self._script_hashes = script_hashes
         self._refusals = Refusals()
@@ -58,7 +64,9 @@ class Guard:
             "X-Frame-Options": "DENY",
         }
         if encrypted:
-            self._headers["Strict-Transport-Security"] = "max-age=31536000"
+            self._headers["Strict-Transport-Security"] = "max-age=31536000" + (
+                "; includeSubDomains" if subdomains else ""
+            )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":  # nothing of ours speaks it; Dash registers an endpoint all the same

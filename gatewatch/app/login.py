@@ -60,6 +60,8 @@ class Doors:
         shown, kept = fields.get("token", ""), self._cookies.read(request.headers, self._cookies.form_name)
         if kept is None or not same(shown, kept):
             return self._page(request, target, wrong="The form was too old. Please try again.", status=403)
+        if not self._settings.local_accounts:
+            return self._page(request, target, wrong="Nobody logs in with a password here.", status=403)
         if self._in_the_clear(request):
             return self._page(request, target, status=403)
         name, now = fields.get("name", ""), datetime.now(UTC)
@@ -145,16 +147,16 @@ class Doors:
         )
         if self._provider is not None:
             start = f"/login/oidc?next={quote(target, safe='')}"
-            form = (
-                f'<a class="door-button" href="{html_text(start, 6000)}">Log in with your organisation</a>'
-                f'<p class="door-or">or with a local account</p>{form}'
-            )
+            form = f'<p class="door-or">or with a local account</p>{form}' if self._settings.local_accounts else ""
+            form = f'<a class="door-button" href="{html_text(start, 6000)}">Log in with your organisation</a>{form}'
         if safe_link(way_out):
             notes += (
                 '<p class="door-note">You are still logged in at the identity provider. '
                 f'<a href="{html_text(way_out, 4000)}">Log out there, too</a></p>'
             )
         foot = "No account yet? Ask an admin: accounts are made on the Settings page, or with gatewatch users add."
+        if not self._settings.local_accounts:
+            foot = "Who may come in is decided by your organisation; ask an admin."
         answer = HTMLResponse(document("Log in", f"{notes}{form}", foot), status_code=status)
         self._cookies.form(answer, token)
         return answer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -30,8 +31,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def new_password(name: str) -> str:
-    """A password for the account, typed twice at a terminal or read as one line from stdin; UsageError when weak."""
+def new_password(name: str, lost: Path | None) -> str:
+    """A password for the account, typed twice at a terminal or read as one line from stdin; UsageError when weak.
+
+    lost: the setting breached_passwords.
+    """
     from gatewatch.access.passwords import check
 
     if sys.stdin.isatty():
@@ -40,5 +44,5 @@ def new_password(name: str) -> str:
         password = sys.stdin.readline().rstrip("\r\n")
         if not password:
             raise UsageError("no password: type it at a terminal, or give it as one line on stdin")
-    check(password, name)
+    check(password, name, lost)
     return password

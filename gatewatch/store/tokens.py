@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from gatewatch.roles import Scope
+from gatewatch.roles import Role, Scope, role_of
 from gatewatch.store.access_models import TokenRow, UserRow
 
 TOUCH_EVERY = timedelta(minutes=1)
@@ -17,7 +17,10 @@ TOUCH_EVERY = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token without its secret. created_by: a name for people to read."""
+    """A token without its secret. created_by: a name for people to read.
+
+    owner_role: what its owner may do now, and so the most that it may; None without an owner, or when not asked for.
+    """
 
     id: str
     name: str
@@ -28,6 +31,15 @@ class Token:
     expires_at: datetime
     last_used_at: datetime | None
     revoked_at: datetime | None
+    owner_role: Role | None = None
+
+    @property
+    def role(self) -> Role | None:
+        """What it may do: as its scopes say, and never more than its owner."""
+        own = role_of(self.scopes)
+        if own is None or self.owner_role is None:
+            return own
+        return min(own, self.owner_role, key=lambda role: role.rank)
 
     def usable(self, now: datetime) -> bool:
         return self.revoked_at is None and now < self.expires_at
@@ -67,11 +79,12 @@ def known_token(session: Session, token_id: str) -> tuple[Token, str] | None:
     row = session.get(TokenRow, token_id)
     if row is None:
         return None
-    if row.owner_id is not None:
-        owner = session.get(UserRow, row.owner_id)
-        if owner is None or owner.disabled_at is not None:
-            return None
-    return _token(row), row.secret_hash
+    if row.owner_id is None:
+        return _token(row), row.secret_hash
+    owner = session.get(UserRow, row.owner_id)
+    if owner is None or owner.disabled_at is not None:
+        return None
+    return replace(_token(row), owner_role=Role(owner.role)), row.secret_hash
 
 
 def tokens(session: Session) -> list[Token]:

@@ -52,6 +52,15 @@ CERTIFICATE = Path(__file__).parent / "channels" / "localhost.pem"
         "2002:a00:1::",
         "2001:0:4136:e378:8000:63bf:3fff:fdd2",
         "2001:db8::1",
+        "fec0::1",
+        "192.0.0.192",
+        "192.0.0.9",
+        "192.88.99.1",
+        "168.63.129.16",
+        "::ffff:168.63.129.16",
+        "100.100.100.200",
+        "::ffff:0:127.0.0.1",
+        "::127.0.0.1",
     ],
 )
 def test_addresses_inside_are_known_in_every_disguise(text: str) -> None:

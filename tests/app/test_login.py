@@ -76,12 +76,15 @@ def test_behind_https_cookies_are_bound_to_the_host(tmp_path: Path) -> None:
     add_people(state)
     with TestClient(build_app(settings), base_url="https://gw.example") as client:
         answer = log_in(client, "vera")
-        assert "max-age" in answer.headers["strict-transport-security"]
+        assert answer.headers["strict-transport-security"] == "max-age=31536000"
         lines = answer.headers.get_list("set-cookie")
         assert client.get("/api/v1/findings").status_code == 200
         assert '"csrf_token_name":"__Host-gw-csrf"' in client.get("/").text.replace(" ", "")
     state.close()
     assert all("__Host-gw" in line and "Secure" in line for line in lines)
+    wide = settings.model_copy(update={"hsts_subdomains": True})
+    with TestClient(build_app(wide), base_url="https://gw.example") as client:
+        assert client.get("/login").headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
 
 
 @pytest.mark.parametrize("name", ["vera", "nobody", "", "' OR 1=1 --", "x" * 5000, "\x00", "vera\x00"])

@@ -27,7 +27,8 @@ from gatewatch.settings import Settings
 from gatewatch.store.audit import AuditEvent, audit_events
 from gatewatch.store.state import State, open_state
 from gatewatch.store.users import add_user, users
-from tests.people import csrf
+from tests.people import PASSWORD, add_people, csrf
+from tests.people import log_in as with_password
 
 ROOT = Path(__file__).parent.parent.parent
 PEOPLE = {
@@ -141,6 +142,32 @@ def test_the_login_page_offers_it_and_needs_no_local_user(site: Site) -> None:
     page = client.get("/login?next=/findings").text
     assert 'href="/login/oidc?next=%2Ffindings"' in page
     assert check_binding(site.settings.model_copy(update={"host": "0.0.0.0", "public_url": "https://gw.example"})) == []
+
+
+def test_without_local_accounts_only_the_provider_lets_people_in(site: Site) -> None:
+    add_people(site.state)
+    before = site.client()
+    with_password(before, "alice")
+    assert before.get("/api/v1/me").status_code == 200
+    site.settings = site.settings.model_copy(update={"local_accounts": False})
+    site.state.close()
+    site.state = open_state(site.settings)
+    shut = site.client()
+    page = shut.get("/login").text
+    assert 'type="password"' not in page
+    assert "Log in with your organisation" in page
+    for name in ("alice", "nobody"):
+        fields = {"token": shut.cookies["gw-form"], "name": name, "password": PASSWORD}
+        answer = shut.post("/login", data=fields, follow_redirects=False)
+        assert (answer.status_code, "Nobody logs in with a password here" in answer.text) == (403, True)
+    shut.cookies.update(before.cookies)  # a session that a password began before
+    assert shut.get("/api/v1/me").status_code == 401
+    admin = site.client()
+    assert log_in(admin, "2").status_code == 303
+    wish = {"name": "bob", "password": PASSWORD, "role": "viewer"}
+    assert admin.post("/api/v1/users", json=wish, headers=csrf(admin)).status_code == 409
+    with pytest.raises(UsageError, match="local_accounts"):
+        check_oidc(Settings(data_dir=site.settings.data_dir, local_accounts=False))
 
 
 def test_the_request_is_bound_by_state_nonce_and_pkce(site: Site) -> None:

@@ -26,7 +26,7 @@ import dash
 import httpx
 import pytest
 from click.testing import CliRunner
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from alerts.channels import KINDS, Attempt, Channel
 from gatewatch.cli.root import root as cli
@@ -87,6 +87,56 @@ LIVE = """() => {
   if (window.hacked !== undefined) bad.push('script ran');
   return bad.concat(window.broken);
 }"""
+
+
+DRAWN = """() => [...document.querySelectorAll('.js-plotly-plot')].every(
+  chart => !chart.checkVisibility() || (chart.layout && chart.layout.template))"""
+
+ODD = """window.odd = (trace, n) => /&lt;|&#36;|javascript:|evil|href|onload/.test(
+  [trace.text, trace.x, trace.y].map(all => Array.isArray(all) ? all[n] : '')
+    .concat(trace.name, trace.hovertemplate).join(' '));
+window.later = ms => new Promise(done => setTimeout(done, ms));"""
+"""Whether what a point says when it is hovered is the attacker's."""
+
+HOVER = """async () => {
+  const out = [];
+  for (const chart of document.querySelectorAll('.js-plotly-plot')) {
+    const layer = chart.checkVisibility() && chart.querySelector('.hoverlayer');
+    if (!layer) continue;
+    let left = 4;
+    for (const trace of chart._fullData) {
+      for (let n = 0; n < trace._length && left; n++) {
+        if (!trace.visible || trace.y[n] === null || !window.odd(trace, n)) continue;
+        left -= 1;
+        for (let tries = 0; tries < 50 && !layer.querySelector('text'); tries++) {
+          Plotly.Fx.hover(chart, [{ curveNumber: trace.index, pointNumber: n }]);
+          await window.later(60);  // Plotly hovers at most each 50 ms
+        }
+        out.push([layer.textContent, layer.querySelectorAll('a, image, script, foreignObject, math').length]);
+        Plotly.Fx.unhover(chart);
+        layer.replaceChildren();
+      }
+    }
+  }
+  return out;
+}"""
+"""Plotly's own labels at points that say something of the attacker's: [what is read, how much of it lives]."""
+
+WHERE = """() => {
+  for (const chart of document.querySelectorAll('.js-plotly-plot')) {
+    if (!chart.checkVisibility()) continue;
+    for (const trace of chart._fullData) {
+      for (let n = 0; n < trace._length; n++) {
+        if (trace.mode !== 'markers' || !window.odd(trace, n)) continue;
+        chart.scrollIntoView({ block: 'center' });
+        const axis = name => chart._fullLayout[name[0] + 'axis' + name.slice(1)];
+        const x = axis(trace.xaxis), y = axis(trace.yaxis), box = chart.getBoundingClientRect();
+        return [box.left + x._offset + x.d2p(trace.x[n]), box.top + y._offset + y.d2p(trace.y[n])];
+      }
+    }
+  }
+}"""
+"""Where the pointer has to go for the first of those points."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,8 +200,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 def test_pages_and_hovers(browser: Browser, place: Place) -> None:
     some = (place.findings[0], place.findings[5])
     context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.add_init_script(WATCH_POLICY)
+    context.add_init_script(WATCH_POLICY + ODD)
     watched = Watched(context.new_page(), place.address)
+    said: list[str] = []
     templates = [page["path_template"] or page["path"] for page in dash.page_registry.values()]
     assert len(templates) >= 4
     for template in templates:
@@ -160,10 +211,7 @@ def test_pages_and_hovers(browser: Browser, place: Place) -> None:
             # A page for something that this test does not know gets the corpus itself as its name.
             path = re.sub(r"<\w+>", value if names == ["finding_id"] else quote(SHORT[1], safe=""), template)
             page = watched.open(path)
-            for chart in page.locator(".js-plotly-plot .nsewdrag").all()[:3]:
-                if chart.is_visible():
-                    chart.hover(force=True)
-                    assert page.evaluate(LIVE) == [], path
+            said += hovered(page)
             assert page.evaluate(LIVE) == [], path
             for cell in page.locator("#requests-grid .ag-row .ag-cell").all()[:1]:
                 cell.click()
@@ -176,11 +224,29 @@ def test_pages_and_hovers(browser: Browser, place: Place) -> None:
                     panel.locator(".ahead .would").first.wait_for()
                 assert page.evaluate(LIVE) == [], path
             watched.check()
+    watched.open("/explorer?tab=counts&cols=user_agent")
+    assert len(hovered(watched.page)) >= 4
     for text in SHORT[:2]:  # what stands in the address is the attacker's too: a link that he sends
         page = watched.open(f"/findings?q={quote(text)}&api={quote(text)}&severity={quote(text)}")
         assert page.evaluate(LIVE) == [], text
     watched.check()
+    for payload in ("<img src=x onerror=", "<script>", "javascript:"):
+        assert sum(payload in one for one in said) >= 2, payload  # else nothing of it was in any label
     context.close()
+
+
+def hovered(page: Page) -> list[str]:
+    """What the labels of the page's charts say of the attacker's; none of it lives. One is had with the pointer."""
+    page.wait_for_function(DRAWN, timeout=90_000)
+    labels = page.evaluate(HOVER)
+    assert [one for one in labels if one[1]] == []
+    where = page.evaluate(WHERE)
+    if where is not None:
+        page.mouse.move(*where)
+        page.wait_for_selector(".hoverlayer text", timeout=90_000)
+        assert page.evaluate(LIVE) == []
+        page.mouse.move(0, 0)
+    return [text for text, _ in labels]
 
 
 def hidden(text: str) -> set[str]:

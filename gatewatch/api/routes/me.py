@@ -61,7 +61,7 @@ async def password(request: Request, wish: PasswordChange, key: Key = None) -> R
         )
         raise HTTPException(409, "the old password is wrong")
     await change(request, lambda session: guessed_right(session, "account", who.id, now=at))
-    new = await good_password(wish.new, who.name)
+    new = await good_password(request, wish.new, who.name)
 
     def changed(session: Session) -> dict[str, JSON]:
         set_password(session, who.id, new, keep=who.session)

@@ -73,7 +73,9 @@ async def list_users(request: Request) -> Response:
 async def add(request: Request, wish: NewUser, key: Key = None) -> Response:
     who, at = asker(request), now()
     person_only(who)
-    kept = await good_password(wish.password, wish.name)
+    if not request.app.state.settings.local_accounts:
+        raise HTTPException(409, "the setting `local_accounts` is off: people are let in by the identity provider")
+    kept = await good_password(request, wish.password, wish.name)
 
     def added(session: Session) -> dict[str, JSON]:
         user = add_user(session, wish.name, wish.role, kept, now=at)
@@ -101,7 +103,7 @@ async def change_user(request: Request, user_id: UserId, wish: UserChange, key: 
         raise HTTPException(409, f"role and password of this account are kept by {user.issuer}")
     if user.id == who.id and (wish.disabled or (wish.role is not None and wish.role is not user.role)):
         raise HTTPException(409, "nobody closes or demotes their own account; another admin can")
-    kept = None if wish.password is None else await good_password(wish.password, user.name)
+    kept = None if wish.password is None else await good_password(request, wish.password, user.name)
 
     def changed(session: Session) -> dict[str, JSON]:
         if wish.role is not None and wish.role is not user.role:
@@ -122,11 +124,12 @@ async def change_user(request: Request, user_id: UserId, wish: UserChange, key: 
     return await Once(request, who, key, wish.model_dump_json(), at).change(changed)
 
 
-async def good_password(password: SecretStr, name: str) -> str:
+async def good_password(request: Request, password: SecretStr, name: str) -> str:
     """The hash of a password that is good enough; 409 says why one is not."""
     text = password.get_secret_value()
     try:
-        passwords.check(text, user_name(name))
+        lost = request.app.state.settings.breached_passwords
+        await run_in_threadpool(passwords.check, text, user_name(name), lost)
     except UsageError as error:
         raise HTTPException(409, str(error)) from None
     return await run_in_threadpool(passwords.hashed, text)

@@ -45,7 +45,7 @@ def add(ui: Ui, name: str, role: str) -> None:
 
     name = user_name(name)
     with opened(ui.settings(), create=True) as state:
-        kept = hashed(new_password(name))
+        kept = hashed(new_password(name, state.settings.breached_passwords))
         with state.begin() as session:
             user = add_user(session, name, Role(role), kept, now=now())
             audit.note(session, operator(), "user.add", user.name, now=now(), detail={"role": role})
@@ -137,7 +137,7 @@ def password_(ui: Ui, name: str) -> None:
             user = _user(session, name)
         if user.issuer is not None:
             raise UsageError(f"{user.name!r} logs in at {user.issuer} and has no password here")
-        kept = hashed(new_password(user.name))
+        kept = hashed(new_password(user.name, state.settings.breached_passwords))
         with state.begin() as session:
             set_password(session, user.id, kept)
             audit.note(session, operator(), "user.password", user.name, now=now())

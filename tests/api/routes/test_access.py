@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -269,3 +270,47 @@ def test_without_a_login_nobody_makes_accounts_or_tokens(tmp_path: Path) -> None
         assert client.get("/api/v1/users").json()["users"] == []
         wrong = client.get("/api/v1/findings", headers={"Authorization": f"Bearer gw_{'a' * 10}_{'b' * 43}"})
         assert wrong.status_code == 401
+
+
+def test_a_stolen_password_is_taken_nowhere(tmp_path: Path, state: State, settings: Settings) -> None:
+    lost = tmp_path / "stolen.txt"
+    lost.write_text(hashlib.sha1(OTHER.encode(), usedforsecurity=False).hexdigest().upper() + ":7\n")
+    alice = Person(settings.model_copy(update={"breached_passwords": lost}), "alice")
+    for method, path, wish in (
+        ("POST", "users", {"name": "bob", "role": "viewer", "password": OTHER}),
+        ("PATCH", f"users/{id_of(alice, 'vera')}", {"password": OTHER}),
+        ("POST", "me/password", {"old": PASSWORD, "new": OTHER}),
+    ):
+        answer = alice(method, path, wish)
+        assert (answer.status_code, "list of stolen ones" in answer.text) == (409, True), path
+
+
+def with_token(settings: Settings, text: str, method: str, path: str, json: object = None) -> Response:
+    client = TestClient(build_app(settings), base_url="http://localhost:8080")
+    headers = {"Authorization": f"Bearer {text}"}
+    return client.request(method, f"/api/v1/{path}", headers=headers, json=None if method == "GET" else json or {})
+
+
+def test_a_token_may_no_more_than_its_owner_may_now(alice: Person, settings: Settings, state: State) -> None:
+    alice("POST", "users", {"name": "bob", "role": "admin", "password": OTHER})
+    bob = Person(settings, "bob", OTHER)
+    text = bob("POST", "tokens", {"name": "x", "scopes": ["admin"]}).json()["token"]
+    assert with_token(settings, text, "GET", "users").status_code == 200
+    assert alice("PATCH", f"users/{id_of(alice, 'bob')}", {"role": "viewer"}).status_code == 200
+    assert with_token(settings, text, "GET", "users").status_code == 403
+    assert with_token(settings, text, "GET", "findings").status_code == 200
+    assert alice("PATCH", f"users/{id_of(alice, 'bob')}", {"role": "admin"}).status_code == 200
+    assert with_token(settings, text, "GET", "users").status_code == 200
+
+
+def test_a_token_that_a_token_made_falls_with_the_account_behind_both(
+    alice: Person, settings: Settings, state: State
+) -> None:
+    alice("POST", "users", {"name": "bob", "role": "admin", "password": OTHER})
+    bob = Person(settings, "bob", OTHER)
+    first = bob("POST", "tokens", {"name": "x", "scopes": ["admin"]}).json()["token"]
+    made = with_token(settings, first, "POST", "tokens", {"name": "y", "scopes": ["admin"], "days": 300})
+    second = made.json()["token"]
+    assert with_token(settings, second, "GET", "users").status_code == 200
+    alice("PATCH", f"users/{id_of(alice, 'bob')}", {"disabled": True})
+    assert {with_token(settings, one, "GET", "findings").status_code for one in (first, second)} == {401}
