@@ -355,9 +355,10 @@ CODES: tuple[Code, ...] = (
     ),
     Code(
         "DEAD-008", Kind.DEAD_API, "no_longer_called",
-        "One route fell silent while the others of its stage go on.",
-        "20 requests missed, more where its callers come in bursts; the other routes have two fifths of theirs.",
-        "A job that pauses longer than it ever did; a caller that was moved to another route.",
+        "One route, or one customer's API key, fell silent while the others of its stage go on.",
+        "20 requests missed (of a key: 24 minutes with a call), more where callers come in bursts; the others have two "
+        "fifths of theirs. Keys need an inventory with `apiKeys`.",
+        "A job that pauses longer than it ever did; a caller that was moved to another route or key.",
         "None needed: who came back after so long may do so again.",
     ),
     Code(

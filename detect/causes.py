@@ -54,11 +54,13 @@ def decided(finding: Finding, changes: Sequence[Change] | None, linked: Links) -
     )
     broken = family(finding.kind, finding.subtype, finding.layer, failing=failing)
     found = ranked_changes(changes or (), broken, finding.api, finding.stage, finding.start, linked)
-    named = likely(found) and finding.subtype not in CALLERS
+    # One customer of many who leaves does so by himself, too.
+    callers = finding.subtype in CALLERS or (finding.kind is Kind.DEAD_API and bool(finding.entities.api_key_ids))
+    named = likely(found) and not callers
     cause = Cause.CONFIG_CHANGE if named else finding.cause
     why = f"{found[0].what} by {found[0].actor} on {found[0].resource}" if named else _WAYS[cause]
     answer = _answer(found, changes)
-    if finding.subtype in CALLERS and likely(found):
+    if callers and likely(found):
         answer = f"at the same time, but callers do this by themselves: {found[0].what}"[:256]
     told: dict[str, JSON] = {"cause": cause.value, "why": why[:512], "changes": answer}
     card = {**finding.evidence.card, "cause": told}

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from detect.catalog import code_of
 from detect.conclude import conclude, measured
+from detect.consumers import is_key, key_id
 from detect.grid import Key
 from detect.model import Block, Context, minute_at
 from detect.report import number, span_words
@@ -197,6 +198,7 @@ class _Answers:
 
     def _of(self, kind: Kind, stage: str | None, look: Look) -> Answer:
         series = (look.key[4] or "all routes") if len(look.key) == 5 else "good answers"
+        series = f"API key {key_id(look.key)}" if is_key(look.key) else series
         finding = self._finding_of(kind, stage, look)
         state, sentence = self._state(look, finding)
         return Answer(kind, stage, series, state, sentence, look, finding)

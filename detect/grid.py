@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from gatewatch.frames import CLOSE_DELAY
+from gatewatch.frames import CLOSE_DELAY, SKETCH_SIZE
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -77,6 +77,17 @@ class Grid:
         order = np.lexsort((found, cell))
         cell, found, counts = cell[order], found[order], counts[order]
         return cell // max(self.minutes, 1), cell % max(self.minutes, 1), found, counts
+
+    def callers(self) -> tuple[Ints, Ints, Ints, Ints]:
+        """Hashes of callers as (cell, hash) pairs; then the cells that had more callers than they keep, and their
+        largest hash. A cell is series × minutes + minute of the block.
+        """
+        lists = _lists(self._frame["clients_k"])
+        hashes = np.asarray(lists.flatten().to_numpy(zero_copy_only=False), dtype=np.int64)
+        lengths = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+        full = lengths >= SKETCH_SIZE
+        ends = np.cumsum(lengths)
+        return np.repeat(self._cell, lengths), hashes, self._cell[full], hashes[ends[full] - 1]
 
     def closes(self) -> Ints:
         """Microseconds at which each minute closed: (series, minutes)."""

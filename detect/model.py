@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from detect.configuration import Version
+from detect.consumers import Consumers, consumers_of
 from detect.grid import Grid, covered_minutes
 from detect.networks import Networks, networks_of
 from detect.resources import Links, links
@@ -84,6 +85,11 @@ class Context:
     def linked(self) -> Links:
         """Which APIs each resource of the inventory serves."""
         return links(self.inventory)
+
+    @cached_property
+    def consumers(self) -> Consumers:
+        """The API keys that the inventory declares."""
+        return consumers_of(self.inventory)
 
     @cached_property
     def networks(self) -> Networks:

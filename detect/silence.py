@@ -8,6 +8,7 @@ night or weekend of a stage is no outage.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import cast
@@ -15,6 +16,7 @@ from typing import cast
 import numpy as np
 
 from detect import codec
+from detect.consumers import MOST_KEYS, Consumers, Seen, is_key
 from detect.counting import Chunk, Counting, chunk_of
 from detect.episodes import Episode
 from detect.grid import Bools, Floats, Ints, Key, closing
@@ -29,6 +31,9 @@ _NOWHERE = ("(no route)", "(other)")
 LEAST_MISSED = 15.0
 ROUTE_MORE = 1.3
 """A single route must miss so many times more than a stage: there are many of them."""
+
+KEY_MORE = 1.6
+"""A customer must miss so many times more: there are more of them, and they have habits of their own."""
 
 OTHERS_DUE, OTHERS_SEEN = 5.0, 0.4
 """Calls that the other routes owe, and the share of them that comes, before a route is silent by itself."""
@@ -124,9 +129,9 @@ class Silence:
             "episodes": {str(row): self.episodes[row].to_json() for row in sorted(self.episodes)},
         }
 
-    def step(self, block: Block) -> list[tuple[int, Episode]]:
+    def step(self, block: Block, consumers: Consumers | None = None) -> list[tuple[int, Episode]]:
         """Take a block; the episodes that changed in it, with their series' row."""
-        ordinary = Ordinary(block)
+        ordinary = Ordinary(block, consumers or Consumers(), self.counting.rows, self._followed)
         rows = self.counting.align(ordinary.keys, ordinary.first, block.first)
         total = len(self.counting.keys)
         more = total - len(self.last)
@@ -143,7 +148,10 @@ class Silence:
         beside = np.zeros((total, block.minutes, 2))
         beside[rows] = ordinary.beside
         self.beside = np.concatenate([self.beside, beside], axis=1)
-        use = np.broadcast_to(block.covered, (total, block.minutes))
+        use = np.tile(block.covered, (total, 1))
+        for row, key in enumerate(self.counting.keys):
+            if is_key(key):
+                use[row] &= ordinary.seen.known(key, block.minutes)
         hung = np.zeros((total, block.minutes))
         hung[rows] = ordinary.hung
         work = _Work(self, block.first, bad, hung, causes, closes)
@@ -155,6 +163,21 @@ class Silence:
             episode.changed = False
         return sorted(changed, key=lambda item: (item[1].start, item[0]))
 
+    def _followed(self, keys: list[tuple[int, Key]]) -> list[tuple[int, Key]]:
+        """Of API keys (first minute, series), in their order, those that are followed: MOST_KEYS a stage."""
+        many: dict[Key, int] = {}
+        for key in self.counting.keys:
+            if is_key(key):
+                many[key[:4]] = many.get(key[:4], 0) + 1
+        out = []
+        for first, key in keys:
+            if key not in self.counting.rows:
+                many[key[:4]] = many.get(key[:4], 0) + 1
+                if many[key[:4]] > MOST_KEYS:
+                    continue
+            out.append((first, key))
+        return out
+
 
 class Ordinary:
     """Calls that somebody makes for their own sake, by stage and by route: neither monitors nor calls to nothing.
@@ -164,14 +187,28 @@ class Ordinary:
     causes: back-end errors and timeouts, configuration errors, authorizer failures. All (series, minutes).
     """
 
-    def __init__(self, block: Block) -> None:
+    def __init__(
+        self,
+        block: Block,
+        consumers: Consumers,
+        rows: Mapping[Key, int],
+        followed: Callable[[list[tuple[int, Key]]], list[tuple[int, Key]]],
+    ) -> None:
         grid, stages = block.route_grid, block.stage_grid
+        self.seen = Seen(grid, consumers, block.minutes)
+        theirs = sorted(zip(self.seen.first, self.seen.keys, strict=True), key=_by_first)
         known = [*zip(stages.first.tolist(), stages.keys, strict=True)]
+        # A route that refused whoever came is not there: nobody is missed on it.
+        answered = grid.counts("s1xx", "s2xx", "s3xx") > 0
+        since = np.where(answered.any(axis=1), np.argmax(answered, axis=1), -1).tolist()
         known += [
-            (first, key) for first, key in zip(grid.first.tolist(), grid.keys, strict=True) if key[4] and _asked(key[4])
+            (max(first, 0), key)
+            for first, key in zip(since, grid.keys, strict=True)
+            if key[4] and _asked(key[4]) and (first >= 0 or key in rows)
         ]
+        known += followed(theirs)
         # By first minute, then key: the order does not tell how the input was cut.
-        known.sort(key=lambda pair: (pair[0], tuple(part or "" for part in pair[1])))
+        known.sort(key=_by_first)
         self.keys: list[Key] = [key for _, key in known]
         self.first = np.array([first for first, _ in known], dtype=np.int64)
         place = {key: row for row, key in enumerate(self.keys)}
@@ -194,6 +231,9 @@ class Ordinary:
                 self.bad[row] += failed[number]
                 for slot, part in enumerate(told):
                     self.causes[row, :, slot] += part[number]
+        for key, there in zip(self.seen.keys, self.seen.there, strict=True):
+            if key in place:
+                self.good[place[key]] = there
         closes = stages.closes()
         lines = {key: row for row, key in enumerate(stages.keys)}
         self.closes = closes[[lines[key[:4]] for key in self.keys]] if self.keys else closes
@@ -202,6 +242,10 @@ class Ordinary:
 _MONITORS = re.compile(
     r"(?:^|[/_-])(?:health|healthz|healthcheck|ping|ready|readyz|readiness|live|livez|liveness|heartbeat)$"
 )
+
+
+def _by_first(pair: tuple[int, Key]) -> tuple[int, tuple[str, ...]]:
+    return pair[0], tuple(part or "" for part in pair[1])
 
 
 def _monitor(route: str | None) -> bool:
@@ -254,7 +298,8 @@ class _Work:
         stretch = np.where(phi > 1.01, (phi - 1.0) / np.log(np.maximum(phi, 1.01)), 1.0)
         need = np.maximum(np.maximum(LEAST_MISSED, 14.0 * stretch), 1.5 * silence.gap)[:, None]
         single = np.array([len(key) == 5 for key in counting.keys], dtype=bool)[:, None]
-        need = np.where(single, ROUTE_MORE * need, need)
+        keyed = np.array([is_key(key) for key in counting.keys], dtype=bool)[:, None]
+        need = np.where(keyed, KEY_MORE * need, np.where(single, ROUTE_MORE * need, need))
         # On the first day nobody knows what a batch is and what the rule.
         need = np.where((chunk.age < 1440)[:, None] & ~trusted[:, None], 2.0 * need, need)
         length = np.maximum(minutes - last, 1)
@@ -265,7 +310,7 @@ class _Work:
         hot = (failing | (missed >= need) & (sudden | (length >= LONG_MINUTES))) & old & chunk.use & ~alive
         # Not quite silent: a trickle where a stream is expected.
         trickle = (chunk.score >= silence.limit) & (chunk.observed <= GONE * chunk.expected) & old & chunk.use
-        trickle &= safe >= 0.6 * chunk.mean
+        trickle &= (safe >= 0.6 * chunk.mean) & ~keyed
         trickle &= (chunk.expected >= 3.0 * need) & (chunk.window >= 3) & trusted[:, None]
         held = (missed >= 0.3 * need) & trusted[:, None] & sudden & (length < RELEARN)
         # The yardstick of callers that come in bursts: what was missed before they came back, unalarmed.

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 
 from detect.changes import AFTER
 from detect.conclude import conclude
+from detect.consumers import consumers_of
 from detect.inventory import declared
 from detect.meter import unknown_names, window_minutes
 from detect.model import Context, epoch_minute
@@ -181,8 +182,10 @@ def _key(settings: Settings, session: Session) -> str:
     """Which detectors, settings and declared stages a state comes from, and whether requests were counted."""
     budgets = sorted(settings.detector_budgets.items())
     budget = f"{settings.false_alarms_per_week} {budgets} {settings.dead_after_days} {settings.late_hours}"
-    known = declared(current_inventory(session))
-    return _digest(f"{code_version()} {budget} {known} {has_segments(session, 'metrics')}")
+    inventory = current_inventory(session)
+    known = declared(inventory)
+    keys = sorted(consumers_of(inventory).hashes)
+    return _digest(f"{code_version()} {budget} {known} {keys} {has_segments(session, 'metrics')}")
 
 
 def _meter(context: Context) -> str:

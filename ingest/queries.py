@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from enum import IntEnum
 
 from gatewatch.frames import REQUESTS
+from gatewatch.frames.callers import ADDRESS, KEY, PRINCIPAL, caller_hash_sql
 from ingest.canonical_row import ADDRESSES, PRINCIPALS
 from ingest.formats.model import Format
 from ingest.jsonshape import transformed
@@ -31,9 +32,9 @@ SANE = (
 
 SERIES_SQL = "hash(account, region, api, api_type, stage, route)"
 _CALLERS = (
-    ("identity.apiKeyId", "identity.apiKey"),
-    PRINCIPALS,
-    ADDRESSES,
+    (KEY, ("identity.apiKeyId", "identity.apiKey")),
+    (PRINCIPAL, PRINCIPALS),
+    (ADDRESS, ADDRESSES),
 )
 
 
@@ -44,12 +45,12 @@ def client_sql(variables: frozenset[str]) -> str:
     """
     cases = [
         f"WHEN {quoted_name(name)} NOT IN ('-', '') THEN "
-        f"hash({caller_sql(quoted_name(name)) if name in ADDRESSES else quoted_name(name)}, {rank})"
-        for rank, names in enumerate(_CALLERS)
+        f"{caller_hash_sql(caller_sql(quoted_name(name)) if name in ADDRESSES else quoted_name(name), rank)}"
+        for rank, names in _CALLERS
         for name in names
         if name in variables
     ]
-    return f"(CASE {' '.join(cases)} END) & 4294967295" if cases else "NULL::UBIGINT"
+    return f"CASE {' '.join(cases)} END" if cases else "NULL::UBIGINT"
 
 
 IDENTITY_SQL = """

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
+from detect.consumers import is_key, key_id
 from detect.episodes import BEFORE, Episode
 from detect.grid import CLOSE_US, MINUTE_US, Key
 from detect.inventory import Declared, declared
@@ -45,9 +46,11 @@ class DeadApi:
         silence.load(known.get("silence"))
         silence.watch = context.watch
         clock = block.first + block.minutes
-        findings = [_outage(silence, row, episode, context, clock) for row, episode in silence.step(block)]
+        changed = silence.step(block, context.consumers)
+        findings = [_outage(silence, row, episode, context, clock) for row, episode in changed]
         calls = Calls(known.get("calls"), block)
-        findings += calls.dead(context, {silence.counting.keys[row][:4] for row in silence.episodes})
+        silent = [silence.counting.keys[row] for row in silence.episodes]
+        findings += calls.dead(context, {key[:4] for key in silent if not is_key(key)})
         findings += calls.by_inventory(context)
         sight = remember(known.get("sight"), block)
         after: JSON = {"silence": silence.dump(), "calls": calls.to_json(), "sight": sight}
@@ -55,6 +58,8 @@ class DeadApi:
 
 
 def _outage(silence: Silence, row: int, episode: Episode, context: Context, clock: int) -> Finding:
+    if is_key(silence.counting.keys[row]):
+        return _gone(silence.counting.keys[row], episode, context, clock)
     key, route = silence.counting.keys[row][:4], (*silence.counting.keys[row], None)[4]
     length = (episode.end or clock) - episode.start
     errors = float(episode.facts["errors"])
@@ -122,6 +127,44 @@ def _outage(silence: Silence, row: int, episode: Episode, context: Context, cloc
         shown={"status_max": None, "status_min": 500}
         if failing
         else {"since": minute_at(episode.start - BEFORE), "until": minute_at(episode.start)},
+    )
+
+
+def _gone(series: Key, episode: Episode, context: Context, clock: int) -> Finding:
+    """A customer's key that is used no more while all others are."""
+    key, ident = series[:4], key_id(series)
+    length = (episode.end or clock) - episode.start
+    name = context.consumers.names.get(ident) or ident
+    changes, _ = changes_for(context, Kind.DEAD_API, key, episode.start, failing=False)
+    return finding(
+        Kind.DEAD_API,
+        key,
+        episode,
+        scope=f"key {ident}",
+        subtype="no_longer_called",
+        severity=severity_of(Severity.MEDIUM, ratio=3.0, minutes=0),
+        confidence=0.75,
+        title=f"API key {name} does not call {place(key)} any more",
+        cause=Cause.CLIENT,
+        entities=Entities(api_key_ids=(ident,)),
+        unit="minutes with a call",
+        sentence=(
+            f"In {span_words(length)} the API key {name} called in {number(episode.observed)} minutes where "
+            f"{number(episode.expected)} were expected; other callers go on."
+        ),
+        facts={
+            "expected_missed": round(episode.expected, 1),
+            "minutes": length,
+            "longest_gap_expected": round(float(episode.facts["gap"]), 2),
+            "api_key_id": ident,
+        },
+        remedy="Ask the customer: a failed release, a lost or rotated key, or one who went elsewhere.",
+        changes=changes,
+        shown={
+            "caller": ident,
+            "since": minute_at(episode.start - BEFORE),
+            "until": minute_at(episode.start),
+        },
     )
 
 

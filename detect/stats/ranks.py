@@ -31,6 +31,9 @@ HOURS = 24
 HOUR_PRIOR = 1_500.0
 """Values that the overall mean counts for in an hour of the day."""
 
+MOST_FASTER, MOST_SLOWER = 0.1, 0.2
+"""Mean body scores that an hour of the day may have as its own; see `Reference.shift`."""
+
 HOUR_FADE = 0.9
 
 
@@ -98,9 +101,12 @@ class Reference:
         return self._variance
 
     def shift(self, hour: int) -> Floats:
-        """Mean body score that is ordinary in an hour of the day."""
+        """Mean body score that is ordinary in an hour of the day.
+
+        Less is believed of what was faster: a cache that is warm for one day is not owed the next.
+        """
         sums, n = self.hours[:, hour], self.hours[:, HOURS + hour]
-        return np.asarray(np.rint(np.clip(sums / (n + HOUR_PRIOR), -0.2, 0.2) * GRAIN) / GRAIN)
+        return np.asarray(np.rint(np.clip(sums / (n + HOUR_PRIOR), -MOST_FASTER, MOST_SLOWER) * GRAIN) / GRAIN)
 
     def quantile_ms(self, share: float) -> Floats:
         """A quantile of the reference in milliseconds; NaN without values."""

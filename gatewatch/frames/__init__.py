@@ -1,7 +1,7 @@
 """The tables that cross from room to room: their columns, types and units, and how they are merged."""
 
 from gatewatch.frames.histogram import bucket_of, bucket_value_ms, quantiles_ms
-from gatewatch.frames.merge import CLOSE_DELAY, merge_client_parts, merge_clients, merge_minutes, rollup
+from gatewatch.frames.merge import CLOSE_DELAY, SKETCH_SIZE, merge_client_parts, merge_clients, merge_minutes, rollup
 from gatewatch.frames.schema import (
     CLIENT_KEYS,
     CLIENTS,
@@ -34,6 +34,7 @@ __all__ = [
     "PARTS",
     "REQUESTS",
     "ROLLUP_STATS",
+    "SKETCH_SIZE",
     "SPANS",
     "bucket_of",
     "bucket_value_ms",

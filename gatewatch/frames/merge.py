@@ -31,6 +31,7 @@ ends, after 29 s at the latest as a rule, and come within seconds. What comes la
 (docs/decisions/0013)."""
 
 _LISTS = {"b": pd.ArrowDtype(pa.list_(pa.int16())), "c": pd.ArrowDtype(pa.list_(pa.int32()))}
+_SKETCHES = pd.ArrowDtype(pa.list_(pa.uint32()))
 _QUANTILES = {
     "latency": (0.5, 0.9, 0.95, 0.99),
     "integration": (0.5, 0.95),
@@ -154,6 +155,7 @@ def rollup(minutes: pa.Table, *, by_route: bool) -> pd.DataFrame:
         for part in "bc":
             whole, behind = merged.column(f"latency_{part}"), merged.column(f"integration_{part}")
             frame[f"took_{part}"] = pd.array(pc.coalesce(whole, behind), dtype=_LISTS[part])
+        frame["clients_k"] = pd.array(merged.column("clients_k"), dtype=_SKETCHES)
     frame["distinct_clients"] = distinct_estimate(merged.column("clients_k").combine_chunks())
     minute_end = frame["minute"] + pd.Timedelta(minutes=1)
     frame["closes_at"] = frame.pop("available_at").fillna(minute_end + CLOSE_DELAY).clip(lower=minute_end)
