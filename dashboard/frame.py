@@ -38,6 +38,7 @@ from dashboard.data import Reader, Scopes
 from dashboard.figures import template
 from dashboard.palette import Entry, openers, overlay, palette
 from dashboard.standing import footer
+from dashboard.still import stilled
 from dashboard.view import KEPT_KEYS, View, view_of
 from dashboard.when import typed
 from gatewatch.access.current import current
@@ -262,23 +263,30 @@ def add_page(
     path: str | None = None,
     path_template: str | None = None,
     heights: tuple[int, ...] = (96, 240, 240),
-    every_minute: bool = False,
+    every_minute: bool = True,
     nav: Nav | None = None,
 ) -> None:
     """Register a page: its skeleton at once, its content by one callback.
 
-    nav: its entry in the navigation, which brings its key, too; a page without one is reached from others.
+    every_minute: drawn anew as often as the bar says, in place. nav: its entry in the navigation, which brings its key,
+    too; a page without one is reached from others.
     """
     if nav is not None:
         _enter(dash, Place(name, title, path or "/", nav))
-    content = f"{name}-content"
+    content, answer, busy = f"{name}-content", f"{name}-drawn", f"{name}-busy"
 
     def layout(shown: str | None = _VALIDATION, **_: object) -> Any:
         if shown == name:
             return no_update  # only the content changes: a skeleton would blink, and lose what an error should leave
         if shown is not _VALIDATION:
             set_props("shown", {"data": name})
-        return html.Div(skeleton(*heights), id=content, className="page")
+        return html.Div(
+            [
+                dcc.Store(id=answer),
+                html.Div(id=busy, className="busy"),
+                html.Div(skeleton(*heights), id=content, className="page"),
+            ]
+        )
 
     register_page(name, path=path, path_template=path_template, title=f"{title} · gatewatch", layout=layout)
     inputs = [Input(LOCATION, "pathname"), Input(LOCATION, "search"), Input("refresh", "n_clicks")]
@@ -286,15 +294,23 @@ def add_page(
         inputs.append(Input("minute", "n_intervals"))
     mine = (path or path_template or "").split("<")[0]
 
-    def drawn(rest: str, view: View) -> Component:
+    def drawn(rest: str, view: View) -> Any:
         with drawing(lambda: reader.beside(view)):
-            return render(reader, rest, view)
+            return stilled(render(reader, rest, view), name)
 
-    @dash.callback(Output(content, "children"), *inputs)
+    # The browser decides whether the answer replaces what stands there or is laid over it: assets/draw.js.
+    dash.clientside_callback(
+        ClientsideFunction("gatewatch", "draw"),
+        Output(content, "children"),
+        Input(answer, "data"),
+        State(content, "id"),
+    )
+
+    @dash.callback(Output(answer, "data"), Output(busy, "children"), *inputs)
     async def show(pathname: str | None, search: str | None, *_: object) -> Any:
         place = pathname or "/"
         if (place.rstrip("/") or "/") != mine if path is not None else not place.startswith(mine):
-            return no_update  # another page is on its way in
+            return no_update, no_update  # another page is on its way in
         try:
             made = await asyncio.to_thread(drawn, place.removeprefix(mine), view_of(search))
             foot = footer(await asyncio.to_thread(reader.standing))
@@ -306,10 +322,10 @@ def add_page(
             return failed("This page failed, so what stands here may be old; the log of gatewatch has the reason")
         set_props("banner", {"children": None})
         set_props("footer", {"children": foot})
-        return made
+        return {"page": made, "address": place + (search or "")}, no_update
 
 
 def failed(text: str) -> Any:
     """Keep what is shown, and say so above it."""
     set_props("banner", {"children": banner(text, kind="error", retry=True)})
-    return no_update
+    return no_update, no_update

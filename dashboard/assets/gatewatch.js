@@ -41,7 +41,7 @@
     Object.keys(keys).forEach(function (key) { kept.set(key, keys[key]); });
     go(path + "?" + kept.toString());
   }
-  window.gatewatch = Object.assign(window.gatewatch || {}, { change: change, leave: leave });
+  window.gatewatch = Object.assign(window.gatewatch || {}, { change: change, leave: leave, go: go });
 
   // Menus are <details class="drop">: one is open at a time; a choice, Escape or a click elsewhere closes it.
   function closeMenus(but) {
@@ -81,7 +81,7 @@
   });
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
-    gatewatch: {
+    gatewatch: Object.assign((window.dash_clientside || {}).gatewatch || {}, {
       // The only writer of the address: every control with an id {type: "url"} stands for one key of the query.
       // Only what a person changed is written: a control whose value is the rendered one says nothing new.
       write_address: function (values, ids, rendered, search) {
@@ -146,7 +146,7 @@
         var layout = Object.assign({}, figure.layout, { template: templates[scheme()] });
         return Object.assign({}, figure, { layout: layout });
       },
-    },
+    }),
   });
 
   // Grids. Values are set as text by React; nothing of a log becomes markup.

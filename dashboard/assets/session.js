@@ -9,10 +9,22 @@
     return found ? found.slice(name.length) : "";
   }
 
+  // What is shown stays when no answer comes; the line above it says so until one does.
+  function silent(asked) {
+    if (String((asked && asked.url) || asked).indexOf("_dash-update-component") < 0) return;
+    var tree = ["div", { className: "banner banner-error", role: "status" },
+      ["span", { className: "icon icon-warning", "aria-hidden": "true" }],
+      ["span", {}, "gatewatch does not answer, so what stands here may be old."],
+      ["button", { type: "button", className: "plain-button", "data-press": "refresh" }, "Try again"]];
+    var line = { namespace: "gatewatch_parts", type: "Still", props: { id: "silent", tree: [tree] } };
+    window.dash_clientside.set_props("banner", { children: line });
+  }
+
   // Whoever's session is over goes to the login, and comes back here.
   var ask = window.fetch;
-  window.fetch = function () {
-    return ask.apply(window, arguments).then(function (answer) {
+  window.fetch = function (asked) {
+    return ask.apply(window, arguments).catch(function (error) { silent(asked); throw error; }).then(function (answer) {
+      if (answer.status >= 500) silent(asked);
       if (answer.status === 401 && new URL(answer.url).origin === window.location.origin) {
         window.location.assign("/login?next=" + encodeURIComponent(window.location.pathname + window.location.search));
       }
@@ -86,7 +98,11 @@
     return button;
   }
 
-  function again() { document.getElementById("refresh").click(); }
+  // After a change forms begin anew, so nothing is laid over what stands there (draw.js).
+  function again() {
+    window.gatewatch.whole = true;
+    document.getElementById("refresh").click();
+  }
 
   function shown(token) {
     var code = document.createElement("code");
@@ -171,7 +187,10 @@
     var before = button.textContent;
     button.dataset.armed = "yes";
     button.textContent = button.dataset.sure;
-    window.setTimeout(function () { delete button.dataset.armed; button.textContent = before; }, 5000);
+    window.setTimeout(function () { 
+      delete button.dataset.armed;
+      if (button.textContent === button.dataset.sure) button.textContent = before;
+    }, 5000);
     return false;
   }
 

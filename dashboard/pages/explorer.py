@@ -31,7 +31,15 @@ NAV = Nav(order=40, key="e", icon="explorer")
 
 def register(dash: Dash, reader: Reader) -> None:
     add_page(
-        dash, reader, "explorer", title="Explorer", render=render, path="/explorer", heights=(48, 360, 320), nav=NAV
+        dash,
+        reader,
+        "explorer",
+        title="Explorer",
+        render=render,
+        path="/explorer",
+        heights=(48, 360, 320),
+        nav=NAV,
+        every_minute=False,
     )
 
 

@@ -59,7 +59,6 @@ def register(dash: Dash, reader: Reader) -> None:
         render=render,
         path="/latency",
         heights=(48, 360, 320, 240),
-        every_minute=True,
         nav=NAV,
     )
 

@@ -56,7 +56,6 @@ def register(dash: Dash, reader: Reader) -> None:
         render=render,
         path="/",
         heights=(28, 156, 160, 260, 260),
-        every_minute=True,
         nav=NAV,
     )
 

@@ -29,7 +29,15 @@ NAV = Nav(order=140, key="s", icon="settings")
 
 def register(dash: Dash, reader: Reader) -> None:
     add_page(
-        dash, reader, "settings", title="Settings", render=render, path="/settings", heights=(48, 200, 320), nav=NAV
+        dash,
+        reader,
+        "settings",
+        title="Settings",
+        render=render,
+        path="/settings",
+        heights=(48, 200, 320),
+        nav=NAV,
+        every_minute=False,
     )
 
 

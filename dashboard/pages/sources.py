@@ -74,7 +74,6 @@ def register(dash: Dash, reader: Reader) -> None:
         render=render,
         path="/sources",
         heights=(48, 240, 240, 320),
-        every_minute=True,
         nav=NAV,
     )
 
