@@ -15,6 +15,7 @@ LINE_LIMIT = 1 << 20
 """Longest line that is read, in bytes; longer ones are rejected as too_long."""
 
 _QUOTE = 34
+_NEWLINE = 10
 _STEP = 1 << 18  # newlines are looked for in steps that stay in the cache: a third faster than in one go
 
 Text = bytes | mmap
@@ -117,6 +118,7 @@ class Block:
             return self._quotes
         found = []
         row = base = 0
+        room = np.empty(_STEP, dtype=bool)
         for text in self.texts:
             data = np.frombuffer(text, dtype=np.uint8)
             end = int(np.searchsorted(self.starts, base + len(data)))
@@ -124,7 +126,10 @@ class Block:
                 after = max(int(np.searchsorted(self.starts, self.starts[row] + _STEP)), row + 1)
                 after = min(after, end)
                 begins = self.starts[row:after] - base
-                signs = (data[begins[0] : int(self.starts[after]) - base] == _QUOTE).view(np.uint8)
+                step = data[begins[0] : int(self.starts[after]) - base]
+                if len(step) > len(room):  # a long line
+                    room = np.empty(len(step), dtype=bool)
+                signs = np.equal(step, _QUOTE, out=room[: len(step)]).view(np.uint8)
                 counted = np.add.reduceat(signs, begins - begins[0], dtype=np.uint8)
                 if int(counted.sum()) != np.count_nonzero(signs):  # more than 255 in one line
                     counted = np.add.reduceat(signs, begins - begins[0], dtype=np.int64)
@@ -203,13 +208,25 @@ def line_starts(text: Text) -> tuple[Rows, bool]:
     data = np.frombuffer(text, dtype=np.uint8)
     found = [_ZERO]
     ascii_only = True
+    room = np.empty(_STEP, dtype=bool)  # used again and again: fresh memory costs more than looking
     for at in range(0, len(data), _STEP):
         step = data[at : at + _STEP]
-        ends = np.flatnonzero(step == 10)
+        ends = _newlines(np.equal(step, _NEWLINE, out=room[: len(step)]))
         ends += at + 1
         found.append(ends)
         ascii_only = ascii_only and _ascii(step)
     return np.concatenate(found), ascii_only
+
+
+def _newlines(signs: npt.NDArray[np.bool_]) -> Rows:
+    """Where they are set: eight bytes are passed over at a time, which halves the time for lines of a usual length."""
+    words = len(signs) // 8
+    some = np.flatnonzero(signs[: words * 8].view(np.uint64) != 0)
+    if len(some) * 4 > words:  # short lines
+        return np.flatnonzero(signs)
+    inside = np.flatnonzero(signs[: words * 8].reshape(words, 8)[some])
+    ends = (some[inside >> 3] << 3) + (inside & 7)
+    return np.concatenate([ends, np.flatnonzero(signs[words * 8 :]) + words * 8])
 
 
 def _ascii(step: npt.NDArray[np.uint8]) -> bool:

@@ -7,6 +7,7 @@ gives out tasks in order and hands results back in order, so that a file's range
 from __future__ import annotations
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import signal
@@ -172,6 +173,7 @@ def _worker(connection: Connection, config: Config, others: list[Connection]) ->
         with contextlib.suppress(OSError):
             other.close()
     engine: Engine = config.engine()
+    gc.freeze()  # what is there stays: collecting garbage need not walk over all modules again and again
 
     def ask(question: Question) -> Repeated:
         connection.send(("ask", question))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
-from gatewatch.frames import COVERAGE, MINUTES, merge_client_parts, merge_minutes
+from gatewatch.frames import COVERAGE, merge_client_parts, merge_minute_parts
 from gatewatch.memory import give_back
 from gatewatch.records import JSON
 from ingest.files import BLOCK_BYTES, LogFile, Piece, group, split
@@ -18,9 +18,10 @@ from ingest.formats.infer import check_explicit
 from ingest.formats.template import stage_formats
 from ingest.inputs import Inputs, inputs
 from ingest.outcome import Chosen
+from ingest.packed import Packed
 from ingest.pool import Repetitions, run
 from ingest.readback import Place, ReadBack
-from ingest.work import Config, FileCount, Packed, Result, Task
+from ingest.work import Config, FileCount, Result, Task
 
 if TYPE_CHECKING:
     from ingest.sources.model import Clients
@@ -191,13 +192,14 @@ class _Sink:
         self.waiting += sum(table.rows for table in (*result.minutes, *result.clients))
         if self.waiting > max(MERGE_ROWS, 2 * self.merged):
             minutes, clients = self._merge()
-            self.minutes, self.clients = [Packed.of(minutes)], [Packed.of(clients)]
+            self.minutes, self.clients = [Packed.of(minutes, compressed=True)], [Packed.of(clients, compressed=True)]
             self.merged = self.waiting = len(minutes) + len(clients)
 
     def _merge(self) -> tuple[pa.Table, pa.Table]:
-        minutes = pa.concat_tables([MINUTES.empty_table(), *(part.table() for part in self.minutes)])
+        minutes = [part.table() for part in self.minutes]
         self.minutes = []
-        merged = merge_minutes(minutes)
+        merged = merge_minute_parts(minutes)
+        del minutes
         clients = [part.table() for part in self.clients]
         self.clients = []
         return merged, merge_client_parts(clients)

@@ -25,6 +25,7 @@ from ingest.files import Piece
 from ingest.formats.infer import describe
 from ingest.formats.shapes import csv_header
 from ingest.outcome import Chosen, Reading
+from ingest.packed import Packed
 from ingest.prefixes import unprefixed
 from ingest.reading import texts
 from ingest.rollup import ROLLUP_COLUMNS, Question, question, roll, without
@@ -84,42 +85,6 @@ class FileCount:
         self.bytes += other.bytes
         for reason, count in other.reasons.items():
             self.reasons[reason] = self.reasons.get(reason, 0) + count
-
-
-@dataclass(frozen=True, slots=True)
-class Packed:
-    """A table on its way to the parent, or waiting there: most of its counts are 0, so it shrinks to a tenth."""
-
-    rows: int
-    schema: pa.Schema
-    data: bytes
-
-    @classmethod
-    def of(cls, table: pa.Table) -> Packed:
-        told = table.select([name for name in table.column_names if not _empty(table.column(name))])
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, told.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
-            writer.write_table(told)
-        return cls(len(table), table.schema, sink.getvalue().to_pybytes())
-
-    def table(self) -> pa.Table:
-        told = pa.ipc.open_stream(self.data).read_all()
-        columns = [
-            told.column(field.name) if field.name in told.column_names else _nothing(field.type, self.rows)
-            for field in self.schema
-        ]
-        return pa.table(columns, schema=self.schema)
-
-
-def _empty(column: pa.ChunkedArray) -> bool:
-    """A column of zeros, which need not be told (nearly all reject causes are)."""
-    if not pa.types.is_int64(column.type) or column.null_count:
-        return False
-    return not any(chunk.to_numpy().any() for chunk in column.chunks)
-
-
-def _nothing(kind: pa.DataType, rows: int) -> pa.Array:
-    return pa.array(np.zeros(rows, dtype=np.int64), kind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,15 @@
 """The tables that cross from room to room: their columns, types and units, and how they are merged."""
 
 from gatewatch.frames.histogram import bucket_of, bucket_value_ms, quantiles_ms
-from gatewatch.frames.merge import CLOSE_DELAY, SKETCH_SIZE, merge_client_parts, merge_clients, merge_minutes, rollup
+from gatewatch.frames.merge import (
+    CLOSE_DELAY,
+    SKETCH_SIZE,
+    merge_client_parts,
+    merge_clients,
+    merge_minute_parts,
+    merge_minutes,
+    rollup,
+)
 from gatewatch.frames.schema import (
     CLIENT_KEYS,
     CLIENTS,
@@ -41,6 +49,7 @@ __all__ = [
     "cause_column",
     "merge_client_parts",
     "merge_clients",
+    "merge_minute_parts",
     "merge_minutes",
     "quantiles_ms",
     "rollup",

@@ -7,7 +7,7 @@ of the rows or on how they were cut into batches.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from gatewatch.frames.histogram import quantiles_ms
 from gatewatch.frames.inprocess import in_process
 from gatewatch.frames.interleave import interleaved, order_codes
+from gatewatch.frames.intime import in_time
 from gatewatch.frames.schema import CLIENT_KEYS, CLIENTS, HISTOGRAMS, MINUTE_COUNTS, MINUTE_KEYS, MINUTES
 
 SKETCH_SIZE = 64
@@ -105,6 +106,11 @@ def _summed(doubled: pa.Table) -> pa.Table:
     return merged.select(MINUTES.names).cast(MINUTES)
 
 
+def merge_minute_parts(parts: Iterable[pa.Table]) -> pa.Table:
+    """`merge_minutes` of tables that are in order already: minutes that only one of them has pass by."""
+    return in_time(parts, MINUTES, lambda shared: merge_minutes(pa.concat_tables(shared)))
+
+
 def merge_clients(clients: pa.Table) -> pa.Table:
     """CLIENTS rows of any number of batches -> one row per CLIENT_KEYS, sorted by them (NULL first)."""
     names = ", ".join(CLIENT_KEYS)
@@ -117,7 +123,11 @@ def merge_clients(clients: pa.Table) -> pa.Table:
 
 def merge_client_parts(parts: Sequence[pa.Table]) -> pa.Table:
     """`merge_clients` of tables that are merged and in order already: only what several of them have is summed."""
-    whole = pa.concat_tables([CLIENTS.empty_table(), *parts])
+    return in_time(parts, CLIENTS, _merged_clients)
+
+
+def _merged_clients(parts: Sequence[pa.Table]) -> pa.Table:
+    whole = pa.concat_tables(parts)
     begins = np.cumsum([0, *(len(part) for part in parts)])
     codes = order_codes(whole)
     first = np.append(True, codes[1:] != codes[:-1])[: len(codes)]
