@@ -15,10 +15,12 @@ from detect.model import Block, Context, epoch_minute
 from detect.run import beside, cut, fold, frames_of
 from gatewatch.evaluating import history
 from gatewatch.records import JSON, Blind, Finding, Kind
+from gatewatch.store.feedback import required_scores
 from gatewatch.store.manifest import segments
 from gatewatch.store.reading import coverage, read_clients, read_minutes
 from gatewatch.store.state import State
 from gatewatch.surroundings import surrounded, with_spans
+from gatewatch.verdicts import believed
 
 SLICE_ROWS = 2_000_000
 SLICE_HOURS = 24
@@ -85,7 +87,8 @@ def backtest(
 ) -> Backtest:
     """Run the detectors (only: these) over [since, until) with each context. Nothing is written.
 
-    What a context does not say of inventory, changes, metrics and spans, the store says.
+    What a context does not say of inventory, changes, metrics and spans, the store says; and what people said of
+    findings counts as it does for a tick.
 
     Of the findings those are given that a live service would have raised, or had open, in the range.
     """
@@ -94,6 +97,8 @@ def backtest(
     apis: set[tuple[str | None, ...]] = set()
     begin = since - _history(contexts)
     contexts = [surrounded(state, context, begin, until, history=begin) for context in contexts]
+    with state.read() as session:
+        required = required_scores(session)
     for block in stored_blocks(state, begin, until):
         for place, (run, context) in enumerate(zip(out.runs, contexts, strict=True)):
             found, run.blind, run.states = fold(cut(block), context, run.states, only)
@@ -110,7 +115,7 @@ def backtest(
         later, run.states = beside(context, run.states, epoch_minute(begin), epoch_minute(until), only)
         mine |= {finding.id: finding for finding in later}
         context = with_spans(state, context, mine.values(), until)
-        whole = conclude(list(mine.values()), run.states, until, context)
+        whole = believed(conclude(list(mine.values()), run.states, until, context), required)
         run.findings = [one for one in whole if one.detected_at >= since or one.end is None or one.end > since]
     return out
 

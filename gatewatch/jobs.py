@@ -30,9 +30,11 @@ from gatewatch.housekeeping import keep_house
 from gatewatch.polling import poll
 from gatewatch.records import State as FindingState
 from gatewatch.records import iso
+from gatewatch.replaying import LEASE, replay_next
 from gatewatch.secretrefs import dereferenced
 from gatewatch.settings import Settings
 from gatewatch.store import leases
+from gatewatch.store.backtests import any_under_way
 from gatewatch.store.feedback import required_scores
 from gatewatch.store.findings import (
     NEW_EVIDENCE,
@@ -63,6 +65,9 @@ POLL_SECONDS = 60
 
 MOST_ERRORS = 5
 """Lines of a look that failed which are kept; the log has all."""
+
+REPLAY_SECONDS = 2
+"""Seconds between two looks at whether somebody asked for a backtest."""
 
 HOUSE_SECONDS = 3600
 """Seconds between two looks at what can be joined or removed in the store."""
@@ -248,6 +253,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     scheduler.add_job(worker.look_after, "interval", seconds=LOOK_SECONDS, id="look-after")
     scheduler.add_job(worker.beat, "interval", seconds=worker.beat_seconds, next_run_time=begin, id="beat")
     scheduler.add_job(worker.poll, "interval", seconds=POLL_SECONDS, next_run_time=begin, id="poll")
+    scheduler.add_job(worker.replay, "interval", seconds=REPLAY_SECONDS, id="replay")
     scheduler.add_job(worker.house, "interval", seconds=HOUSE_SECONDS, next_run_time=begin, id="house")
     scheduler.start()
     try:
@@ -307,6 +313,18 @@ class _Worker:
             keep_house(self._state, self._settings, datetime.now(UTC))
 
         self._claimed("house", HOUSE_SECONDS, keep)
+
+    def replay(self) -> None:
+        def run() -> None:
+            with self._state.read() as session:
+                if not any_under_way(session):
+                    return
+            with held(self._state, LEASE, self._holder, self._settings.lease_seconds) as epoch:
+                while epoch is not None and not self._stop.is_set():
+                    if not replay_next(self._state, self._settings, epoch, self._stop):
+                        return
+
+        self._noted("replay", run)
 
     def deliver(self) -> None:
         def send() -> None:

@@ -281,13 +281,18 @@ def with_set(settings: Settings, assignments: Iterable[str]) -> Settings:
             given[key] = json.loads(value) if value.lstrip()[:1] in ("[", "{") else value.strip()
         except ValueError:
             raise UsageError(f"--set {key}: the value is not JSON") from None
+    return with_values(settings, given, name="--set")
+
+
+def with_values(settings: Settings, given: Mapping[str, Any], *, name: str = "set") -> Settings:
+    """The settings with these values on top. UsageError, which begins with `name`, says what is wrong."""
     kept = {name: getattr(settings, name) for name in Settings.model_fields}
     try:
         checked = _Set(**{**kept, **given})
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"--set {where}: {first['msg']}") from None
+        raise UsageError(f"{name} {where}: {first['msg']}") from None
     return _with_secrets(settings.model_copy(update={key: getattr(checked, key) for key in given}), given)
 
 

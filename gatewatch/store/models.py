@@ -17,7 +17,7 @@ from gatewatch.store.base import Base as Base
 from gatewatch.store.base import BigId
 from gatewatch.store.columns import Json
 
-SCHEMA = "0012"
+SCHEMA = "0013"
 """The newest migration: what this program writes."""
 
 
@@ -404,6 +404,27 @@ class AwsSpendRow(Base):
     operation: Mapped[str] = mapped_column(primary_key=True)
     calls: Mapped[int]
     nanos: Mapped[int]
+
+
+class BacktestRow(Base):
+    """A backtest that somebody asked for. state: backtests.Phase. tries: how often a worker began it."""
+
+    __tablename__ = "backtest"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    asked: Mapped[JSON] = mapped_column(Json())
+    author: Mapped[str]
+    state: Mapped[str]
+    cancelled: Mapped[bool]
+    tries: Mapped[int]
+    minutes: Mapped[int]
+    of_minutes: Mapped[int]
+    requests: Mapped[int]
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    error: Mapped[str | None]
+    result: Mapped[JSON] = mapped_column(Json(), nullable=True)
+    __table_args__ = (Index(None, "state", "created_at"),)
 
 
 class MetaRow(Base):

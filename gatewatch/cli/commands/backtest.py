@@ -18,7 +18,6 @@ from gatewatch.records import JSON, Finding, iso
 if TYPE_CHECKING:
     from gatewatch.backtesting import Backtest, Difference
     from gatewatch.settings import Settings
-    from gatewatch.store.state import State
 
 
 @click.command(
@@ -53,7 +52,9 @@ def command(
     of the changed ones. Weeks before the range are replayed, too: baselines are as old as they would have been.
     Nothing is written to the store; Ctrl-C leaves nothing behind.
     """
+    from gatewatch.backtested import document, stored_findings
     from gatewatch.backtesting import backtest, difference, minutes_to_replay, range_of
+    from gatewatch.cli.documents import SCHEMA_VERSION
     from gatewatch.cli.opened import opened
     from gatewatch.cli.output import check_target
     from gatewatch.settings import with_set
@@ -83,68 +84,17 @@ def command(
                 only=only,
                 told=lambda minutes, requests: progress.advance(minutes, requests, requests),
             )
-        before = found.runs[0].findings if sets else _stored(state, start, end, only)
+        before = found.runs[0].findings if sets else stored_findings(state, found, only)
     told = difference(before, found.runs[-1].findings)
-    document = _document(found, told, settings=settings, tried=tried, sets=sets, before=before)
-    _print(ui, document, found, told, before, form=form, output=output)
+    names = [text.partition("=")[0].strip() for text in sets]
+    whole = document(found, told, before, settings=settings, tried=tried, names=names)
+    whole = {"schema_version": SCHEMA_VERSION, **whole}
+    _print(ui, whole, found, told, before, form=form, output=output)
 
 
 def _context(settings: Settings, beside: Any) -> Any:
 
     return beside.context(settings)
-
-
-def _stored(state: State, since: datetime, until: datetime, only: list[Any] | None) -> list[Finding]:
-    from gatewatch.exporting import all_findings
-    from gatewatch.store.findings import FindingFilter
-
-    wish = FindingFilter(state="all", since=since, until=until)
-    found = [stored.finding for stored in all_findings(state, wish)]
-    return [one for one in found if only is None or one.kind in only]
-
-
-def _document(
-    found: Backtest,
-    told: Difference,
-    *,
-    settings: Settings,
-    tried: Settings,
-    sets: tuple[str, ...],
-    before: list[Finding],
-) -> dict[str, JSON]:
-    from gatewatch.backtesting import by_kind
-    from gatewatch.cli.documents import SCHEMA_VERSION
-
-    names = [text.partition("=")[0].strip() for text in sets]
-    after = found.runs[-1].findings
-    counts = {"before": by_kind(before), "after": by_kind(after)}
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "since": iso(found.since),
-        "until": iso(found.until),
-        "compared": "settings" if sets else "stored",
-        "settings": {name: {"before": _plain(settings, name), "after": _plain(tried, name)} for name in names},
-        "requests": found.requests,
-        "apis": found.apis,
-        "findings": [one.to_json() for one in after],
-        "counts": {name: {kind.value: n for kind, n in one.items()} for name, one in counts.items()},
-        "per_api_week": {
-            name: round(len(mine) / found.api_weeks, 4) if found.api_weeks else None
-            for name, mine in (("before", before), ("after", after))
-        },
-        "new": [one.to_json() for one in told.new],
-        "gone": [one.to_json() for one in told.gone],
-        "changed": [
-            {"before": one.before.to_json(), "after": one.after.to_json(), "fields": list(one.fields)}
-            for one in told.changed
-        ],
-        "same": len(told.same),
-    }
-
-
-def _plain(settings: Settings, name: str) -> JSON:
-    value: JSON = settings.model_dump(mode="json")[name]
-    return value
 
 
 def _print(
