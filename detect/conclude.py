@@ -16,6 +16,7 @@ from detect.causes import decided
 from detect.correlate import correlate
 from detect.coverage import WHOLE, same_stage, share_of, shares
 from detect.detectors.data_quality import EVERYWHERE
+from detect.executed import executed
 from detect.layers import refined
 from detect.model import Context, epoch_minute
 from detect.networks import placed
@@ -39,6 +40,7 @@ def conclude(
     """One finding a cause, by start. states: the detectors' after the last minute. until: the end of what was seen."""
     told = [decided(refined(finding, context.spans, until), context.changes, context.linked) for finding in findings]
     told = [placed(finding, context.networks) for finding in told]
+    told = [executed(finding, context.executions, until) for finding in told]
     return correlate([_coded(finding) for finding in reviewed(told, states, until)])
 
 

@@ -43,6 +43,7 @@ SHOWN_COLUMNS: tuple[str, ...] = (
     "path",
     "status",
     "reject_cause",
+    "throttle_scope",
     "client_ip",
     "principal",
     "api_key_id",

@@ -67,8 +67,8 @@ class Block:
 class Context:
     """What is known beside the traffic. asn: rows with `network`, `asn`, `name`. metrics: METRICS. spans: SPANS.
 
-    events: the changes with all that is known of them. versions: of the inventory, see detect.configuration.
-    watch: who wants to know what was decided at one minute; it changes nothing.
+    executions: EXECUTIONS. events: the changes with all that is known of them. versions: of the inventory, see
+    detect.configuration. watch: who wants to know what was decided at one minute; it changes nothing.
     """
 
     inventory: Mapping[str, Any] | None = None
@@ -80,6 +80,7 @@ class Context:
     watch: Watch | None = None
     events: Sequence[ChangeEvent] = ()
     versions: Sequence[Version] = ()
+    executions: pa.Table | None = None
 
     @cached_property
     def linked(self) -> Links:

@@ -223,7 +223,8 @@ def _look(state: State, settings: Settings, horizon: datetime) -> Seen:
         listed = [segment for kind in kinds for segment in segments(session, kind, until=horizon)]
         intervals = covered(session, until=horizon)
         changes = change_keys(session, oldest, horizon)
-        traces = added(segment.token for segment in segments(session, "spans", oldest, horizon))
+        beside = [one for kind in ("spans", "executions") for one in segments(session, kind, oldest, horizon)]
+        traces = added(segment.token for segment in beside)
         # What has to stand for some time is decided by the clock alone.
         due = sum(at + timedelta(minutes=minutes) <= horizon for at, _ in changes for minutes in DECIDES)
         explained = _digest(f"{current_digests(session)} {traces} {due}")

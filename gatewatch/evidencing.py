@@ -11,9 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from detect.evidence import dressed
+from gatewatch.frames.executions import refined
 from gatewatch.frames.schema import TIME
 from gatewatch.frames.selecting import EVERY_API
 from gatewatch.records import Finding, Selection
+from gatewatch.store.executions import with_executions
 from gatewatch.store.findings import stored_finding
 from gatewatch.store.reading import read_clients, read_minutes, select_requests
 from gatewatch.store.state import State
@@ -23,11 +25,12 @@ Requests = Callable[[Sequence[Selection], int], list[pa.Table]]
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """Tables that are sorted by minute (frames.merge), and what reads raw requests back from the files."""
+    """Tables that are sorted by minute (frames.merge), what reads raw requests back, and EXECUTIONS to refine them."""
 
     minutes_table: pa.Table
     clients_table: pa.Table
     read_back: Requests
+    executions: pa.Table | None = None
 
     def minutes(self, asked: Selection) -> pa.Table:
         return _of_place(_between(self.minutes_table, asked), asked)
@@ -36,7 +39,7 @@ class Scanned:
         return _of_place(_between(self.clients_table, asked), asked)
 
     def requests(self, asked: Sequence[Selection], limit: int) -> list[pa.Table]:
-        return self.read_back(asked, limit) if asked else []
+        return [refined(one, self.executions) for one in self.read_back(asked, limit)] if asked else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Stored:
         return _of_place(found, asked)
 
     def requests(self, asked: Sequence[Selection], limit: int) -> list[pa.Table]:
-        return [select_requests(self.state, one, limit=limit) for one in asked]
+        return [with_executions(self.state, select_requests(self.state, one, limit=limit)) for one in asked]
 
 
 def with_cards(state: State, findings: Sequence[Finding]) -> list[Finding]:

@@ -19,13 +19,15 @@ from gatewatch.settings import Settings
 from gatewatch.store.batches import Position, checkpoints, note_checkpoints
 from gatewatch.store.changes import save_changes
 from gatewatch.store.connections import AwsConnection, connections
+from gatewatch.store.executions import save_executions
 from gatewatch.store.sources import Source
+from gatewatch.store.spans import save_spans
 from gatewatch.store.state import State
 from gatewatch.taking import Delivery, Taker
 from ingest.aws.problems import explained
 from ingest.aws.spending import on_behalf_of
 from ingest.inputs import apis_of
-from ingest.sources.model import SOURCES, Clients, Events, Objects, Place, Told, World
+from ingest.sources.model import SOURCES, Beside, Clients, Events, Objects, Place, Told, World
 from ingest.sources.model import Source as Fetcher
 
 FILES = "files"
@@ -98,6 +100,8 @@ class Follower:
                 self._events(source, got, looked)
             elif isinstance(got, Told):
                 self._changes(source, got, world.now, looked)
+            elif isinstance(got, Beside):
+                self._beside(source, got, world.now, looked)
             else:
                 self._objects(source, got, inventory, world.now, looked)
 
@@ -109,6 +113,13 @@ class Follower:
             )
         passed = {stream: _position(place) for stream, place in got.passed.items()}
         note_checkpoints(self._state, source.name, passed, now)
+
+    def _beside(self, source: Source, got: Beside, now: datetime, looked: Looked) -> None:
+        """One kind, with its place. accepted: rows that are new, or say more than before."""
+        places = {stream: _position(place) for stream, place in got.places.items()}
+        for table, save in ((got.spans, save_spans), (got.executions, save_executions)):
+            if table is not None:
+                looked.accepted += save(self._state, table, source=source.name, now=now, checkpoints=places)
 
     def _events(self, source: Source, got: Events, looked: Looked) -> None:
         self._taker = self._taker or Taker(self._state)

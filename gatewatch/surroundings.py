@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pyarrow as pa
 
-from detect import layers
+from detect import executed, layers
 from detect.asked import SERVICES
 from detect.changes import AFTER, BEFORE
 from detect.configuration import Version, version_of
@@ -16,6 +16,7 @@ from detect.meter import name_left, unknown_names
 from detect.model import Context
 from gatewatch.records import JSON, Change, ChangeEvent, Finding, Kind
 from gatewatch.store.changes import changes, save_changes
+from gatewatch.store.executions import read_executions, save_executions
 from gatewatch.store.inventories import current_inventory, save_inventory, snapshot_document, snapshots
 from gatewatch.store.manifest import has_segments
 from gatewatch.store.points import read_metrics, save_points
@@ -35,16 +36,22 @@ _READ: dict[tuple[str, datetime], Version] = {}
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What was new: a version of the inventory, changes, datapoints, rows of spans."""
+    """What was new: a version of the inventory, changes, datapoints, rows of spans and of execution logs."""
 
     inventory: bool = False
     changes: int = 0
     points: int = 0
     spans: int = 0
+    executions: int = 0
 
     def __str__(self) -> str:
         said = ["a new inventory"] if self.inventory else []
-        counts = (("changes", self.changes), ("datapoints", self.points), ("rows of traces", self.spans))
+        counts = (
+            ("changes", self.changes),
+            ("datapoints", self.points),
+            ("rows of traces", self.spans),
+            ("refused requests of execution logs", self.executions),
+        )
         said += [f"{n:,} {name}" for name, n in counts if n]
         return ", ".join(said) or "nothing new"
 
@@ -58,6 +65,7 @@ def keep(
     events: Sequence[ChangeEvent] = (),
     points: pa.Table | None = None,
     spans: pa.Table | None = None,
+    executions: pa.Table | None = None,
 ) -> Kept:
     """Put documents into the store. The same again changes nothing."""
     version = None
@@ -69,6 +77,7 @@ def keep(
         added,
         0 if points is None else save_points(state, points, source=source, now=now),
         0 if spans is None else save_spans(state, spans, source=source, now=now),
+        0 if executions is None else save_executions(state, executions, source=source, now=now),
     )
 
 
@@ -141,14 +150,27 @@ def settings_versions(session: Session, since: datetime, until: datetime) -> lis
 
 
 def with_spans(
-    state: State, context: Context, findings: Iterable[Finding], until: datetime, *, since: datetime | None = None
+    state: State, context: Context, findings: Collection[Finding], until: datetime, *, since: datetime | None = None
 ) -> Context:
-    """The context with the stored spans that these findings, and all from `since` on, are explained with.
-
-    One that has spans of its own stays as it is.
+    """The context with the stored spans and execution logs that these findings, and all from `since` on, are explained
+    with. What it has of its own stays as it is.
     """
+    context = _with_executions(state, context, findings, until, since)
     starts = [one.start for one in findings if one.kind is Kind.LATENCY_OUTLIER]
     starts += [] if since is None else [since]
     if context.spans is not None or not starts:
         return context
     return replace(context, spans=read_spans(state, min(starts) - layers.BEFORE, until))
+
+
+def _with_executions(
+    state: State, context: Context, findings: Collection[Finding], until: datetime, since: datetime | None
+) -> Context:
+    starts = [one.start for one in findings if one.kind in executed.ABOUT]
+    starts += [] if since is None else [since]
+    if context.executions is not None or not starts:
+        return context
+    with state.read() as session:
+        if not has_segments(session, "executions"):
+            return context
+    return replace(context, executions=read_executions(state, min(starts), until))

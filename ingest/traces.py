@@ -76,6 +76,11 @@ def read_traces(paths: Iterable[str]) -> Traces:
         if found.records == before:
             named = [text for text in found.rejects.named if text.startswith(f"{path}: ")]
             raise UsageError(named[0] if named else f"{path}: not one trace")
+    return _joined(apart, rows, found)
+
+
+def _joined(apart: dict[str, list[bytes]], rows: _Rows, found: Traces) -> Traces:
+    """With the traces whose spans stood apart."""
     for trace, packed in apart.items():
         if rows.keeps(trace):
             _trace(trace, _spans_of(packed), rows, found)
@@ -84,7 +89,7 @@ def read_traces(paths: Iterable[str]) -> Traces:
 
 
 def traces_of(pulled: Iterable[dict[str, JSON]]) -> Traces:
-    """Traces as BatchGetTraces gives them; what is none of them is counted in `rejects`."""
+    """Traces as BatchGetTraces gives them, or spans of `aws/spans`; what is none of them is counted in `rejects`."""
     found, rows = Traces(SPANS.empty_table()), _Rows()
     apart: dict[str, list[bytes]] = {}
     for number, record in enumerate(pulled, 1):
@@ -92,8 +97,7 @@ def traces_of(pulled: Iterable[dict[str, JSON]]) -> Traces:
             _take(record, rows, apart, found)
         except _NoTraceError as error:
             found.rejects.add("X-Ray", number, str(error))
-    found.table, found.thinned = rows.table(), rows.mask + 1
-    return found
+    return _joined(apart, rows, found)
 
 
 class _NoTraceError(Exception):

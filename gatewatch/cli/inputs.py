@@ -45,6 +45,7 @@ class Beside:
     errors: tuple[str, ...] = ()
     points: pa.Table | None = None
     spans: pa.Table | None = None
+    executions: pa.Table | None = None
 
     @property
     def changes(self) -> list[Change]:
@@ -64,6 +65,7 @@ class Beside:
             settings,
             events=self.events,
             versions=[] if self.inventory is None else [version_of(self.inventory, None)],
+            executions=self.executions,
         )
 
     @property
@@ -75,7 +77,7 @@ class Beside:
 
 
 def kept_options(function: F) -> F:
-    """--inventory, --changes, --metrics, --traces: what the store has a place for."""
+    """--inventory, --changes, --metrics, --traces, --executions: what the store has a place for."""
     options = (
         click.option("--inventory", metavar="FILE", help="APIs and stages as one JSON document."),
         click.option(
@@ -83,6 +85,7 @@ def kept_options(function: F) -> F:
         ),
         click.option("--metrics", metavar="FILE", multiple=True, help="CloudWatch metrics, JSON lines."),
         click.option("--traces", metavar="FILE", multiple=True, help="X-Ray traces or spans, JSON lines."),
+        click.option("--executions", metavar="FILE", multiple=True, help="Execution logs of stages, JSON lines."),
     )
     for option in reversed(options):
         function = option(function)
@@ -90,7 +93,7 @@ def kept_options(function: F) -> F:
 
 
 def document_options(function: F) -> F:
-    """--inventory, --changes, --metrics, --traces, --asn."""
+    """--inventory, --changes, --metrics, --traces, --executions, --asn."""
     asn = click.option("--asn", metavar="FILE", help="Networks as CSV: network,asn[,name].")
     return kept_options(asn(function))
 
@@ -109,12 +112,14 @@ def read_beside(options: Mapping[str, Any]) -> Beside:
     if options.get("asn"):
         counts["networks"] = len(networks)
     single = [options[name] for name in ("inventory", "asn") if options.get(name)]
-    files = (*single, *options["changes"], *options["metrics"], *options["traces"])
+    files = (*single, *options["changes"], *options["metrics"], *options["traces"], *(options.get("executions") or ()))
     beside = Beside(inventory, events, networks, counts, (), files)
     if options["metrics"]:
         beside = _with_metrics(beside, options["metrics"])
     if options["traces"]:
         beside = _with_traces(beside, options["traces"])
+    if options.get("executions"):
+        beside = _with_executions(beside, options["executions"])
     return beside
 
 
@@ -130,6 +135,7 @@ def keep_beside(state: State, beside: Beside, *, source: str, now: datetime) -> 
         events=beside.events,
         points=beside.points,
         spans=beside.spans,
+        executions=beside.executions,
     )
 
 
@@ -151,6 +157,14 @@ def _with_traces(beside: Beside, paths: Sequence[str]) -> Beside:
     if found.thinned > 1:
         note += f"; one trace in {found.thinned} was kept"
     return replace(_with(beside, "traces", found.records, found.rejects, note), spans=found.table)
+
+
+def _with_executions(beside: Beside, paths: Sequence[str]) -> Beside:
+    from ingest.executions import read_executions
+
+    found = read_executions(paths)
+    note = f"executions: {found.records:,} lines, {found.refused:,} refused requests with a cause"
+    return replace(_with(beside, "executions", found.records, found.rejects, note), executions=found.table)
 
 
 def _with(beside: Beside, name: str, records: int, rejects: Rejects, note: str) -> Beside:

@@ -210,6 +210,26 @@ handler (the function or service itself), downstream (what that called). name: o
 NULL for the gateway. Traces are a sample: they tell shares and times, never counts.
 """
 
+EXECUTIONS = pa.schema(
+    [
+        ("at", TIME),
+        ("account", pa.string()),
+        ("region", pa.string()),
+        ("api", pa.string()),
+        ("stage", pa.string()),
+        ("request_id", pa.string()),
+        ("extended_request_id", pa.string()),
+        ("reject_cause", pa.string()),
+        ("throttle_scope", pa.string()),
+        ("authorizer", pa.string()),
+        ("said", pa.string()),
+    ]
+)
+"""What a stage's execution log says of a request that was refused: a row each, with the cause that it names.
+
+throttle_scope: only of `throttle`. authorizer: its id, when one was asked or begun. said: the line that tells, cut.
+"""
+
 ROLLUP_STATS: tuple[str, ...] = (
     "latency_n",
     "latency_p50_ms",

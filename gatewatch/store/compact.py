@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from gatewatch.errors import LeaseLost, StoreError
 from gatewatch.frames import CLIENTS, MINUTES, REQUESTS, merge_clients, merge_minutes
 from gatewatch.store.batches import abandon_batch, lease_batch, segment_values
+from gatewatch.store.executions import STORED as EXECUTIONS_STORED
 from gatewatch.store.lake import Segment, added, publish_segment
 from gatewatch.store.manifest import hour_of, sourced_segments
 from gatewatch.store.models import BatchRow, SegmentRow
@@ -44,6 +45,7 @@ _SCHEMAS = {
     "clients": CLIENTS,
     "metrics": POINTS_STORED,
     "spans": SPANS_STORED,
+    "executions": EXECUTIONS_STORED,
 }
 
 
@@ -136,6 +138,6 @@ def _together(state: State, listed: Sequence[Segment]) -> pa.Table:
         return merge_minutes(whole)
     if listed[0].kind == "clients":
         return merge_clients(whole)
-    if listed[0].kind in {"metrics", "spans"}:
+    if listed[0].kind in {"metrics", "spans", "executions"}:
         return whole.sort_by("at")
     return pack(whole.sort_by("at").combine_chunks())

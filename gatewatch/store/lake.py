@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from gatewatch.errors import StoreError
 from gatewatch.store.packed import SHAPES
 
-KINDS: tuple[str, ...] = ("requests", "minutes", "clients", "metrics", "spans")
+KINDS: tuple[str, ...] = ("requests", "minutes", "clients", "metrics", "spans", "executions")
 
 _BATCH = re.compile(r"[0-9a-z]{8,64}")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from gatewatch.frames import REQUESTS
 from gatewatch.frames.schema import TIME
+from gatewatch.store.executions import with_executions
 from gatewatch.store.lake import Segment
 from gatewatch.store.manifest import segments
 from gatewatch.store.reading import FILES_AT_ONCE, REQUESTS_READ, of_segments
@@ -72,7 +73,7 @@ def find_requests(
         reached = listed[0].max_at if newest_first else listed[0].min_at
         beyond = pc.greater if newest_first else pc.less
         found = found.filter(beyond(found.column("at"), pa.scalar(reached, TIME)))
-    page = found.slice(skip, limit).combine_chunks()
+    page = with_executions(state, found.slice(skip, limit).combine_chunks())
     if found.num_rows > skip + limit:
         return Found(page, _cursor(found, skip + limit, newest_first), None)
     if reached is not None:

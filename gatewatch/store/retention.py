@@ -14,7 +14,7 @@ from gatewatch.store.retired import retire
 from gatewatch.store.state import State
 
 _HOUR = timedelta(hours=1)
-_RAW = ("requests", "spans")
+_RAW = ("requests", "spans", "executions")
 _ROLLUPS = ("minutes", "clients", "metrics")
 
 

@@ -15,7 +15,8 @@ from typing import Any
 from gatewatch.errors import SourceError, UsageError
 from gatewatch.records import JSON
 from ingest.envelopes import Unwrapped
-from ingest.sources.model import Clients, Events, Place, World, source
+from ingest.sources.gathered import gathered
+from ingest.sources.model import Clients, Events, Place, Source, World, source
 
 SETTLE_S = 5
 """Events of the last seconds are left for the next look: most of them are still on their way."""
@@ -41,12 +42,17 @@ class _Part:
 
 
 @source("cloudwatch_logs")
+def cloudwatch_logs(clients: Clients, location: str, options: Mapping[str, JSON]) -> Source:
+    """A log group: of access logs, of a stage's execution logs, or `aws/spans`."""
+    if not location or len(location) > 2048:
+        raise UsageError("a log group is named by its name or its ARN")
+    return gathered(clients, location, options) or CloudWatchLogs(clients, location, options)
+
+
 class CloudWatchLogs:
     """location: a log group's name or ARN. Options: late_minutes, and since_hours for the first look."""
 
     def __init__(self, clients: Clients, location: str, options: Mapping[str, JSON]) -> None:
-        if not location or len(location) > 2048:
-            raise UsageError("a log group is named by its name or its ARN")
         self._clients = clients
         self._group = location.removesuffix(":*")
         self._late_ms = _whole(options, "late_minutes", LATE_MINUTES) * 60_000

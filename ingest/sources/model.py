@@ -12,6 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+import pyarrow as pa
+
 from gatewatch.records import JSON, ChangeEvent
 from gatewatch.registry import Registry
 from ingest.envelopes import Unwrapped
@@ -64,7 +66,16 @@ class Told:
     passed: Mapping[str, Place] = field(default_factory=dict)
 
 
-Fetched = Objects | Events | Told
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What tells more of requests: SPANS of whole traces, EXECUTIONS. places: kept with them."""
+
+    spans: pa.Table | None = None
+    executions: pa.Table | None = None
+    places: Mapping[str, Place] = field(default_factory=dict)
+
+
+Fetched = Objects | Events | Told | Beside
 
 
 @dataclass(frozen=True, slots=True)

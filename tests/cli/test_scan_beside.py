@@ -79,6 +79,30 @@ def test_traces_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "1 requests through a stage" in err
 
 
+def test_the_execution_log_names_the_limit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two hours of calm, then a caller that is refused once a second for ten minutes."""
+    lines = [a_line(number, second=10 * number) for number in range(720)]
+    events = []
+    for number in range(720, 720 + 600):
+        refused = json.loads(a_line(number, second=7200 + number - 720))
+        lines.append(json.dumps(refused | {"status": "429", "errorType": "THROTTLED", "ip": "203.0.113.9"}))
+        at = int(START.timestamp() * 1000) + (7200 + number - 720) * 1000
+        plan = "Key throttle limit exceeded for Usage Plan ID nn, Stage prod. Limit: 5.00 Burst: 10"
+        for text in (f"Extended Request Id: {refused['extendedRequestId']}", plan, "Method completed with status: 429"):
+            events.append({"timestamp": at, "message": f"({refused['requestId']}) {text}"})
+    (tmp_path / "a.log").write_text("".join(line + "\n" for line in lines))
+    name = "API-Gateway-Execution-Logs_a1b2c3d4e5__prod.json"
+    (tmp_path / name).write_text(json.dumps({"events": events}))
+    found, err = scan(capsys, "--executions", name, code=1)
+    assert "executions: 1,800 lines, 600 refused requests with a cause" in err
+    (one,) = [finding for finding in found["findings"] if finding["kind"] == "throttling_abuse"]
+    told = one["evidence"]["facts"]["execution_log"]
+    assert set(told["scopes"]) == {"plan"}
+    assert "The execution log names a usage plan's rate" in one["evidence"]["sentence"]
+    pinned = one["evidence"]["card"]["requests"]
+    assert {row["throttle_scope"] for row in pinned if row["status"] == 429} == {"plan"}
+
+
 @pytest.mark.parametrize("option", ["--metrics", "--traces"])
 def test_a_bad_record_among_many_is_said_and_many_make_the_data_partial(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str

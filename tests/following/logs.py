@@ -64,6 +64,7 @@ class LogGroup:
     ideal: int = 0
     faults: dict[str, int] = field(default_factory=dict)
     last: str = ""
+    group: str = GROUP
 
     def __call__(self, call: Call) -> Answer | None:
         if (call.service, call.name) != ("logs", "FilterLogEvents"):
@@ -73,7 +74,7 @@ class LogGroup:
             return self._fault("throttled", {"__type": "ThrottlingException", "message": "Rate exceeded"})
         if self.chance.random() < self.expires:
             return self._fault("expired", {"__type": "ExpiredTokenException", "message": "expired"})
-        assert call.body["logGroupName"] == GROUP
+        assert call.body["logGroupName"] == self.group
         self.served += 1
         now = int(self.clock.now * 1000)
         mine = [

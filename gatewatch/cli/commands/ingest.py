@@ -59,7 +59,9 @@ def command(
     settings = ui.settings()
     beside = read_beside(options)
     if not paths and not beside.files:
-        raise UsageError("nothing to read: name logs, or a document with --inventory, --changes, --metrics or --traces")
+        raise UsageError(
+            "nothing to read: name logs, or a document with --inventory, --changes, --metrics, --traces or --executions"
+        )
     with opened(settings, create=True) as state:
         if beside.files:
             kept = keep_beside(state, beside, source=source, now=datetime.now(UTC))

@@ -133,7 +133,7 @@ def _run(
             metrics = name_left(metrics, beside.inventory, apis)
         context = replace(beside.context(settings), metrics=metrics)
         found = detect(scanned.minutes, scanned.clients, scanned.coverage, context)
-        rows = Scanned(scanned.minutes, scanned.clients, back.requests)
+        rows = Scanned(scanned.minutes, scanned.clients, back.requests, beside.executions)
         told = {finding.id: finding for finding in dressed(worst_first(found.findings), rows)}
     return scanned, replace(found, findings=[told[finding.id] for finding in found.findings])
 
