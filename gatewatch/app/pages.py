@@ -151,7 +151,10 @@ def sensible(body: bytes, callbacks: Mapping[str, Any]) -> bool:
     if not isinstance(asked, dict) or not isinstance(asked.get("output"), str):
         return False
     callback = callbacks.get(asked["output"])
-    if callback is None or not isinstance(asked.get("outputs"), dict | list):
+    outputs = asked.get("outputs")
+    if callback is None or not isinstance(outputs, dict | list):
+        return False
+    if not all(map(_place, outputs if isinstance(outputs, list) else [outputs])):
         return False
     for name, wanted in (("inputs", callback["inputs"]), ("state", callback["state"])):
         values = asked.get(name, [])
@@ -161,6 +164,16 @@ def sensible(body: bytes, callbacks: Mapping[str, Any]) -> bool:
             return False
     changed = asked.get("changedPropIds", [])
     return isinstance(changed, list) and all(isinstance(one, str) for one in changed)
+
+
+def _place(given: object) -> bool:
+    """A property of a component, or of several; the id of a pattern is an object, and never its text."""
+    if isinstance(given, list):
+        return all(map(_place, given))
+    if not isinstance(given, dict) or not isinstance(given.get("property"), str):
+        return False
+    name = given.get("id")
+    return isinstance(name, dict) or (isinstance(name, str) and not name.startswith("{"))
 
 
 def _value(given: object, wanted: Mapping[str, Any]) -> bool:
