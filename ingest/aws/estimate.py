@@ -89,6 +89,9 @@ def estimate_logs(kind: str, every: timedelta, *, queue: bool = False, objects_a
     times = round(MONTH / every)
     if kind == "cloudwatch_logs":
         return Estimate("logs", times, 0, "FilterLogEvents is free; at least one call a look")
+    if kind == "eventbridge":
+        nanos = times * prices.before("sqs", "ReceiveMessage", {})
+        return Estimate("logs", times, nanos, "a ReceiveMessage each look; two more calls for ten changes")
     if kind not in ("s3", "cloudtrail"):
         return Estimate("logs", 0, 0, "folders cost nothing")
     operation = ("sqs", "ReceiveMessage") if queue else ("s3", "ListObjectsV2")

@@ -72,7 +72,8 @@ def policy(
         statements.append(_allow("Notifications", ["sqs:DeleteMessage", "sqs:ReceiveMessage"], by_service["sqs"]))
     if "s3" in sources or "sqs" in sources:
         objects = [one for one in by_service["s3"] if "/" in one]
-        statements.append(_allow("LogObjects", ["s3:GetObject"], objects))
+        if objects or "s3" in sources:  # a queue may hold changes instead of notices of objects
+            statements.append(_allow("LogObjects", ["s3:GetObject"], objects))
     if "s3" in sources:
         buckets = sorted({one.split("/", 1)[0] for one in by_service["s3"]})
         statements.append(_allow("LogObjectsList", ["s3:ListBucket"], buckets))

@@ -171,6 +171,9 @@ def _log_calls(kind: str, location: str, options: Mapping[str, JSON], now: datet
         which = "logGroupIdentifier" if location.startswith("arn:") else "logGroupName"
         asked = {which: location.removesuffix(":*"), "limit": 1, "startTime": int(now.timestamp() * 1000) - 1000}
         yield _Call("logs:FilterLogEvents", "logs", "filter_log_events", asked)
+    elif kind == "eventbridge":
+        peek = {"QueueUrl": location, "MaxNumberOfMessages": 1, "VisibilityTimeout": 0}
+        yield _Call("sqs:ReceiveMessage", "sqs", "receive_message", peek)
     elif kind in ("s3", "cloudtrail"):
         found = re.match(r"s3://([^/]+)/?(.*)", location, re.DOTALL)
         if found is None:

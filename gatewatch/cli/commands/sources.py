@@ -40,7 +40,7 @@ def command() -> None:
 )
 @click.argument("name")
 @click.argument("location")
-@click.option("--kind", help="files, s3, cloudwatch_logs (default: by the location), or cloudtrail.")
+@click.option("--kind", help="files, s3, cloudwatch_logs (default: by the location), cloudtrail, or eventbridge.")
 @click.option("--queue", metavar="URL", help="s3: SQS queue that is told of new objects, instead of listings.")
 @click.option("--region", help="AWS region (default: that of the ARN, the connection or the environment).")
 @click.option("--connection", metavar="NAME", help="AWS connection (default: the standard chain of credentials).")
