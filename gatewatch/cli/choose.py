@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,20 @@ MAX_REJECTED_SHARE = 0.01
 _RELATIVE = re.compile(r"(\d{1,6})\s*(s|m|min|h|d|w)\Z")
 _SPAN = re.compile(r"(\d{1,5})(m|h|d)\Z")
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+WORLD_YEARS = (2000, 2100)
+"""Simulated worlds lie between these: clocks before the epoch and calendars after year 9999 end in no good error."""
+
+
+class Finite(click.FloatRange):
+    """A number in a range; nan, which is in every range for click, and infinity are refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a number that can be used", param, ctx)
+        return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +70,31 @@ def instant(text: str | None, *, now: datetime | None = None, name: str = "--sin
         return None
     relative = _RELATIVE.match(text.strip())
     if relative:
-        return (now or datetime.now(UTC)) - timedelta(seconds=int(relative[1]) * _UNITS[relative[2]])
+        try:
+            return (now or datetime.now(UTC)) - timedelta(seconds=int(relative[1]) * _UNITS[relative[2]])
+        except OverflowError:
+            raise UsageError(f"{name} {text!r}: before the year 1") from None
     try:
         at = datetime.fromisoformat(text.strip())
     except ValueError:
         raise UsageError(f"{name} {text!r}: not a time; write 2026-06-09T12:00:00Z, 2026-06-09 or 24h") from None
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    try:
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except OverflowError:
+        raise UsageError(f"{name} {text!r}: before the year 1, or after 9999") from None
+
+
+def world_end(text: str | None, days: float) -> datetime | None:
+    """`--end` of a simulated world of so many days; UsageError when it has no minute or leaves WORLD_YEARS."""
+    if round(days * 1440) < 1:
+        raise UsageError(f"--days {days:g} is less than a minute")
+    at = instant(text, name="--end")
+    first, last = WORLD_YEARS
+    if at is not None and not datetime(first, 1, 1, tzinfo=UTC) + timedelta(days=days) <= at < datetime(
+        last, 1, 1, tzinfo=UTC
+    ):
+        raise UsageError(f"--end {text!r}: a world lies between the years {first} and {last}")
+    return at
 
 
 def span(text: str, *, name: str = "--for") -> timedelta:

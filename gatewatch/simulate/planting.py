@@ -134,6 +134,13 @@ def plan(world: World) -> tuple[Planted, ...]:
     return tuple(diary.planted)
 
 
+def left_out(world: World, planted: Sequence[Planted]) -> tuple[str, ...]:
+    """Wanted scenarios that are not among what is planted: no API fits, or there was no room."""
+    there = {one.label.scenario for one in planted}
+    wanted = (world.settings.scenarios or tuple(SCENARIOS)) if world.settings.plant else ()
+    return tuple(sorted(set(wanted) - there))
+
+
 def first_ms(world: World) -> int:
     """When the warm-up is over."""
     length = world.end_ms - world.start_ms

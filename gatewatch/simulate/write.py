@@ -40,7 +40,10 @@ class Progress(Protocol):
 
 @dataclass(slots=True)
 class Written:
-    """What was written. requests: calls by API id; lines, twice, broken, lost, files: as in `Delivered`."""
+    """What was written. requests: calls by API id; lines, twice, broken, lost, files: as in `Delivered`.
+
+    left_out: scenarios that were wanted and happen nowhere, in order of their names.
+    """
 
     out: Path
     requests: dict[str, int] = field(default_factory=dict)
@@ -49,6 +52,7 @@ class Written:
     broken: int = 0
     lost: int = 0
     files: int = 0
+    left_out: tuple[str, ...] = ()
 
     def add(self, api: str, calls: int, part: Delivered) -> None:
         self.requests[api] = self.requests.get(api, 0) + calls
@@ -119,6 +123,7 @@ def write_world(settings: Settings, out: Path, *, workers: int = 1, progress: Pr
     plot.logs.mkdir(parents=True, exist_ok=True)
     chunks = [(api.index, place) for api in plot.world.apis for place, _ in enumerate(plot.world.chunks(api))]
     written, text_of = Written(out), lru_cache(maxsize=None)(iso_text)
+    written.left_out = planting.left_out(plot.world, plot.planted)
     if progress is not None:
         progress.total(len(chunks))
     with (out / "metrics.jsonl").open("w") as metrics, (out / "traces.jsonl").open("wb") as traces:

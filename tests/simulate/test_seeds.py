@@ -13,7 +13,7 @@ from gatewatch.simulate.seeds import CHECKING, FINAL, OPEN, TUNING, Plan, Worlds
 
 ROOT = Path(__file__).parent.parent.parent
 ALLOWED = {"gatewatch/simulate/seeds.py", "bench/detect_final.py", "tests/simulate/test_seeds.py"}
-LOOKED_AT = ("bench", "detect", "tests", "gatewatch", "ingest", "tools")
+LOOKED_AT = ("bench", "detect", "tests", "gatewatch", "ingest", "tools", "alerts", "dashboard")
 
 
 def plans(worlds: Worlds) -> list[Plan]:
@@ -57,6 +57,8 @@ def named(text: str) -> list[str]:
         if token.type in (tokenize.NUMBER, tokenize.STRING, tokenize.COMMENT):
             plain = token.string.replace("_", "")
             found += [str(seed) for seed in SECRET if str(seed) in plain]
+        elif token.type == tokenize.NAME and token.string == "detect_final":
+            found.append(token.string)
         elif token.type == tokenize.NAME and token.string == "FINAL" and "simulate.seeds" in text:
             found.append("FINAL")
     return found
@@ -69,6 +71,7 @@ def named(text: str) -> list[str]:
         "SEEDS = range(730_213, 730_214)",
         "run(['--seed', '730215'])",
         "from gatewatch.simulate.seeds import FINAL",
+        "from bench.detect_final import main",
         "from gatewatch.simulate import seeds\nimport gatewatch.simulate.seeds\nseeds.FINAL",
     ],
 )
@@ -90,7 +93,14 @@ def test_no_code_names_a_final_seed(folder: str) -> None:
 
 
 def test_neither_does_the_makefile_nor_a_settings_file() -> None:
-    for name in ("Makefile", "pyproject.toml", ".ci/run"):
+    others = [
+        path.relative_to(ROOT).as_posix()
+        for folder in ("bench", "tools")
+        for path in (ROOT / folder).glob("*.*")
+        if path.suffix in (".sh", ".toml", ".json", ".yaml", ".ini")
+    ]
+    assert others
+    for name in ("Makefile", "pyproject.toml", ".ci/run", *others):
         text = (ROOT / name).read_text(encoding="utf-8").replace("_", "")
         assert not [seed for seed in SECRET if str(seed) in text], name
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gatewatch.cli.choose import instant
+from gatewatch.cli.choose import Finite, world_end
 from gatewatch.cli.inputs import keep_beside, read_beside
 from gatewatch.cli.root import Command, Ui, pass_ui
 from gatewatch.errors import UsageError
@@ -35,10 +35,10 @@ APIS = 9
     ),
 )
 @click.option("--dir", "folder", type=click.Path(path_type=Path), default=Path(".demo"), show_default=True)
-@click.option("--days", type=click.FloatRange(0.5, 60), default=7.0, show_default=True, help="How far back it goes.")
+@click.option("--days", type=Finite(0.5, 60), default=7.0, show_default=True, help="How far back it goes.")
 @click.option(
     "--rate",
-    type=click.FloatRange(0, 1000, min_open=True),
+    type=Finite(0, 1000, min_open=True),
     default=1.0,
     show_default=True,
     help="Calls a second of all APIs together.",
@@ -62,7 +62,7 @@ def command(
     from gatewatch.simulate.model import Settings as World
     from gatewatch.simulate.write import write_world
 
-    now = instant(end, name="--end") or datetime.now(UTC)
+    now = world_end(end, days) or datetime.now(UTC)
     settings = _settings(ui, folder, port)
     _empty(folder)
     end_ms = int(now.timestamp() * 1000) // MINUTE_MS * MINUTE_MS

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gatewatch.cli.checks import Check
+from gatewatch.cli.choose import Finite
 from gatewatch.cli.root import Command, Ui, pass_ui
 from gatewatch.cli.signal import lines
 from gatewatch.cli.terminal import safe
@@ -44,7 +45,7 @@ ROOM = 4 << 30
 @click.option("--inventory", metavar="FILE", help="Stages of this document instead of the store's.")
 @click.option("--stage", metavar="API/STAGE", help="Only this stage.")
 @click.option("--patch", "form", type=click.Choice(FORMS), help="Print the recommended log format as a change.")
-@click.option("--requests-per-month", type=click.FloatRange(min=0), help="For the cost; default: what the store saw.")
+@click.option("--requests-per-month", type=Finite(min=0), help="For the cost; default: what the store saw.")
 @click.option("--offline", is_flag=True, help="Ask AWS nothing: neither rights nor sources are tried.")
 @click.option("--format", "out", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @pass_ui

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from gatewatch.cli.choose import Finite
 from gatewatch.cli.root import Command, Ui, pass_ui
 from gatewatch.errors import UsageError
 
@@ -29,7 +30,7 @@ _FINDINGS = "give what `gatewatch scan --format json` prints"
 @click.option("--list", "listed", is_flag=True, help="List each missed incident and each false alarm, too.")
 @click.option(
     "--grace",
-    type=click.FloatRange(0, 1440),
+    type=Finite(0, 1440),
     default=30.0,
     show_default=True,
     help="Minutes after its end in which an incident may still be reported.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gatewatch.cli.choose import filter_options, judged_percent, partial, wanted
+from gatewatch.cli.choose import Finite, filter_options, judged_percent, partial, wanted
 from gatewatch.cli.inputs import Beside, document_options, read_beside, tell_passed_over
 from gatewatch.cli.root import Command, Ui, pass_ui
 from gatewatch.records import JSON, Severity
@@ -42,7 +42,7 @@ SHOWN_ERRORS = 20
 @click.option("--format", "form", type=click.Choice(["table", "json", "jsonl", "csv"]), help="On stdout.")
 @click.option("-o", "--output", metavar="FILE", multiple=True, type=click.Path(path_type=Path), help="By suffix.")
 @filter_options
-@click.option("--min-confidence", type=click.FloatRange(0, 1), default=0.0, help="Only findings this sure, 0 to 1.")
+@click.option("--min-confidence", type=Finite(0, 1), default=0.0, help="Only findings this sure, 0 to 1.")
 @click.option(
     "--fail-on",
     type=click.Choice([severity.value for severity in Severity]),
@@ -50,7 +50,7 @@ SHOWN_ERRORS = 20
     show_default=True,
     help="Exit 1 when a shown finding is at least this severe.",
 )
-@click.option("--min-coverage", type=click.FloatRange(0, 100), help="Exit 4 when less than this % can be judged.")
+@click.option("--min-coverage", type=Finite(0, 100), help="Exit 4 when less than this % can be judged.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 instead of 1; failures stay failures.")
 @click.option("--workers", type=click.IntRange(0, 256), default=0, help="Processes (default: one a core).")
 @pass_ui

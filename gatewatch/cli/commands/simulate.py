@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from gatewatch.cli.choose import instant
+from gatewatch.cli.choose import Finite, world_end
 from gatewatch.cli.root import Command, Ui, pass_ui
 from gatewatch.errors import UsageError
 
@@ -23,13 +23,13 @@ from gatewatch.errors import UsageError
     ),
 )
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--days", type=click.FloatRange(0, 400, min_open=True), default=7.0, show_default=True)
+@click.option("--days", type=Finite(0, 400, min_open=True), default=7.0, show_default=True)
 @click.option(
     "--apis", type=click.IntRange(1, 500), default=12, show_default=True, help="How many, a few of them busy."
 )
 @click.option(
     "--rate",
-    type=click.FloatRange(0, 100_000, min_open=True),
+    type=Finite(0, 100_000, min_open=True),
     default=4.0,
     show_default=True,
     help="Calls a second of all APIs together.",
@@ -70,7 +70,7 @@ def command(
         raise UsageError("--scenario none stands alone")
     if out.exists() and any(out.iterdir()):
         raise UsageError(f"{out} is not empty")
-    last = instant(end, name="--end") or datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    last = world_end(end, days) or datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     settings = Settings(
         seed=seed,
         days=days,
@@ -83,6 +83,8 @@ def command(
     )
     with ui.reporter("simulate") as progress:
         written = write_world(settings, out, workers=workers or os.cpu_count() or 1, progress=progress)
+    for name in written.left_out if scenarios else ():
+        ui.warn(f"{name} is not in this world: no API can show it, or it needs more --days, --apis or --rate")
     ui.say(f"{written.lines:,} lines in {written.files:,} files, {sum(written.requests.values()):,} calls")
     beside = {"inventory": "json", "changes": "jsonl", "metrics": "jsonl", "traces": "jsonl", "asn": "csv"}
     options = " ".join(f"--{name} {out / name}.{suffix}" for name, suffix in beside.items())
