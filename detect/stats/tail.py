@@ -69,8 +69,8 @@ def log_survival(z: Floats) -> Floats:
 
 
 def upper_limit(mean: float, r: float, limit: float) -> float:
-    """The count at which `nats` reaches `limit`, by bisection: for the band of a chart."""
-    mean = max(mean, 1e-9)
+    """The count at which `nats` reaches `limit`, by bisection: for the band of a chart. The mean where limit <= 0."""
+    mean, limit = max(mean, 1e-9), max(limit, 0.0)
     low, high = mean, mean + 3.0 * limit + 6.0 * math.sqrt(limit * (mean + mean * mean / r))
     for _ in range(20):
         middle = 0.5 * (low + high)
