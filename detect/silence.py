@@ -219,18 +219,20 @@ class Ordinary:
         n, failed, timeouts = grid.counts("n"), grid.counts("s5xx"), grid.counts("c_backend_timeout")
         names = ("backend_error", "backend_timeout", "config_error", "authorizer_error", "authorizer_timeout")
         told = [grid.counts(*(f"c_{name}" for name in group)) for group in (names[:2], names[2:3], names[3:])]
-        for number, key in enumerate(grid.keys):
-            stage = place[key[:4]]
-            if not _asked(key[4]):
-                self.beside[stage, :, 0 if _monitor(key[4]) else 1] += np.maximum(n - failed, 0.0)[number]
-                continue
-            if key in place and key[4] is not None:
-                self.hung[place[key]] += np.minimum(timeouts, failed)[number]
-            for row in {stage, place.get(key, stage)}:
-                self.good[row] += np.maximum(n - failed, 0.0)[number]
-                self.bad[row] += failed[number]
-                for slot, part in enumerate(told):
-                    self.causes[row, :, slot] += part[number]
+        stage = np.array([place[key[:4]] for key in grid.keys], dtype=np.int64)
+        own = np.array([place.get(key, -1) for key in grid.keys], dtype=np.int64)
+        asked = np.array([_asked(key[4]) for key in grid.keys], dtype=bool)
+        monitor = np.array([_monitor(key[4]) for key in grid.keys], dtype=bool)
+        well = np.maximum(n - failed, 0.0)
+        for slot, some in enumerate((~asked & monitor, ~asked & ~monitor)):
+            np.add.at(self.beside[:, :, slot], stage[some], well[some])
+        alone = asked & (own >= 0)
+        self.hung[own[alone]] += np.minimum(timeouts, failed)[alone]
+        for row, some in ((stage, asked), (own, alone)):
+            np.add.at(self.good, row[some], well[some])
+            np.add.at(self.bad, row[some], failed[some])
+            for slot, part in enumerate(told):
+                np.add.at(self.causes[:, :, slot], row[some], part[some])
         for key, there in zip(self.seen.keys, self.seen.there, strict=True):
             if key in place:
                 self.good[place[key]] = there

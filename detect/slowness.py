@@ -418,7 +418,7 @@ class _Chunk:
     def _describe(self, episode: Episode, mine: Ints) -> None:
         """What the episode's values say by now: quantiles, routes, shape."""
         state, facts = self.state, episode.facts
-        told = {row: rise for row in mine.tolist() if (rise := self._rise_of(row)) is not None}
+        told = self._rises_of(mine)
         facts["by_route"] = {str(row): round(rise, 6) for row, rise in told.items()}
         top = max(told.values(), default=0.0)
         moved = np.array([row for row, rise in told.items() if rise >= MOVED * top > 0], dtype=np.int64)
@@ -462,15 +462,13 @@ class _Chunk:
         pairs = zip(QUANTILES, rises.tolist(), strict=True)
         return {f"{quantile:g}": round(rise, 6) for quantile, rise in pairs if total * (1.0 - quantile) >= 3}
 
-    def _rise_of(self, row: int) -> float | None:
-        """Mean body score of one route's values since the onset; None when nobody can tell."""
-        state = self.state
-        counts = state.since[row]
-        if counts.sum() < 3 or state.usual.total[row] < LEAST_BODY:
-            return None
-        places = np.arange(BINS)
-        score = state.usual.body(np.full(BINS, row), places)
-        return float((score * counts).sum() / counts.sum())
+    def _rises_of(self, mine: Ints) -> dict[int, float]:
+        """Mean body score of each route's values since the onset, where there are enough to tell."""
+        counts, usual = self.state.since[mine], self.state.usual
+        n = counts.sum(axis=1)
+        told = (n >= 3) & (usual.counts[mine].sum(axis=1) >= LEAST_BODY)
+        sums = (usual.scores(mine[told]) * counts[told]).sum(axis=1)
+        return dict(zip(mine[told].tolist(), (sums / n[told]).tolist(), strict=True))
 
     def _moved(self, mine: Ints) -> list[float]:
         """Share of the values above the usual 95 % beyond what is usual, and how many medians away they are."""
@@ -496,7 +494,7 @@ class _Chunk:
         counts = self._values(mine, minute, minute + 1, None)
         n = counts.sum(axis=1)
         share = 0.95 if episode.facts["tail"] else 0.5
-        known = (n > 0) & (self.state.usual.total[mine] >= LEAST_BODY)
+        known = (n > 0) & (self.state.usual.counts[mine].sum(axis=1) >= LEAST_BODY)
         if not known.any():
             return
         weight = n[known] / n[known].sum()

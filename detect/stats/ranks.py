@@ -84,6 +84,10 @@ class Reference:
         """Body score of a value in bin `place` of series `row`."""
         return np.asarray(self._tables()[row, np.minimum(place, BINS - 1)])
 
+    def scores(self, rows: Ints) -> Floats:
+        """Body score of each bin: (rows, BINS)."""
+        return np.asarray(self._tables()[rows])
+
     def over(self, tail: int, row: Ints, place: Ints) -> Floats:
         """1 where the value lies above the tail's edge."""
         self._tables()
