@@ -17,13 +17,12 @@ CALLBACK = "/_dash-update-component"
 
 def good(client: TestClient) -> dict[str, object]:
     client.get("/")
-    wanted = next(
-        one for one in client.get("/_dash-dependencies").json() if one["output"] == "overview-content.children"
-    )
+    wanted = next(one for one in client.get("/_dash-dependencies").json() if "overview-drawn.data" in one["output"])
+    places = [one.rpartition(".") for one in wanted["output"].strip(".").split("...")]
     inputs = [{**one, "value": None} for one in wanted["inputs"]]
     return {
         "output": wanted["output"],
-        "outputs": {"id": "overview-content", "property": "children"},
+        "outputs": [{"id": name, "property": prop} for name, _, prop in places],
         "inputs": inputs,
         "changedPropIds": [],
     }
@@ -37,9 +36,9 @@ def good(client: TestClient) -> dict[str, object]:
         {"output": None},
         {"outputs": None},
         {"outputs": [1]},
-        {"outputs": {"id": 7, "property": "children"}},
+        {"outputs": {"id": 7, "property": "data"}},
         {"outputs": {"id": '{"name":["MATCH"],"type":"export-file"}', "property": "data"}},
-        {"outputs": {"id": "overview-content"}},
+        {"outputs": {"id": "overview-drawn"}},
         {"inputs": []},
         {"inputs": [1, 2, 3, 4]},
         {"inputs": {}},
