@@ -90,6 +90,7 @@ def _sources(state: State, accounts: Accounts, now: datetime) -> Iterator[Check]
     from gatewatch.store.leases import last_run
     from gatewatch.store.sources import accounting, look_job, sources
     from ingest.aws.trial import try_log_source
+    from ingest.sources.gathered import beside_logs
 
     with state.read() as session:
         known, lines = sources(session), {one.source: one for one in accounting(session)}
@@ -106,6 +107,11 @@ def _sources(state: State, accounts: Accounts, now: datetime) -> Iterator[Check]
         run, account = runs[one.name], lines.get(one.name)
         if run is not None and run[1]:
             yield Check("warn", f"source {one.name}: the last look failed: {run[1]}")
+        if beside_logs(one.kind, one.location):
+            looked = "never looked at" if run is None else f"last looked at {_ago(now - run[0])} ago"
+            where = f"gatewatch sources look {one.name}" if run is None else ""
+            yield Check("warn" if run is None else "ok", f"source {one.name}: brings no lines; {looked}", where)
+            continue
         if account is None or account.last_at is None:
             yield Check("warn", f"source {one.name}: no line came yet", f"gatewatch sources look {one.name}")
             continue

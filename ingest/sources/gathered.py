@@ -104,13 +104,28 @@ class Gathered:
 def gathered(clients: Clients, location: str, options: Mapping[str, JSON]) -> Gathered | None:
     """The source of a group that holds no access logs; None: it may hold some. UsageError: an option is of no use."""
     place = place_of(location)
-    name = location.removesuffix(":*").rpartition(":log-group:")[2] or location
+    name = _name(location)
     if place is None and name != SPANS_GROUP:
         return None
     unused = {"late_minutes", "since_hours"} & set(options)
     if unused:
         raise UsageError(f"{', '.join(sorted(unused))}: of no use for {name}")
     return Gathered(clients, location, spans if place is None else _ExecutionLog(location, place))
+
+
+def beside_logs(kind: str, location: str) -> bool:
+    """Whether a source brings changes, traces or causes instead of lines of access logs.
+
+    >>> beside_logs("cloudwatch_logs", "aws/spans"), beside_logs("cloudwatch_logs", "/aws/apigateway/orders")
+    (True, False)
+    """
+    if kind in ("cloudtrail", "eventbridge"):
+        return True
+    return kind == "cloudwatch_logs" and (place_of(location) is not None or _name(location) == SPANS_GROUP)
+
+
+def _name(location: str) -> str:
+    return location.removesuffix(":*").rpartition(":log-group:")[2] or location
 
 
 class _ExecutionLog:

@@ -136,6 +136,10 @@ def test_log_sources_tell_their_rights_silence_and_failures(double: Double, stat
     assert all("no-such-logs" in text or "gone" in text for text in fails(found))
     assert fails(found)
     assert any("pets: no line came yet" in one.text for one in found)
+    register_source(state, "why", "cloudwatch_logs", "API-Gateway-Execution-Logs_a1/prod", True, {"region": REGION})
+    texts = [one.text for one in said(settings)]
+    assert "source why: brings no lines; never looked at" in texts
+    assert not any("why: no line came yet" in text for text in texts)
 
 
 def test_the_command_exits_3_and_goes_on_and_offline_asks_nobody(
