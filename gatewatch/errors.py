@@ -2,8 +2,9 @@
 
 GatewatchError              one line for the person who ran the command
 ├── UsageError              the command or a setting is wrong                    exit 2
+│   └── TemplateError       a log template by which no line can be read          exit 3
 ├── SourceError             an input cannot be read, or only partly              exit 3
-├── SchemaError             the database is newer or older than this program     exit 2
+├── SchemaError             the database is newer or older than this program     exit 3
 ├── StoreError              the store refuses: full disk, lost lease, bad manifest
 │   └── LeaseLost           somebody else holds the lease now
 └── ChannelError            an alert did not get through; `retry` says if trying again can help
@@ -22,12 +23,18 @@ class UsageError(GatewatchError):
     exit_code = 2
 
 
+class TemplateError(UsageError):
+    """Bad input rather than bad usage: the template is what somebody's stage has."""
+
+    exit_code = 3
+
+
 class SourceError(GatewatchError):
     exit_code = 3
 
 
 class SchemaError(GatewatchError):
-    exit_code = 2
+    exit_code = 3
 
 
 class StoreError(GatewatchError):

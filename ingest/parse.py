@@ -14,14 +14,14 @@ from gatewatch.frames import REQUESTS
 from gatewatch.records import JSON, Outcome, iso
 from ingest.block import Block
 from ingest.engine import Engine
-from ingest.files import split
+from ingest.files import group, split
 from ingest.formats.infer import describe
 from ingest.identity import SeenSet
 from ingest.inputs import inputs
 from ingest.outcome import Chosen, Reading
 from ingest.rollup import question, without
 from ingest.scan import chosen_formats
-from ingest.work import blocks, csv_head
+from ingest.work import blocks, csv_head, heads_of
 
 FIELDS: tuple[str, ...] = tuple(name for name in REQUESTS.names if name not in {"source", "batch"})
 
@@ -53,26 +53,23 @@ def parse_paths(
                 failed(error)
             for text in found.no_logs:
                 passed(text)
-            for file in found.files:
-                lines: dict[str, int] = {}
-                heads: tuple[str, ...] = ()
+            lines: dict[str, int] = {}
+            # Small files are read together, as scan and ingest do: what a block costs would else be paid for each.
+            for pieces in group(piece for file in found.files for piece in split(file)):
+                heads = heads_of(pieces)
                 try:
-                    for piece in split(file):
-                        for block in blocks([piece], lines, _never):
-                            if not lines and len(block) and (head := csv_head(block.raw(0))):
-                                heads = (head,)
-                            here = replace(chosen, hint=file.hint, heads=heads)
-                            yield from _block(engine, block, here, seen, told, guessed)
-                            lines[file.name] = lines.get(file.name, 1) + len(block)
+                    for number, block in enumerate(blocks(pieces, lines, lambda _, reason: failed(reason))):
+                        if number == 0 and not heads and len(block) and (head := csv_head(block.raw(0))):
+                            heads = (head,)
+                        here = replace(chosen, hint=pieces[0].file.hint, heads=heads)
+                        yield from _block(engine, block, here, seen, told, guessed)
+                        if len(pieces) == 1:
+                            name = pieces[0].file.name
+                            lines[name] = lines.get(name, 1) + len(block)
                 except SourceError as error:
                     failed(str(error))
     finally:
         engine.close()
-
-
-def _never(file: str, reason: str) -> None:
-    """A lone piece that cannot be read raises; only companions are told of."""
-    raise SourceError(f"{file}: {reason}")
 
 
 def _block(

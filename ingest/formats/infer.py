@@ -11,7 +11,7 @@ from hashlib import blake2b
 from json import JSONDecodeError
 from typing import TypeVar
 
-from gatewatch.errors import UsageError
+from gatewatch.errors import TemplateError, UsageError
 from ingest.formats.meaning import meanings
 from ingest.formats.model import FORMATS, Format
 from ingest.formats.shapes import csv_format, csv_header, xml_format, xml_shape
@@ -62,15 +62,17 @@ def named(text: str) -> Format:
 
 
 def check_explicit(text: str) -> None:
-    """UsageError when `--log-format` names no format, or one that says nothing about a request's outcome."""
+    """UsageError when `--log-format` names no format, TemplateError when it says nothing about a request's outcome."""
     if "status" not in named(text).fields:
-        raise UsageError("--log-format: the template has no $context.status; a line without a status cannot be judged")
+        raise TemplateError(
+            "--log-format: the template has no $context.status; a line without a status cannot be judged"
+        )
 
 
 def check_timed(text: str) -> None:
-    """UsageError when lines that bring no time of their own are read with a template that has none."""
+    """TemplateError when lines that bring no time of their own are read with a template that has none."""
     if TIMES.isdisjoint(named(text).fields):
-        raise UsageError(
+        raise TemplateError(
             "--log-format: the template has neither $context.requestTimeEpoch nor $context.requestTime, and nothing "
             "around the lines tells their time"
         )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from gatewatch.errors import UsageError
+from gatewatch.errors import TemplateError, UsageError
 from gatewatch.records import ApiType
 from ingest.formats.model import Anchored, Format
 from ingest.formats.names import TIME, variable_of
@@ -37,15 +37,15 @@ def compile_template(
 ) -> Format:
     """The format of the lines that a template gives: JSON, CLF, CSV, XML or any other text of one line.
 
-    The constants say what the line does not. Raises UsageError when `text` is no such template.
+    The constants say what the line does not. Raises TemplateError when `text` is no such template.
     """
     template = _unescaped(re.sub(r"\$\{context\.([^{}]{1,200})\}", r"$context.\1", text.strip()))
     if not VARIABLE.search(template):
-        raise UsageError(f"{name}: not an access-log template: there is no $context variable in it")
+        raise TemplateError(f"{name}: not an access-log template: there is no $context variable in it")
     if template[:1] in "{[" and (fields := _json_fields(template)) is not None:
         places, inside, fixed = fields
         if not places:
-            raise UsageError(f"{name}: no value of the template is a $context variable")
+            raise TemplateError(f"{name}: no value of the template is a $context variable")
         groups, pattern = text_pattern(_parts(template), shape_of=json_shape)
         return Format(
             name,
@@ -61,9 +61,9 @@ def compile_template(
             stage=stage,
         )
     if re.match(r'[{\[]\s*["{\[]', template):
-        raise UsageError(f"{name}: the template looks like JSON, but is not valid")
+        raise TemplateError(f"{name}: the template looks like JSON, but is not valid")
     if "\n" in template and not template.startswith("<"):
-        raise UsageError(f"{name}: an access-log template is a single line")
+        raise TemplateError(f"{name}: an access-log template is a single line")
     groups, pattern = text_pattern(_parts(template))
     return Format(
         name,

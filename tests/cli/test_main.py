@@ -13,7 +13,7 @@ import pytest
 
 from gatewatch.cli import main
 from gatewatch.cli.root import Root, root
-from gatewatch.errors import SchemaError, SourceError, StoreError, UsageError
+from gatewatch.errors import SchemaError, SourceError, StoreError, TemplateError, UsageError
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], click.Command]]:
@@ -42,7 +42,8 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     ("error", "code"),
     [
         (UsageError("wrong"), 2),
-        (SchemaError("newer"), 2),
+        (SchemaError("newer"), 3),
+        (TemplateError("no status"), 3),
         (SourceError("cut"), 3),
         (StoreError("full"), 3),
         (OSError(28, "No space left on device", "lake/x"), 3),

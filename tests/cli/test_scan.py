@@ -227,6 +227,24 @@ def test_a_bad_document_or_option_is_wrong_usage(tmp_path: Path, capsys: pytest.
         assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("template", "why"),
+    [
+        ("$context.requestTime $context.path", "no $context.status"),
+        ("$context.status $context.path", "neither $context.requestTimeEpoch nor $context.requestTime"),
+        ('{"status":"$context.status"', "looks like JSON, but is not valid"),
+        ('{"at":"$context.requestTimeEpoch","s":"$context.status","w":"$context.stage"}', "none of its 10 lines"),
+    ],
+)
+def test_a_template_by_which_no_line_can_be_read_is_bad_input(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], template: str, why: str
+) -> None:
+    (tmp_path / "a.log").write_text(some_lines(10))
+    _, err = scan(capsys, "a.log", "--log-format", template, code=3)
+    assert why in err
+    assert "Traceback" not in err
+
+
 def test_low_coverage_is_code_four(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bare = "".join(f'203.0.113.7 - - [09/Jun/2026:12:{m:02d}:00 +0000] "GET /x HTTP/1.1" 200 5\n' for m in range(60))
     (tmp_path / "bare.log").write_text(bare)
@@ -248,6 +266,28 @@ def test_parse_tells_of_every_line(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main(["parse", "absent.log"]) == 3
     (tmp_path / "prose.log").write_text("nothing\n")
     assert main(["parse", "prose.log"]) == 3
+
+
+def test_parse_of_a_tree_of_small_files_tells_each_by_its_own_name_and_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Small files are read together; one that is cut off costs only itself."""
+    for number in range(40):
+        folder = tmp_path / "logs" / f"2026/06/{number % 4:02d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        text = some_lines(3).replace('"a1"', f'"a{number:03d}"').replace("ToAM", f"To{number:03d}")
+        text += "broken {\n" if number == 7 else ""
+        (folder / f"{number}.log").write_text(text)
+    whole = gzip.compress(some_lines(50).encode())
+    (tmp_path / "logs/2026/06/00/cut.gz").write_bytes(whole[:-20])
+    assert main(["parse", "logs"]) == 3
+    out, err = capsys.readouterr()
+    rows = [json.loads(line) for line in out.splitlines()]
+    told = {(Path(row["file"]).stem, row["line"]): row["outcome"] for row in rows}
+    assert len(told) == len(rows) == 121
+    assert [key for key, outcome in told.items() if outcome == "rejected"] == [("7", 4)]
+    assert {row["api"] for row in rows if Path(row["file"]).stem == "11"} == {"a011"}
+    assert "cut.gz: the gzip file is cut off" in err
 
 
 def test_hostile_text_reaches_no_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 import os
 import random
+import resource
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -174,6 +177,49 @@ def test_the_schema_is_told_and_upgraded(capsys: pytest.CaptureFixture[str]) -> 
     assert first.startswith("schema empty -> ")
     assert "nothing to do" in run(capsys, "db", "upgrade")
     assert run(capsys, "db", "status").split()[1].rstrip(",") == first.split()[-1]
+
+
+def test_a_full_disk_is_named_costs_nothing_that_was_kept_and_the_next_run_goes_on(
+    tmp_path: Path, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "first.log").write_text(some_lines(10, path="/first"))
+    run(capsys, "ingest", "first.log")
+    chance = random.Random(5)
+    lines = [line.replace("ToAM", f"{chance.getrandbits(512):0128x}") for line in some_lines(20_000).splitlines(True)]
+    (tmp_path / "second.log").write_text("".join(lines))
+    limit = 900_000  # bytes a file may have: room for the state, not for the segment
+    done = subprocess.run(
+        [sys.executable, "-m", "gatewatch", "ingest", "--no-progress", "second.log"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr
+    assert f"{store}" in done.stderr
+    assert "the disk is full" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(run(capsys, "export", "requests").splitlines()) == 10
+    run(capsys, "ingest", "second.log")
+    assert len(run(capsys, "export", "requests").splitlines()) == 20_010
+
+
+def test_a_newer_database_is_refused_by_name_and_left_as_it_is(
+    tmp_path: Path, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "access.log").write_text(some_lines(10))
+    run(capsys, "ingest", "access.log")
+    [database] = store.glob("*.db")
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    for command in (("ingest", "access.log"), ("tick",), ("export", "requests"), ("db", "upgrade")):
+        assert main(command) == 3
+        err = capsys.readouterr().err
+        assert "database schema 9999 is newer than this gatewatch" in err
+        assert err.startswith("gatewatch: ")
+        assert "Traceback" not in err
+    assert run(capsys, "db", "status", code=3).startswith("database 9999, program ")
 
 
 def test_doctor_finds_clashes_and_full_disks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

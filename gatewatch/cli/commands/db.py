@@ -29,7 +29,7 @@ def upgrade(ui: Ui) -> None:
 @command.command("status", cls=Command, examples=("gatewatch db status",))
 @pass_ui
 def status(ui: Ui) -> int:
-    """Print the schema of the database and of this program; exit 2 when they differ."""
+    """Print the schema of the database and of this program; exit 3 when they differ."""
     from gatewatch.cli.opened import database_revision
     from gatewatch.store.migrate import head_revision
 
@@ -38,7 +38,7 @@ def status(ui: Ui) -> int:
     if current is None or current == head:
         return 0
     ui.hint("gatewatch db upgrade")
-    return 2
+    return 3
 
 
 @command.command("verify", cls=Command, examples=("gatewatch db verify", "gatewatch db verify --quick"))
