@@ -128,16 +128,16 @@ def uncalled(found: Routes) -> Component | None:
 
 _CALLERS = (
     Column("who", "Caller", width=180, flex=3),
-    Column("kind", "Known by", width=90),
+    Column("kind", "Known by", width=100),
     Column("requests", "Requests", "linked", 92),
     Column("share", "Share", "number", 74),
     Column("refused", "4xx", "number", 76),
     Column("throttled", "429", "number", 74),
     Column("failed", "5xx", "number", 80),
     Column("routes", "Routes", "number", 76),
-    Column("addresses", "Addresses", "number", 96),
+    Column("addresses", "Addresses", "number", 112),
     Column("agent", "User agent", width=150, flex=2),
-    Column("last", "Last (UTC)", width=136),
+    Column("last", "Last (UTC)", width=150),
 )
 
 

@@ -178,11 +178,16 @@ def lane_figure(found: Auth) -> go.Figure:
     figure.update_layout(
         template="none",
         barmode="overlay",
-        height=70 + 34 * len(used),
+        height=90 + 34 * len(used),
         uirevision="keep",
         margin={"l": 8, "r": 12, "t": 12, "b": 8},
-        xaxis={"type": "date", "range": [since.isoformat(), until.isoformat()], "title": {"text": "time (UTC)"}},
-        yaxis={"autorange": "reversed", "type": "category"},
+        xaxis={
+            "type": "date",
+            "range": [since.isoformat(), until.isoformat()],
+            "title": {"text": "time (UTC)", "standoff": 12},
+            "automargin": True,
+        },
+        yaxis={"autorange": "reversed", "type": "category", "automargin": True, "title": {"text": ""}},
     )
     return figure
 
@@ -242,14 +247,14 @@ def networks(reader: Reader, found: Auth, view: View) -> Component:  # noqa: ARG
 
 _WHO = (
     Column("who", "Caller", width=180, flex=3),
-    Column("kind", "Known by", width=90),
+    Column("kind", "Known by", width=100),
     Column("n", "Refused", "linked", 96),
     Column("cause", "Mostly for", width=150, flex=2),
     Column("routes", "Routes", "number", 80),
-    Column("addresses", "Addresses", "number", 98),
+    Column("addresses", "Addresses", "number", 112),
     Column("agent", "User agent", width=150, flex=2),
-    Column("first", "First (UTC)", width=128),
-    Column("last", "Last (UTC)", width=128),
+    Column("first", "First (UTC)", width=150),
+    Column("last", "Last (UTC)", width=150),
 )
 
 

@@ -38,6 +38,7 @@ def parts(view: View, scopes: Scopes) -> dict[str, list[Component]]:
             _freeze(view, scopes.window),
         ],
         "comparing": [comparison(view)],
+        "sharing": [_share(scopes.window)],
         "following": [following(view, scopes.window)],
         "every": [every(view)],
         "palette-apis": palette.apis(list(dict.fromkeys(api for api, _ in scopes.stages)), scopes.names),
@@ -68,6 +69,7 @@ def bar() -> Component:
         ),
         place("time-after"),
         place("comparing"),
+        place("sharing"),
     ]
     again = html.Button(
         icon("refresh"),
@@ -212,6 +214,14 @@ def _freeze(view: View, window: Window | None) -> Component:
         return _button("freeze", "The time is frozen; let it run again", _counting(window.span), on=True, key="t a")
     frozen: Keys = {"range": None, "from": canonical(window.since), "to": canonical(window.until)}
     return _button("freeze", "Freeze: always show these very minutes (keys t a)", frozen, key="t a")
+
+
+def _share(window: Window | None) -> Component:
+    """Copies a link to what is shown, of this very time; assets/finding.js writes it."""
+    frozen = {"range": None, "from": canonical(window.since), "to": canonical(window.until)} if window else {}
+    said = "Copy a link to this page and these very minutes"
+    asked: dict[str, Any] = {"aria-label": said, "data-copy": "{link}", "data-frozen": json.dumps(frozen)}
+    return html.Button(icon("share"), type="button", title=said, className="bar-button to-share", **asked)
 
 
 def comparison(view: View) -> Component:

@@ -42,7 +42,7 @@ from gatewatch.store.reading import api_list, bounds, coverage, read_minutes
 from gatewatch.store.sources import SourceAccount, accounting
 from gatewatch.store.state import State
 
-BEHIND_ROWS = 200
+BEHIND_ROWS = 100
 _NEEDS_YOU = 8
 _STAGES_FOR_S = 60.0
 _WEEK = timedelta(weeks=1)

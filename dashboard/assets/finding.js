@@ -89,11 +89,19 @@
     }).catch(function (error) { box.textContent = own.plain(error.message); });
   });
 
+  // The address of this page, with these keys of it.
+  function linked(keys) {
+    var query = new URLSearchParams(window.location.search);
+    Object.keys(keys).forEach(function (key) { if (keys[key]) query.set(key, keys[key]); else query.delete(key); });
+    return window.location.origin + window.location.pathname + "?" + query.toString();
+  }
+
   // ---- Copying. Without a clipboard (plain http) the text is shown to be copied by hand.
   document.addEventListener("click", function (event) {
     var button = event.target.closest("[data-copy]");
     if (!button) return;
     var text = button.dataset.copy.split("{origin}").join(window.location.origin);
+    if (text === "{link}") text = linked(JSON.parse(button.dataset.frozen || "{}"));
     var shown = document.createElement("code");
     shown.className = "command secret";
     shown.textContent = text;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import plotly.graph_objects as go
@@ -23,7 +23,7 @@ from dashboard.glance import around, copying, downloads, glance, share
 from dashboard.past import activity, audited, similar
 from dashboard.view import View
 from gatewatch.access.current import current
-from gatewatch.records import JSON, Entities, Finding
+from gatewatch.records import JSON, Change, Entities, Finding
 from gatewatch.roles import Role
 
 HEIGHTS = (230, 340, 240)
@@ -74,7 +74,7 @@ def content(found: Detail, more: Beside, back: Component, view: View, now: datet
                         [
                             remedy(one, more, view),
                             reasons(one),
-                            changes(one),
+                            changes(one, view),
                             who(one.entities),
                             facts(one),
                             joined(one),
@@ -297,13 +297,18 @@ def who(entities: Entities) -> Component | None:
     return card("Who", html.Div(parts, className="who mono"), note="most involved first")
 
 
-def changes(one: Finding) -> Component | None:
+def changes(one: Finding, view: View) -> Component | None:
+    """Each leads to the page Changes of the hour around it."""
     if not one.changes:
         return None
-    rows: list[list[Any]] = [
-        [words.at(change.at), plain(change.what, 120), plain(change.actor, 120), plain(change.resource, 120)]
-        for change in one.changes[:10]
-    ]
+    half = timedelta(minutes=30)
+
+    def line(change: Change) -> list[Any]:
+        href = "/changes" + view.kept().between(change.at - half, change.at + half).search(api=None, stage=None)
+        what = dcc.Link(plain(change.what, 120) or "a change", href=href, title="Changes of the hour around it")
+        return [words.at(change.at), what, plain(change.actor, 120), plain(change.resource, 120)]
+
+    rows = [line(change) for change in one.changes[:10]]
     return card(
         "Changes that may have caused it",
         table(

@@ -387,6 +387,12 @@ def one_trace(one: Traced | None, view: View, names: Names) -> Component:
     )
 
 
+def called(row: Mapping[str, Any]) -> str:
+    """Method and path; the route has its method in it already."""
+    path = plain(row.get("path"), 160)
+    return f"{plain(row.get('method'), 10)} {path}".strip() if path else plain(row.get("route"), 160)
+
+
 def timeouts(found: Latency, view: View) -> Component:
     if not found.n_timeouts:
         timed = any(one.timed for one in found.routes)
@@ -395,7 +401,7 @@ def timeouts(found: Latency, view: View) -> Component:
     rows = [
         [
             words.second(row["at"]),
-            f"{plain(row.get('method'), 10)} {plain(row.get('path') or row.get('route'), 160)}".strip(),
+            called(row),
             str(row["status"]) if row.get("status") is not None else words.NONE,
             words.millis(row.get("latency_ms")),
             words.millis(row["integration_latency_ms"])

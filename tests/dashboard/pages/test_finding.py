@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dashboard import meaning
-from dashboard.data import Reader
+from dashboard.data import BEHIND_ROWS, Reader
 from dashboard.pages import finding
 from dashboard.view import View
 from gatewatch.access.current import LOCAL
@@ -39,7 +39,8 @@ def test_it_answers_the_questions_of_somebody_who_was_paged(reader: Reader) -> N
     (chart,) = find(page, "Graph")
     assert chart.mathjax is False
     (grid,) = find(page, "AgGrid")
-    assert len(grid.rowData) == 200
+    assert len(grid.rowData) == BEHIND_ROWS
+    assert any("/changes?from=2026-06-09T09%3A26" in link.href for link in find(page, "Link"))
     fields = dict(grid.rowData[0]["all"])
     assert fields["Refused because"] == "unknown API key"
     assert fields["Request id"] == "req-0"

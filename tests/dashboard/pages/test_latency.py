@@ -11,7 +11,7 @@ from plotly.utils import PlotlyJSONEncoder
 from dashboard.data import Reader
 from dashboard.heat import heat_rows, heat_sentence
 from dashboard.layers import latency
-from dashboard.pages.latency import render
+from dashboard.pages.latency import called, render
 from dashboard.view import View
 from gatewatch.frames import MINUTE_COUNTS, bucket_of
 from gatewatch.privacy import Privacy
@@ -173,3 +173,9 @@ def test_it_stays_small_and_plain(tmp_path: Path) -> None:
     assert len(json.dumps(page, cls=PlotlyJSONEncoder)) < 300_000
     assert all(char.isprintable() or char == "\n" for char in "".join(texts(page)))
     state.close()
+
+
+def test_a_request_without_a_path_is_told_by_its_route() -> None:
+    assert called({"method": "GET", "path": "/items/7", "route": "GET /items/{id}"}) == "GET /items/7"
+    assert called({"method": "GET", "path": None, "route": "GET /items/{id}"}) == "GET /items/{id}"
+    assert called({"method": None, "path": None, "route": None}) == ""
