@@ -52,7 +52,8 @@ def chromium() -> Iterator[Browser]:
 def settled(page: Page) -> None:
     """Wait until the page shows its content, and its charts and grids are drawn."""
     page.wait_for_selector("#main h1, #main .empty", timeout=SHOWN_MS)
-    page.wait_for_function("!document.querySelector('#main .skeleton')", timeout=SHOWN_MS)
+    # No wait_for_function: it evaluates text in the page again and again, which the page's own policy forbids.
+    page.locator("#main .skeleton").first.wait_for(state="detached", timeout=SHOWN_MS)
     page.wait_for_load_state("networkidle", timeout=SHOWN_MS)
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from gatewatch.records import Kind
 from tests.dashboard.conftest import Site, Watched
@@ -44,7 +44,7 @@ def test_no_page_has_a_grave_fault(browser: Browser, site: Site, scheme: Literal
     wrong = []
     for place in places:
         page = watched.open(place)
-        page.wait_for_function("!document.querySelector('#main .skeleton')")
+        expect(page.locator("#main .skeleton")).to_have_count(0)
         wrong += [f"{place} {fault}" for fault in faults(page)]
     context.close()
     assert wrong == []

@@ -27,12 +27,12 @@ def test_a_redraw_keeps_scroll_menus_typed_text_and_the_very_elements(browser: B
     )
     scrolled = page.evaluate("window.scrollY")
     page.evaluate(
-        "new MutationObserver(() => { window.seen = true; })"
+        "new MutationObserver(() => { document.body.dataset.seen = 'yes'; })"
         ".observe(document.getElementById('footer'), {childList: true, subtree: true})"
     )
     with page.expect_response(lambda one: ANSWERED in one.url and "finding-drawn" in (one.request.post_data or "")):
         page.evaluate("window.dash_clientside.set_props('minute', {n_intervals: 4711})")
-    page.wait_for_function("window.seen")  # the footer comes with the answer
+    expect(page.locator("body[data-seen]")).to_have_count(1)  # the footer comes with the answer
     page.wait_for_load_state("networkidle")
     assert page.evaluate("[...document.querySelectorAll('#main .card, #main .js-plotly-plot')].every(one => one.mine)")
     assert page.evaluate("window.scrollY") == scrolled
