@@ -94,7 +94,7 @@ def _details(message: Message) -> list[JSON]:
 def _foot(message: Message) -> JSON:
     footer: list[JSON] = []
     if message.link:
-        footer.append(_verbatim("", f"<{message.link}|{message.call}>"))
+        footer.append(_verbatim("", f"<{message.link.replace('&', '&amp;')}|{message.call}>"))
     footer.append(plain_text(f"{message.news} · code {message.code or '–'} · a repeat carries the same code", 200))
     return {"type": "context", "elements": footer}
 

@@ -6,6 +6,7 @@ import hmac
 import math
 from base64 import b32encode
 from collections.abc import Sequence
+from datetime import timedelta
 from urllib.parse import quote
 
 from alerts.model import Alert, transition_key
@@ -71,11 +72,17 @@ def payload_of(alert: Alert, settings: Settings) -> dict[str, JSON]:
     }
 
 
+AROUND = timedelta(minutes=30)
+"""What a link shows before a finding's begin and after what is known of it."""
+
+
 def link_to(finding: Finding, settings: Settings) -> str:
-    """The page of a finding, at the public address if there is one."""
+    """The page of a finding at its time, at the public address if there is one: tomorrow it shows the same."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    begin = iso((finding.start - AROUND).replace(microsecond=0))
+    end = iso((max(finding.end or finding.detected_at, finding.detected_at) + AROUND).replace(microsecond=0))
     base = settings.public_url or f"http://{host}:{settings.port}"
-    return f"{base.rstrip('/')}/findings/{quote(finding.id, safe='')}"
+    return f"{base.rstrip('/')}/findings/{quote(finding.id, safe='')}?from={begin}&to={end}"
 
 
 def code_of(alert: Alert, settings: Settings) -> str:

@@ -16,6 +16,8 @@ from tests.alerts.builders import ONSET, a_finding, settings
 from tests.alerts.hostile import HOSTILE
 
 BOTH = ["email", "slack"]
+TIME = "from=2026-06-09T12:04:00Z&to=2026-06-09T13:08:00Z"
+"""Half an hour around the finding, as instants."""
 
 
 def test_the_payload_has_all_that_a_message_needs() -> None:
@@ -25,7 +27,7 @@ def test_the_payload_has_all_that_a_message_needs() -> None:
     assert payload["severity"] == "high"
     assert payload["start"] == "2026-06-09T12:34:00Z"
     assert payload["observed"] == 418.2
-    assert payload["link"] == f"https://gatewatch.example.net/findings/{a_finding().id}"
+    assert payload["link"] == f"https://gatewatch.example.net/findings/{a_finding().id}?{TIME}"
     assert payload["entities"] == {
         "ips": [f"203.0.113.{n}" for n in range(9, 14)],
         "apiKeyIds": [],
@@ -86,11 +88,12 @@ def test_a_token_is_taken_out_before_the_text_is_cut() -> None:
 def test_links_lead_to_the_public_address_or_to_this_machine() -> None:
     finding = a_finding(id="a/b?c")
 
-    assert link_to(finding, settings()) == "https://gatewatch.example.net/findings/a%2Fb%3Fc"
-    assert link_to(a_finding(id="ab"), Settings(port=9000)) == "http://127.0.0.1:9000/findings/ab"
-    assert link_to(a_finding(id="ab"), Settings(host="::1")) == "http://[::1]:8080/findings/ab"
+    assert link_to(finding, settings()) == "https://gatewatch.example.net/findings/a%2Fb%3Fc?" + TIME
+    assert link_to(a_finding(id="ab"), Settings(port=9000)) == "http://127.0.0.1:9000/findings/ab?" + TIME
+    assert link_to(a_finding(id="ab"), Settings(host="::1")) == "http://[::1]:8080/findings/ab?" + TIME
     assert (
-        link_to(a_finding(id="ab"), Settings(public_url="https://x.example/gw/")) == "https://x.example/gw/findings/ab"
+        link_to(a_finding(id="ab"), Settings(public_url="https://x.example/gw/"))
+        == "https://x.example/gw/findings/ab?" + TIME
     )
 
 

@@ -135,7 +135,7 @@ def test_the_letter_arrives_in_text_and_html(mailbox: Mailbox) -> None:
             assert said in part
         assert "rate-based WAF rule" in part
         assert "python-requests/2.31.0" in part
-        assert str(a_payload()["link"]) in part
+        assert str(a_payload()["link"]) in part.replace("&amp;", "&")
         assert str(a_payload()["code"]) in part
 
 
@@ -395,7 +395,7 @@ def test_nothing_hostile_is_live_in_a_letter(mailbox: Mailbox, value: str) -> No
     assert not [name for name in live.attributes if name.startswith("on")]
     ours = str(a_payload()["link"])
     for part in (text, html):
-        rest = part.replace(ours, "")
+        rest = part.replace(ours, "").replace(ours.replace("&", "&amp;"), "")
         assert not re.search(r"https?://|javascript:|data:|www\.[a-z]+\.|evil\.example", rest)
         assert not set("\x00\x1b\u202e\u2066\u200b\ufeff\r") & set(part.replace("\r\n", "\n"))
 
