@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+import orjson
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
@@ -17,6 +20,30 @@ _REFUSALS = {
     "403": "The role does not suffice, or the CSRF token is missing",
     "429": "Too many requests; Retry-After says when to try again",
 }
+
+STREAMED: dict[str, dict[str, Any]] = {
+    "finding_events": {
+        "type": "text/event-stream",
+        "answer": "id: 17\nevent: finding\n"
+        'data: {"at":"2026-06-09T12:00:00Z","transition":"new","actor":"gatewatch","note":"high",'
+        '"id":"640794ab6abd98691229","kind":"dead_api","severity":"high","state":"new","title":"No calls",'
+        '"api_id":"a1","stage":"prod","route":null}\n\n',
+    },
+    "request_events": {
+        "type": "text/event-stream",
+        "answer": "id: 4\nevent: requests\n"
+        'data: {"requests":[{"at":"2026-06-09T12:00:00Z","api":"a1","status":503}],"shown":1,"total":1}\n\n',
+    },
+}
+"""What never ends, by operation."""
+
+
+@cache
+def examples() -> dict[str, dict[str, Any]]:
+    """Operation -> what may be asked (`asked`) and is answered then; recorded by tests/api/test_examples.py."""
+    recorded: dict[str, dict[str, Any]] = orjson.loads(Path(__file__).with_name("examples.json").read_bytes())
+    return recorded | STREAMED
+
 
 _BODY_REFUSALS = {"413": "The body is too large", "415": "The body is not application/json"}
 
@@ -44,6 +71,7 @@ def describe(app: FastAPI, cookie: str) -> dict[str, Any]:
                 operation = document["paths"].get(route.path, {}).get(method.lower())
                 if operation is not None:
                     _add(method.lower(), operation, [role for role in declared(route) if role is not None])
+                    _exemplify(operation, operation["responses"])
     return document
 
 
@@ -63,3 +91,17 @@ def _add(method: str, operation: dict[str, Any], roles: list[Role]) -> None:
     refusals = _REFUSALS | (_BODY_REFUSALS if "requestBody" in operation else {})
     for status, text in refusals.items():
         answers.setdefault(status, {"description": text, "content": {"application/problem+json": problem}})
+
+
+def _exemplify(operation: dict[str, Any], answers: dict[str, Any]) -> None:
+    """Put the examples of an operation into its description."""
+    example = examples().get(operation["operationId"])
+    if example is None:
+        return
+    good = next(answer for status, answer in answers.items() if status.startswith("2"))
+    kind = example.get("type", "application/json")
+    if kind != "application/json":
+        good["content"] = {kind: {"schema": {"type": "string"}}}
+    good.setdefault("content", {}).setdefault(kind, {"schema": {}})["example"] = example["answer"]
+    if "requestBody" in operation and "asked" in example:
+        operation["requestBody"]["content"]["application/json"]["example"] = example["asked"]
