@@ -1,19 +1,27 @@
 """`make audit`: known vulnerabilities of everything that is pinned; what could not be looked up is never called clean.
 
 pip-audit ends with 0 and "No known vulnerabilities found" when it could look up nothing at all, so its answer is
-counted here. Exit: 0 every package was looked up and none is known to be vulnerable, 1 some are, 3 could not tell.
+counted here. What the index does not tell of a release it may tell of a package: its page lists what is known about the
+newest release, which counts when that is the pinned one.
+
+Exit: 0 every package was looked up and none is known to be vulnerable, 1 some are, 3 could not tell.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 LOCKS = ("requirements.lock", "requirements-dev.lock")
+PAGE = "https://pypi.org/pypi/{name}/json"
 SHOWN = 10
 
 
@@ -27,6 +35,41 @@ def asked(lock: Path) -> Mapping[str, Any] | None:
         sys.stderr.write(done.stderr[-2000:])
         return None
     return answer
+
+
+def pins(lock: str) -> dict[str, str]:
+    """Name -> version of a lock file's text."""
+    return dict(re.findall(r"^([A-Za-z0-9_.-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", lock, re.MULTILINE))
+
+
+def page(name: str) -> Mapping[str, Any] | None:
+    """What the index says of a package; None when it does not answer."""
+    try:
+        answer = httpx.get(PAGE.format(name=name), timeout=30)
+        told: Mapping[str, Any] = answer.raise_for_status().json()
+    except (httpx.HTTPError, json.JSONDecodeError):
+        return None
+    return told
+
+
+def filled(
+    answer: Mapping[str, Any], pinned: Mapping[str, str], ask: Callable[[str], Mapping[str, Any] | None] = page
+) -> Mapping[str, Any]:
+    """pip-audit's answer with the packages it skipped looked up by their pages, where the pin is the newest release."""
+    packages = list(answer.get("dependencies", []))
+    skipped = [one["name"] for one in packages if "skip_reason" in one]
+    with ThreadPoolExecutor(4) as pool:
+        pages = dict(zip(skipped, pool.map(ask, skipped), strict=True))
+
+    def told(one: Mapping[str, Any]) -> Mapping[str, Any]:
+        found = pages.get(one["name"])
+        if "skip_reason" not in one or found is None or found["info"]["version"] != pinned.get(one["name"]):
+            return one
+        known = [each for each in found["vulnerabilities"] if not each.get("withdrawn")]
+        vulns = [{"id": each["id"], "fix_versions": each.get("fixed_in", [])} for each in known]
+        return {"name": one["name"], "version": pinned[one["name"]], "vulns": vulns}
+
+    return {"dependencies": [told(one) for one in packages]}
 
 
 def judged(name: str, answer: Mapping[str, Any] | None) -> tuple[int, list[str]]:
@@ -45,7 +88,8 @@ def judged(name: str, answer: Mapping[str, Any] | None) -> tuple[int, list[str]]
     looked_up = len(packages) - len(unknown)
     if unknown or not packages:
         some = ", ".join(unknown[:SHOWN]) + (f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else "")
-        lines.append(f"{name}: could not tell for {len(unknown)} of {len(packages)} packages ({some}): no network?")
+        told = f"{name}: could not tell for {len(unknown)} of {len(packages)} packages ({some})"
+        lines.append(f"{told}: no network, or not the newest release?")
     lines.append(f"{name}: {looked_up} packages looked up, {len(bad)} known to be vulnerable")
     return (1 if bad else 3 if unknown or not packages else 0), lines
 
@@ -53,7 +97,10 @@ def judged(name: str, answer: Mapping[str, Any] | None) -> tuple[int, list[str]]
 def main() -> int:
     codes = []
     for lock in LOCKS:
-        code, lines = judged(lock, asked(Path(lock)))
+        answer = asked(Path(lock))
+        if answer is not None:
+            answer = filled(answer, pins(Path(lock).read_text(encoding="utf-8")))
+        code, lines = judged(lock, answer)
         codes.append(code)
         print("\n".join(lines))
     return 1 if 1 in codes else max(codes)
