@@ -26,10 +26,9 @@ SKETCH_SIZE = 64
 CLIENT_SUMS = "sum(n)::BIGINT AS n, bit_or(seconds) AS seconds"
 """How the CLIENTS rows of one key become one, in SQL."""
 
-CLOSE_DELAY = timedelta(minutes=1)
-"""A minute closes this long after its end when the source does not tell delivery times: lines are written when a call
-ends, after 29 s at the latest as a rule, and come within seconds. What comes later makes the minute be looked at again
-(docs/decisions/0013)."""
+CLOSE_DELAY = timedelta(minutes=2)
+"""A minute closes this long after its end when the source does not tell delivery times (design.md 4,
+docs/decisions/0013)."""
 
 _LISTS = {"b": pd.ArrowDtype(pa.list_(pa.int16())), "c": pd.ArrowDtype(pa.list_(pa.int32()))}
 _SKETCHES = pd.ArrowDtype(pa.list_(pa.uint32()))

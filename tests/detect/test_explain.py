@@ -77,7 +77,7 @@ def test_what_was_raised_is_said(block: Any, at: timedelta, kind: Kind) -> None:
 
 
 def test_before_it_was_noticed_the_answer_says_that_it_came(block: Any) -> None:
-    found = of(ask(block, OUTAGE), Kind.DEAD_API)
+    found = of(ask(block, OUTAGE + timedelta(minutes=1)), Kind.DEAD_API)
     answer = next(one for one in found if one.series == "good answers")
     assert answer.state in {"below", "quiet"}
     assert "expected requests missed" in answer.sentence
