@@ -97,6 +97,7 @@ class Watched:
         self.page = page
         self.address = address
         self.wrong: list[str] = []
+        page.set_default_timeout(90_000)
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.wrong.append(f"script: {error}"))
         page.on("requestfailed", lambda request: self._failed(request.url, request.failure))

@@ -142,15 +142,15 @@ def test_a_responder_looks_at_requests_and_hands_it_on(browser: Browser, place: 
     drawer = page.locator("#request-drawer")
 
     page.locator("#requests-grid .ag-row .ag-cell").first.click()
-    expect(drawer).to_contain_text("Request 1 of 200")
+    expect(drawer).to_contain_text("Request 1 of 100")
     expect(drawer).to_contain_text("unknown API key")
     page.keyboard.press("j")
-    expect(drawer).to_contain_text("Request 2 of 200")
+    expect(drawer).to_contain_text("Request 2 of 100")
     page.keyboard.press("Escape")
     expect(drawer).to_be_hidden()
     page.locator("#requests-grid .ag-row[row-index='2'] .ag-cell").first.focus()
     page.keyboard.press("Enter")
-    expect(drawer).to_contain_text("Request 3 of 200")
+    expect(drawer).to_contain_text("Request 3 of 100")
     assert page.evaluate("document.querySelector('#request-drawer img, #request-drawer a') === null")
     page.keyboard.press("Escape")
 

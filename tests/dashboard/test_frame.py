@@ -17,14 +17,13 @@ from gatewatch.settings import Settings
 def show(client: TestClient, page: str, path: str) -> tuple[int, dict[str, object]]:
     """Run a page's callback as the browser does."""
     client.get("/")
-    wanted = next(
-        one for one in client.get("/_dash-dependencies").json() if one["output"] == f"{page}-content.children"
-    )
+    output = f"..{page}-drawn.data...{page}-busy.children.."
+    wanted = next(one for one in client.get("/_dash-dependencies").json() if one["output"] == output)
     values = {"pathname": path, "search": "", "n_clicks": 0, "n_intervals": 0}
     inputs = [{**one, "value": values[one["property"]]} for one in wanted["inputs"]]
     body = {
         "output": wanted["output"],
-        "outputs": {"id": f"{page}-content", "property": "children"},
+        "outputs": [{"id": f"{page}-drawn", "property": "data"}, {"id": f"{page}-busy", "property": "children"}],
         "inputs": inputs,
         "changedPropIds": [],
         "parsedChangedPropsIds": [],
@@ -46,7 +45,7 @@ def test_a_store_that_is_away_leaves_the_old_content_and_says_why(tmp_path: Path
     with TestClient(build_app(Settings(data_dir=tmp_path / "data")), base_url="http://localhost") as client:
         status, body = show(client, "overview", "/")
     assert status == 200
-    assert "overview-content" not in body.get("response", {})  # type: ignore[operator]
+    assert "overview-drawn" not in body.get("response", {})  # type: ignore[operator]
     assert "Cannot read the data" in json.dumps(body["sideUpdate"])
 
 
@@ -54,7 +53,7 @@ def test_a_page_that_is_left_changes_nothing(tmp_path: Path) -> None:
     with TestClient(build_app(Settings(data_dir=tmp_path / "data")), base_url="http://localhost") as client:
         status, body = show(client, "overview", "/findings")
     assert status in {200, 204}
-    assert "overview-content" not in body.get("response", {})  # type: ignore[operator]
+    assert "overview-drawn" not in body.get("response", {})  # type: ignore[operator]
 
 
 def test_pages_stand_in_the_navigation_in_their_order_and_no_key_leads_to_two() -> None:

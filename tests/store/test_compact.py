@@ -93,7 +93,7 @@ def test_hours_stay_apart_and_an_hour_that_goes_on_is_left_alone(state: State) -
 _NUMBERS = st.lists(st.integers(0, 59), min_size=1, max_size=60)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.integers(1, 179), max_size=6, unique=True), seed=st.integers(0, 99), again=st.booleans())
 def test_any_batches_joined_at_any_time_answer_as_one_batch(
     tmp_path_factory: pytest.TempPathFactory, cuts: list[int], seed: int, again: bool
