@@ -12,6 +12,7 @@ from dash.development.base_component import Component
 
 from alerts.render.text import plain
 from dashboard import words
+from dashboard.annotations import drawing
 from dashboard.api_latency import latency
 from dashboard.api_lists import callers, routes
 from dashboard.api_tabs import auth, changed, limits, settings, traffic
@@ -52,6 +53,8 @@ def render(reader: Reader, rest: str, view: View) -> Component:
         return html.Div([back, card(None, empty("There is no such API", why))])
     tab = view.tab if view.tab in TABS else "traffic"
     mine = replace(view, api=api)
+    with drawing(lambda: reader.beside(mine)):  # what happened to this API, not to all
+        part = TABS[tab][1](reader, found, mine)
     return html.Div(
         [
             back,
@@ -59,7 +62,7 @@ def render(reader: Reader, rest: str, view: View) -> Component:
             stale_note(view, found.window),
             other_scope(found, view),
             tabs(found, view, tab),
-            TABS[tab][1](reader, found, mine),
+            part,
         ]
     )
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from plotly.utils import PlotlyJSONEncoder
 
+from dashboard.annotations import sentence
 from dashboard.data import Reader
 from dashboard.pages import api as page
 from dashboard.view import View
@@ -138,3 +139,13 @@ def test_a_route_has_the_same_tabs(estate: Reader) -> None:
         said = texts(page.render(estate, "login8a2", View(tab=tab, f=("route = POST /login", "nonsense"))))
         assert "POST /login" in said
         assert "All routes" in said
+
+
+@pytest.mark.parametrize("api", ["shop4f2k1", "legacy9"])
+def test_its_charts_are_marked_with_what_happened_to_it_alone(estate: Reader, api: str) -> None:
+    mine, everything = (estate.beside(view) for view in (View(api=api), DAY))
+    assert mine is not None
+    assert everything is not None
+    marked = [f"Marked:{one.partition('Marked:')[2]}" for one in shown(estate, api) if "Marked:" in one]
+    assert set(marked) == {sentence(mine.notes)}
+    assert sentence(mine.notes) != sentence(everything.notes)
