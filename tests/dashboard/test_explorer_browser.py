@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from gatewatch.settings import Settings
 from gatewatch.store.state import State, open_state
@@ -60,8 +62,14 @@ def test_from_a_picture_to_the_cause_and_the_live_tail(browser: Browser, place: 
     expect(page.locator(".condition")).to_have_count(2)
     page.get_by_role("button", name="Clear selection").click()
     expect(page).not_to_have_url(re.compile("sel="))
-    page.get_by_label("Condition: field op value").fill("status >= 500")
-    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Clear selection")).to_have_count(0)
+    typed = page.get_by_label("Condition: field op value")
+    for _ in range(20):  # what is drawn without the selection may take the field away while it is typed into
+        typed.fill("status >= 500")
+        typed.press("Enter")
+        with contextlib.suppress(PlaywrightTimeoutError):
+            page.wait_for_url(re.compile("status"), timeout=5_000)
+            break
     expect(page.locator(".condition")).to_have_count(3)
     page.locator(".row-open").first.click()
     drawer = page.locator("#explorer-drawer")
