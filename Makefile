@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test properties lint clean lock venv browser slow-clients fuzz-api audit sbom bench-api bench-ingest bench-detect bench-simulate bench-push bench-ui screenshots kill-test
+.PHONY: help demo test properties lint clean lock venv browser slow-clients fuzz-api audit sbom terraform bench-api bench-ingest bench-detect bench-simulate bench-push bench-ui screenshots kill-test
 
 help:
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -66,6 +66,9 @@ slow-clients: $(STAMP) ## 1,000 slow connections of each kind: still alive, and 
 
 fuzz-api: $(STAMP) ## Schemathesis over the whole API of a server with data in it, and as a stranger
 	$(BIN)/python -m bench.fuzz_api $(FUZZ)
+
+terraform: $(STAMP) ## Terraform plans deploy/aws/terraform and doctor's patches (needs it, and TF_PLUGIN_DIR)
+	$(BIN)/python -m pytest -rs tests/ingest/aws/test_terraform.py
 
 audit: $(STAMP) ## known vulnerabilities of what is pinned; exit 3: could not tell (it asks PyPI)
 	$(BIN)/python -m bench.audit
