@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
+
+from gatewatch.records import JSON
 
 SOURCES: tuple[str, ...] = (
     *("inventory", "changes", "metrics", "traces", "keys", "alarms", "config", "usage"),
     *("cloudwatch_logs", "s3", "sqs"),
 )
-"""What can be switched on; the last three are log sources, whose resources are named one by one."""
+"""What can be switched on; the last three are log sources, whose resources are named one by one (log_source)."""
 
 _GATEWAY = (
     "/account",
@@ -78,6 +81,41 @@ def policy(
         buckets = sorted({one.split("/", 1)[0] for one in by_service["s3"]})
         statements.append(_allow("LogObjectsList", ["s3:ListBucket"], buckets))
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def log_source(
+    kind: str, location: str, options: Mapping[str, JSON], *, partition: str = "aws"
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What a registered source is called here, and the ARNs that it reads; of files: nothing.
+
+    >>> log_source("s3", "s3://logs/apigw/", {})
+    (('s3',), ('arn:aws:s3:::logs/apigw/*',))
+    >>> log_source("eventbridge", "https://sqs.eu-west-1.amazonaws.com/123456789012/changes", {})
+    (('sqs',), ('arn:aws:sqs:eu-west-1:123456789012:changes',))
+    """
+    region = str(options.get("region") or "*")
+    if kind == "cloudwatch_logs":
+        group = location.removesuffix(":*")
+        arn = group if group.startswith("arn:") else f"arn:{partition}:logs:{region}:*:log-group:{group}"
+        return ("cloudwatch_logs",), (f"{arn}:*",)
+    if kind == "eventbridge":
+        return ("sqs",), (_queue(location, region, partition),)
+    if kind not in ("s3", "cloudtrail"):
+        return (), ()
+    objects = f"arn:{partition}:s3:::{location.removeprefix('s3://').rstrip('*')}*"
+    objects = objects if "/" in objects else f"{objects.removesuffix('*')}/*"
+    queue = options.get("queue")
+    if isinstance(queue, str):  # which tells the keys, so that nothing need be listed
+        return ("sqs",), (_queue(queue, region, partition), objects)
+    return ("s3",), (objects,)
+
+
+def _queue(url: str, region: str, partition: str) -> str:
+    """A queue's ARN by its URL."""
+    told = re.search(r"//(?:sqs\.|(?=[\w-]+\.queue\.))([a-z]{2}(?:-[a-z]+)+-\d)\b", url)
+    account, _, name = url.rstrip("/").rpartition("/")
+    owner = account.rpartition("/")[2]
+    return f"arn:{partition}:sqs:{told[1] if told else region}:{owner if owner.isdigit() else '*'}:{name}"
 
 
 def trust(principal: str, external_id: str) -> dict[str, Any]:

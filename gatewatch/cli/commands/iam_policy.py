@@ -37,20 +37,29 @@ def command(
     for one in resources:
         if not one.startswith("arn:") or one.count(":") < 5:
             raise UsageError(f"--resource {one!r} is no ARN")
-    asked = sources or _enabled(ui)
+    asked = sources
+    if not sources:
+        asked, told = _enabled(ui, partition)
+        resources = (*resources, *(one for one in told if one not in resources))
     lacking = missing_resources(asked, resources)
     if lacking:
         raise UsageError(f"name what is read with --resource: {', '.join(lacking)}")
     click.echo(json.dumps(policy(asked, regions=regions, partition=partition, resources=resources), indent=2))
 
 
-def _enabled(ui: Ui) -> tuple[str, ...]:
+def _enabled(ui: Ui, partition: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What connections and registered log sources ask, and the ARNs that these read."""
     from gatewatch.cli.opened import opened
     from gatewatch.store.connections import connections
+    from gatewatch.store.sources import sources
+    from ingest.aws.policy import log_source
 
     settings = ui.settings()
     if settings.database_url is None and not (settings.data_dir / "state.db").exists():
-        return DEFAULT
+        return DEFAULT, ()
     with opened(settings) as state, state.read() as session:
         known = {source for one in connections(session) for source in one.sources}
-    return tuple(sorted(known)) or DEFAULT
+        read = [log_source(one.kind, one.location, one.options, partition=partition) for one in sources(session)]
+    logs = {source for names, _ in read for source in names}
+    arns = dict.fromkeys(arn for _, several in read for arn in several)
+    return (*(sorted(known) or DEFAULT), *sorted(logs)), tuple(arns)

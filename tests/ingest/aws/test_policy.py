@@ -5,17 +5,21 @@ from __future__ import annotations
 import fnmatch
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from gatewatch.cli import main
+from ingest.aws.alarms import pull_alarms
+from ingest.aws.config import pull_config, recorded
 from ingest.aws.inventory import pull_inventory
-from ingest.aws.metrics import pull_metrics
-from ingest.aws.policy import policy, trust
+from ingest.aws.metrics import USAGE, pull_metrics
+from ingest.aws.policy import SOURCES, policy, trust
 from ingest.aws.session import Aws
 from ingest.aws.trail import pull_changes
+from ingest.aws.trial import CALLS, try_rights
 from ingest.aws.xray import pull_traces
 from tests.awsdouble import Answer, Call, Double
 from tests.ingest.aws.conftest import REGION
@@ -43,33 +47,23 @@ def matches(statement: dict[str, Any], action: str, resource: str) -> bool:
     return action in statement["Action"] and any(fnmatch.fnmatchcase(resource, one) for one in statement["Resource"])
 
 
-@pytest.mark.parametrize("keys", [False, True])
-def test_the_policy_is_the_calls_that_are_made(aws: Aws, double: Double, made: dict[str, str], keys: bool) -> None:
-    aws.client("cloudwatch", REGION).put_metric_data(
-        Namespace="AWS/ApiGateway",
-        MetricData=[
-            {
-                "MetricName": "Count",
-                "Value": 1.0,
-                "Dimensions": [{"Name": "ApiName", "Value": "orders"}, {"Name": "Stage", "Value": "prod"}],
-            }
-        ],
-    )
+def pulled(aws: Aws, source: str, document: dict[str, Any]) -> None:
+    """Ask for one source of a connection, whatever comes of it."""
+    pull: dict[str, Callable[[], object]] = {
+        "inventory": lambda: pull_inventory(aws, REGION, NOW),
+        "keys": lambda: pull_inventory(aws, REGION, NOW, keys=True),
+        "changes": lambda: pull_changes(aws, REGION, None, NOW),
+        "metrics": lambda: pull_metrics(aws, REGION, None, NOW),
+        "traces": lambda: pull_traces(aws, REGION, None, NOW),
+        "alarms": lambda: pull_alarms(aws, REGION, None, NOW, {}),
+        "config": lambda: pull_config(aws, REGION, recorded(document, REGION), None, NOW),
+        "usage": lambda: pull_metrics(aws, REGION, None, NOW, namespaces=USAGE),
+    }
+    pull[source]()
 
-    def answer(call: Call) -> Answer | None:
-        if call.name.startswith("POST /TraceSummaries"):
-            return 200, {"TraceSummaries": [{"Id": "1-5759e988-bd862e3fe1be46a994272793"}]}
-        return None
 
-    double.answers.append(answer)
-    double.calls.clear()
-    pull_inventory(aws, REGION, NOW, keys=keys)
-    pull_changes(aws, REGION, None, NOW)
-    pull_metrics(aws, REGION, None, NOW)
-    pull_traces(aws, REGION, None, NOW)
-    calls = {needed(call) for call in double.calls} - {(action, "*") for action in _FREE}
-    sources = ("inventory", "changes", "metrics", "traces", *(["keys"] if keys else []))
-    statements = policy(sources, regions=[REGION])["Statement"]
+def equal(statements: list[dict[str, Any]], calls: set[tuple[str, str]]) -> None:
+    """Every call is allowed and none denied; nothing is allowed that no call needs."""
     allowed = [one for one in statements if one["Effect"] == "Allow"]
     denied = [one for one in statements if one["Effect"] == "Deny"]
     for action, resource in calls:
@@ -82,9 +76,50 @@ def test_the_policy_is_the_calls_that_are_made(aws: Aws, double: Double, made: d
                 assert used, (action, resource)
 
 
+def test_the_policy_is_the_calls_that_each_source_makes(aws: Aws, double: Double, made: dict[str, str]) -> None:
+    cloudwatch = aws.client("cloudwatch", REGION)
+    stage = [{"Name": "ApiName", "Value": "orders"}, {"Name": "Stage", "Value": "prod"}]
+    called = [{"Name": name, "Value": "API Gateway"} for name in ("Service", "Type", "Resource", "Class")]
+    for namespace, metric, where in (("AWS/ApiGateway", "Count", stage), ("AWS/Usage", "CallCount", called)):
+        cloudwatch.put_metric_data(
+            Namespace=namespace, MetricData=[{"MetricName": metric, "Value": 1.0, "Dimensions": where}]
+        )
+    cloudwatch.put_metric_alarm(
+        AlarmName="errors", Namespace="AWS/ApiGateway", MetricName="5XXError", Dimensions=stage, Period=60,
+        Statistic="Sum", EvaluationPeriods=1, Threshold=1.0, ComparisonOperator="GreaterThanThreshold",
+    )  # fmt: skip
+
+    def answer(call: Call) -> Answer | None:
+        if call.name.startswith("POST /TraceSummaries"):
+            return 200, {"TraceSummaries": [{"Id": "1-5759e988-bd862e3fe1be46a994272793"}]}
+        return None
+
+    double.answers.append(answer)
+    document = pull_inventory(aws, REGION, NOW).document
+    assert set(CALLS) == set(SOURCES) - {"cloudwatch_logs", "s3", "sqs"}
+    everything: set[tuple[str, str]] = set()
+    for source in CALLS:
+        double.calls.clear()
+        pulled(aws, source, document)
+        calls = {needed(call) for call in double.calls} - {(action, "*") for action in _FREE}
+        everything |= calls
+        enabled = ("inventory", "keys") if source == "keys" else (source,)  # keys are read with the inventory
+        equal(policy(enabled, regions=[REGION])["Statement"], calls)
+        assert not any("includeValues=true" in call.name for call in double.calls)
+        double.calls.clear()
+        tried = list(try_rights(aws, REGION, [source], NOW))
+        assert tried
+        statements = policy(enabled, regions=[REGION])["Statement"]
+        for action, resource in {needed(call) for call in double.calls} - {(action, "*") for action in _FREE}:
+            assert any(matches(one, action, resource) for one in statements if one["Effect"] == "Allow"), action
+    equal(policy(tuple(CALLS), regions=[REGION])["Statement"], everything)
+
+
 def test_no_action_is_a_wildcard_and_key_values_are_denied() -> None:
-    for one in policy(("inventory", "changes", "metrics", "traces", "keys"))["Statement"]:
+    named = ["arn:aws:logs:r:1:log-group:g:*", "arn:aws:s3:::b/*", "arn:aws:sqs:r:1:q"]
+    for one in policy(SOURCES, resources=named)["Statement"]:
         assert all("*" not in action for action in one["Action"])
+        assert one["Resource"]
     (deny,) = [one for one in policy(("inventory", "keys"))["Statement"] if one["Effect"] == "Deny"]
     for path in ("/apikeys/abc", "/usageplans/p1/keys", "/usageplans/p1/keys/k1"):
         assert matches(deny, "apigateway:GET", f"arn:aws:apigateway:{REGION}::{path}")
