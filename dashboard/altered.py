@@ -169,6 +169,7 @@ def _judged(events: Sequence[ChangeEvent], versions: Sequence[Version], window: 
             old: Before = UNKNOWN if version is None else version.value(subject)
             if said is not None and (version is None or version.at is None or said[0] >= version.at):
                 old = said[1]
+            old = asked.before if isinstance(old, Unknown) else old
             risk = risk_of(subject.what, old, asked.value, made=asked.made)
             name = (version.names.get(f"{subject.api}/{subject.name.partition('/')[0]}") if version else None) or ""
             settings.append(

@@ -1,4 +1,7 @@
-"""What a CloudTrail event asked of the settings of an API: which subject shall have which value from now on."""
+"""What an event asked of the settings of an API: which subject shall have which value from now on.
+
+CloudTrail tells the call, by LookupEvents, files or EventBridge; AWS Config tells both states, and not who did it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from detect.configuration import ALL_APIS, EVERY_METHOD, Subject, Value, method_name, number, policy_text
+from detect.configuration import (
+    ALL_APIS,
+    EVERY_METHOD,
+    UNKNOWN,
+    Subject,
+    Unknown,
+    Value,
+    item_settings,
+    method_name,
+    number,
+    policy_text,
+)
 from gatewatch.records import ChangeEvent
 
 _CONTENT = re.compile(
@@ -22,11 +36,15 @@ _PLAN = re.compile(r"(?i)(?:throttle/(rate|burst)limit|(quota)/limit|(throttle|q
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """value None: taken away. made: by a call that makes something new, so that nothing is lost by it."""
+    """value None: taken away. made: by a call that makes something new, so that nothing is lost by it.
+
+    before: what it was, where the event itself says so.
+    """
 
     subject: Subject
     value: Value
     made: bool = False
+    before: Value | Unknown = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +56,17 @@ class Effect:
     deployed: str | None = None
 
 
-SERVICES = frozenset({"apigateway", "wafv2"})
+SERVICES = frozenset({"apigateway", "wafv2", "config"})
 """Those whose events ask for settings of an API."""
 
 
 def effect_of(event: ChangeEvent) -> Effect:
-    """What an event does; nothing for services other than API Gateway and WAF."""
+    """What an event does; nothing for services other than API Gateway, WAF and AWS Config."""
     detail = event.detail if isinstance(event.detail, dict) else {}
     if event.service == "wafv2":
         return Effect(tuple(_waf(event, detail)))
+    if event.service == "config":
+        return _recorded(event, detail)
     if event.service != "apigateway":
         return Effect()
     api, _, stage = event.change.resource.partition("/")
@@ -110,6 +130,30 @@ def _asked(
                     what = f"plan_{str(part).lower()}"
                     subject = Subject(event.account or "", event.region or "", ALL_APIS, "", what, plan)
                     yield Asked(subject, None if op == "remove" else number(value))
+
+
+def _recorded(event: ChangeEvent, detail: Mapping[str, Any]) -> Effect:
+    """What AWS Config saw: its items say what was, and what is."""
+    api, _, stage = event.change.resource.partition("/")
+    place = Subject(event.account or "", event.region or "", api, stage, "stage" if stage else "api")
+    if detail.get("deleted") is True:
+        return Effect((Asked(place, None, before="there"),))
+    old, new = detail.get("before"), detail.get("after")
+    if not isinstance(old, Mapping) or not isinstance(new, Mapping):
+        return Effect()  # kept before there were both
+    second = str(detail.get("type")).startswith("AWS::ApiGatewayV2::")
+    was, now = (item_settings(place, told, second=second) for told in (old, new))
+    limits = {"methodSettings", "defaultRouteSettings"} & old.keys() & new.keys()
+    asked, deployed = [], None
+    for subject in sorted({*was, *now}):
+        before, after = was.get(subject), now.get(subject)
+        if before == after or (subject.what in ("rate", "burst", "log_level") and not limits):
+            continue  # an item without any limits does not say that there are none
+        if subject.what == "deployed":
+            deployed = stage
+        else:
+            asked.append(Asked(subject, after, before=before))
+    return Effect(tuple(asked), deployed=deployed)
 
 
 def _of_stage(patches: list[tuple[str, str, Any]]) -> Iterator[tuple[str, str, Value]]:

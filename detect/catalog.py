@@ -161,7 +161,7 @@ FAMILIES: tuple[Family, ...] = (
         "Configuration changes",
         "Settings that let in, let through or hide more than before, each with what it was and is, who changed it and "
         "with what tool; and what was configured and never deployed. Over when the setting is put back. Needs changes "
-        "(CloudTrail, EventBridge) or inventories; logs only tell whether what was deleted had callers.",
+        "(CloudTrail, EventBridge, AWS Config) or inventories; logs only tell whether what was deleted had callers.",
         "No statistics: the new value is compared with the one before, known by earlier events or by the newest "
         "inventory from before. Where nobody knows it, only what is a risk by itself is told, with less confidence. A "
         "risk is told when it has stood for two minutes. Two inventories that differ tell a change that no event told.",
@@ -169,7 +169,7 @@ FAMILIES: tuple[Family, ...] = (
         (),
         "The same value again, an authorizer or ACL replaced by another within minutes, refused calls, lower limits, "
         "new authorizers, first policies, methods for OPTIONS, releases that are deployed within an hour.",
-        "CloudTrail management events; versions of the inventory.",
+        "CloudTrail management events; items of AWS Config; versions of the inventory.",
     ),
 )
 

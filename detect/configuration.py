@@ -107,6 +107,34 @@ def version_of(document: Mapping[str, Any], at: datetime | None) -> Version:
     return Version(at, account, region, settings, names, frozenset(by_hand), frozenset(unread))
 
 
+def item_settings(place: Subject, told: Mapping[str, Any], *, second: bool) -> dict[Subject, Value]:
+    """The settings in an item of AWS Config's history: of a stage, or of an API when the place has none.
+
+    second: of an HTTP or WebSocket API. Limits stand only where the item has them at all.
+    """
+    settings: dict[Subject, Value] = {}
+    account, region, api = place[:3]
+    if second:
+        routes = {f"{key[:1].upper()}{key[1:]}": value for key, value in told.items()}
+        for name in ("AccessLogSettings", "DefaultRouteSettings"):
+            routes[name] = _capital(routes.get(name))
+        given = routes.get("RouteSettings")
+        if isinstance(given, Mapping):
+            routes["RouteSettings"] = {key: _capital(value) for key, value in given.items()}
+        _second({"ApiId": api, "unread": ["Routes"], "Stages": [{**routes, "StageName": place.stage}]}, account, region,
+                settings, {})  # fmt: skip
+    else:
+        stages = [{**told, "stageName": place.stage}] if place.stage else []
+        _rest({"id": api, "unread": ["resources"], "policy": told.get("policy"), "stages": stages}, account, region,
+              settings, {})  # fmt: skip
+    mine = {"waf", "tracing", "access_log", "rate", "burst", "log_level", "deployed"} if place.stage else {"policy"}
+    return {one: value for one, value in settings.items() if one.what in mine and one.stage == place.stage}
+
+
+def _capital(value: Any) -> dict[str, Any]:
+    return {f"{key[:1].upper()}{key[1:]}": inner for key, inner in value.items()} if isinstance(value, Mapping) else {}
+
+
 def before(versions: Sequence[Version], account: str, region: str, at: datetime) -> Version | None:
     """The newest version of the place that was there before `at`. versions: by time."""
     found = None

@@ -156,9 +156,9 @@ class Risks:
     def _things(self, first: int | None, end: int) -> Iterator[tuple[int, ChangeEvent | Version]]:
         """Events and versions of the minutes first (None: from ever) … end - 1, by time."""
         listed: list[tuple[Any, int, str, ChangeEvent | Version]] = [
-            (one.change.at, 0, one.id, one) for one in self.context.events
-        ]
-        listed += [(one.at, 1, f"{one.account} {one.region}", one) for one in self.versions]
+            (one.change.at, int(one.service == "config"), one.id, one) for one in self.context.events
+        ]  # who did it is known by the call, so that comes first
+        listed += [(one.at, 2, f"{one.account} {one.region}", one) for one in self.versions]
         for at, _, _, thing in sorted(listed, key=lambda item: item[:3]):
             minute = epoch_minute(at)
             if minute < end and (first is None or minute >= first):
@@ -198,6 +198,8 @@ class Risks:
     def _set(self, asked: Asked, minute: int, event: ChangeEvent | None, block: Block | None) -> None:
         subject, value = asked.subject, self._effective(asked, minute)
         old = self._known(subject, minute)
+        if isinstance(old, Unknown):
+            old = asked.before
         self.touched["\x1f".join(subject)] = [value, minute]
         if subject.what == "auth" and subject.name.endswith("/OPTIONS"):
             return  # browsers ask so before they ask: it is never guarded
@@ -240,7 +242,8 @@ class Risks:
         if event is not None:
             change = event.change
             part.at_us = round(change.at.timestamp() * 1e6)
-            part.actor, part.tool = change.actor, tool_of(event.user_agent, change.actor)
+            if event.service != "config":  # which tells what and when, and nobody
+                part.actor, part.tool = change.actor, tool_of(event.user_agent, change.actor)
             part.call, part.resource = change.what, change.resource
         return part
 

@@ -44,7 +44,7 @@ from gatewatch.records import (
 from gatewatch.settings import Settings
 from gatewatch.store.changes import change_keys
 from gatewatch.store.detector_state import forget_states, load_state, save_state, states_before
-from gatewatch.store.inventories import current_digests, current_inventory
+from gatewatch.store.inventories import current_digests, current_inventory, snapshots
 from gatewatch.store.lake import added
 from gatewatch.store.manifest import covered, has_segments, segments
 from gatewatch.store.reading import coverage, read_clients, read_minutes
@@ -226,7 +226,8 @@ def _look(state: State, settings: Settings, horizon: datetime) -> Seen:
         beside = [one for kind in ("spans", "executions") for one in segments(session, kind, oldest, horizon)]
         traces = added(segment.token for segment in beside)
         # What has to stand for some time is decided by the clock alone.
-        due = sum(at + timedelta(minutes=minutes) <= horizon for at, _ in changes for minutes in DECIDES)
+        moments = [at for at, _ in changes] + [one.taken_at for one in snapshots(session) if one.taken_at >= oldest]
+        due = sum(at + timedelta(minutes=minutes) <= horizon for at in moments for minutes in DECIDES)
         explained = _digest(f"{current_digests(session)} {traces} {due}")
         key = _key(settings, session)
     newest = [segment.max_at + timedelta(minutes=1) for segment in listed if segment.kind == "minutes"]

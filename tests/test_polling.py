@@ -297,6 +297,7 @@ def test_a_risky_change_is_told_by_the_tick_after_the_poll_without_any_logs(
         ],
     )
     assert failed(poll(state, accounts, NOW + timedelta(hours=1))) == {}
+    tick(state, settings, NOW + timedelta(hours=1, minutes=1))  # it has not stood long enough, and nothing more comes
     tick(state, settings, NOW + timedelta(hours=1, minutes=6))
     assert set(said(state)) == {"tracing_off", "not_deployed"}
     (run,) = backtest(state, [Context(settings=settings)], NOW - timedelta(days=1), NOW + timedelta(hours=1.1)).runs

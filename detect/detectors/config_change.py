@@ -1,8 +1,9 @@
 """config_change: somebody set something that lets in, lets through or hides more than before; or left it undeployed.
 
 authorizer_removed, waf_detached, throttle_raised, logging_off, tracing_off, policy_widened, api_deleted,
-stage_deleted: by CloudTrail, and by what differs between two versions of the inventory. not_deployed: configured, and
-not live an hour later. It needs no requests: only whether what was deleted had callers comes from them.
+stage_deleted: by CloudTrail (polled, in S3, or by EventBridge), by AWS Config's history, and by what differs between
+two versions of the inventory. not_deployed: configured, and not live an hour later. It needs no requests: only whether
+what was deleted had callers comes from them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from gatewatch.records import JSON, Cause, Change, Entities, Finding, Kind, Seve
 
 SHOWN = 20
 _UNSEEN = "seen in the inventory; no event told who did it"
+_RECORDED = "seen by AWS Config, which does not tell who did it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def _finding(one: Standing, context: Context) -> Finding:
     names = context_names(context)
     where = f"usage plan {names.get(f'{api}/{first.name}', first.name)}" if api == "(all)" else place(key)
     more = f"; and {len(parts) - 3} more" if len(parts) > 3 else ""
-    who = f"{first.actor} ({first.tool})" if first.actor else _UNSEEN
+    who = f"by {first.actor} ({first.tool})" if first.actor else _RECORDED if first.call else _UNSEEN
     episode = Episode(one.start, one.detected_us or 0, max(one.start, (one.end or one.start + 1) - 1), one.end)
     episode.observed, episode.score = float(len(parts)), math.log(1e6)
     unknown = any(part.confidence < 0.9 for part in parts)
@@ -129,7 +131,7 @@ def _finding(one: Standing, context: Context) -> Finding:
         cause=Cause.CONFIG_CHANGE,
         entities=Entities(principals=tuple(dict.fromkeys(part.actor for part in parts if part.actor))[:50]),
         unit="settings",
-        sentence=f"{'; '.join(str(row['what']) for row in telling[:3])}{more}, by {who}. {told.means}",
+        sentence=f"{'; '.join(str(row['what']) for row in telling[:3])}{more}, {who}. {told.means}",
         facts=facts,
         remedy=told.remedy,
         caveat="What the setting was before is not known: no inventory from before the change." if unknown else None,

@@ -16,7 +16,21 @@ from ingest.aws.session import Aws, partition
 FIRST = timedelta(days=7)
 SHOWN = 40
 ACTOR = "not told by AWS Config"
+SETTINGS = (
+    "accessLogSettings",
+    "tracingEnabled",
+    "webAclArn",
+    "methodSettings",
+    "defaultRouteSettings",
+    "routeSettings",
+    "deploymentId",
+    "policy",
+)
+"""What is kept whole of an item, before and after, since a detector judges it. Config records no methods, routes and
+authorizers."""
+
 _LONGEST = 200
+_MOST_SETTINGS = 6000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +86,14 @@ def _changes(reader: Reader, one: Recorded, since: datetime, now: datetime) -> I
         return
     for item in items:
         if old is not None and old.get("configurationItemCaptureTime") != item.get("configurationItemCaptureTime"):
-            event = _event(one, old, item)
+            event = item_change(one, old, item)
             if event is not None:
                 yield event
         old = item
 
 
-def _event(one: Recorded, old: Mapping[str, Any], new: Mapping[str, Any]) -> ChangeEvent | None:
+def item_change(one: Recorded, old: Mapping[str, Any], new: Mapping[str, Any]) -> ChangeEvent | None:
+    """What became of a resource between two of its items; None: nothing that is shown."""
     at = datetime.fromisoformat(str(new["configurationItemCaptureTime"]))
     listed = list(_differences(_configuration(old), _configuration(new)))
     gone = str(new.get("configurationItemStatus", "")).startswith("ResourceDeleted")
@@ -92,8 +107,23 @@ def _event(one: Recorded, old: Mapping[str, Any], new: Mapping[str, Any]) -> Cha
         name="ConfigurationItem",
         account=str(new["accountId"]) if new.get("accountId") else None,
         region=str(new["awsRegion"]) if new.get("awsRegion") else None,
-        detail={"differences": [*listed[:SHOWN]]},
+        detail={
+            "type": one.kind,
+            "differences": [*listed[:SHOWN]],
+            "deleted": gone,
+            "before": _settings(old),
+            "after": None if gone else _settings(new),
+        },
     )
+
+
+def _settings(item: Mapping[str, Any]) -> dict[str, JSON]:
+    """The settings that are judged; what is too long to be kept is left out."""
+    whole = _configuration(item)
+    found = {name: whole[name] for name in SETTINGS if isinstance(whole, dict) and whole.get(name) is not None}
+    if isinstance(logs := found.get("accessLogSettings"), dict):
+        found["accessLogSettings"] = {"destinationArn": logs.get("destinationArn")}
+    return {name: value for name, value in found.items() if len(json.dumps(value)) <= _MOST_SETTINGS}
 
 
 def _configuration(item: Mapping[str, Any]) -> Any:

@@ -12,10 +12,12 @@ import boto3
 import pytest
 
 from gatewatch.connecting import Accounts
+from gatewatch.jobs import tick
 from gatewatch.polling import poll
 from gatewatch.settings import Settings
 from gatewatch.store.changes import changes
 from gatewatch.store.connections import AwsConnection, save_connection
+from gatewatch.store.findings import FindingFilter, list_findings
 from gatewatch.store.points import read_points
 from gatewatch.store.state import State, open_state
 from gatewatch.surroundings import causes
@@ -120,6 +122,33 @@ def test_what_config_recorded_is_told_with_before_and_after(double: Double, stat
     assert gone.change.what.endswith("was deleted")
     assert changed.change.resource == api
     assert [one["resourceType"] for one in questions[:1]] == ["AWS::ApiGateway::RestApi"]
+
+
+def test_what_config_recorded_is_a_finding_after_one_poll(double: Double, state: State) -> None:
+    rest = boto3.client("apigateway", region_name=REGION, endpoint_url=double.url)
+    api = rest.create_rest_api(name="orders")["id"]
+    root = rest.get_resources(restApiId=api)["items"][0]["id"]
+    rest.put_method(restApiId=api, resourceId=root, httpMethod="GET", authorizationType="AWS_IAM")
+    rest.put_integration(restApiId=api, resourceId=root, httpMethod="GET", type="MOCK")
+    deployment = rest.create_deployment(restApiId=api)["id"]
+    rest.create_stage(restApiId=api, stageName="prod", deploymentId=deployment)
+    items = [item(90, webAclArn="arn:aws:wafv2:x"), item(60)]
+
+    def answer(call: Call) -> Answer | None:
+        if call.name != "GetResourceConfigHistory":
+            return None
+        if not call.body["resourceId"].endswith("/stages/prod"):
+            return 400, {"__type": "ResourceNotDiscoveredException", "message": "no"}
+        past = call.body["chronologicalOrder"] == "Reverse"
+        return 200, {"configurationItems": items[:1] if past else items[1:]}
+
+    double.answers.append(answer)
+    assert asked(state, "inventory", "config") == {}
+    assert tick(state, state.settings, NOW).new == 1
+    with state.read() as session:
+        (found,) = list_findings(session, FindingFilter(state="open")).items
+    assert (found.finding.subtype, found.finding.api, found.finding.stage) == ("waf_detached", api, "prod")
+    assert "web ACL: arn:aws:wafv2:x -> (none), seen by AWS Config" in found.finding.evidence.sentence
 
 
 def test_config_that_is_off_is_one_line(double: Double, state: State) -> None:
