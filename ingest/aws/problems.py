@@ -8,7 +8,7 @@ from typing import Any
 
 from gatewatch.errors import GatewatchError, SourceError
 
-_DENIED = frozenset(
+DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized"}
 )
 _THROTTLED = frozenset(
@@ -23,7 +23,13 @@ _THROTTLED = frozenset(
         "RequestThrottled",
     }
 )
-_SKEWED = frozenset({"RequestExpired", "RequestTimeTooSkewed", "InvalidSignatureException", "SignatureDoesNotMatch"})
+_SKEWED = frozenset({"RequestExpired", "RequestTimeTooSkewed", "RequestInTheFuture"})
+_UNSIGNED = frozenset({"InvalidSignatureException", "SignatureDoesNotMatch", "IncompleteSignature"})
+"""Also said of a wrong clock, then with words about time."""
+
+_ELSEWHERE = frozenset(
+    {"PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
+)
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException"})
 _UNKNOWN_KEY = frozenset(
     {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure", "OptInRequired"}
@@ -36,6 +42,8 @@ _GONE = frozenset(
         "NoSuchBucket",
         "NotFound",
         "ResourceNotDiscoveredException",
+        "QueueDoesNotExist",
+        "AWS.SimpleQueueService.NonExistentQueue",
     }
 )
 _NO_RECORDER = frozenset({"NoAvailableConfigurationRecorderException", "NoAvailableConfigurationRecorder"})
@@ -92,9 +100,9 @@ def _refused(where: str, error: Any) -> SourceError:
     said = " ".join(str((error.response.get("Error") or {}).get("Message") or "").split())[:300]
     at = f"AWS {where}: {call}"
     status = (error.response.get("ResponseMetadata") or {}).get("HTTPStatusCode")
-    if code in _SKEWED and ("expired" in said or "skew" in said.lower() or "not yet current" in said.lower()):
+    if code in _SKEWED or (code in _UNSIGNED and ("expired" in said or "not yet current" in said.lower())):
         return SourceError(f"{at}: this machine's clock is wrong by minutes; set it by NTP ({said})")
-    if code in _SKEWED:
+    if code in _UNSIGNED:
         return SourceError(f"{at}: the secret key does not fit its id ({code}); check the credentials")
     if code in _EXPIRED:
         return SourceError(f"{at}: the credentials have expired; renew them (aws sso login, or a new session)")
@@ -103,7 +111,7 @@ def _refused(where: str, error: Any) -> SourceError:
             f"{at}: AWS does not know these credentials here ({code}); check them, and that the region is enabled "
             "for the account"
         )
-    if code in _DENIED:
+    if code in DENIED:
         return Denied(
             f"{at} is denied; `gatewatch iam-policy` prints the policy that allows it ({said})", _action(said)
         )
@@ -112,12 +120,14 @@ def _refused(where: str, error: Any) -> SourceError:
             f"{at}: AWS throttles us ({code}) in spite of retries; lower aws_rates for this service, or see what else "
             "calls it"
         )
+    if code in _ELSEWHERE or status == 301:
+        return SourceError(f"{at}: it is in another region; name that one with --region ({said or code})")
     if code in _GONE or status == 404:
-        return Gone(f"{at}: not there (any more): {said or code}")
+        return Gone(f"{at}: not there (any more): {said or code}; check its name, the region and the account")
     if code in _NO_RECORDER:
         return NotRecorded(f"{at}: AWS Config records nothing here; turn on its recorder")
     if code in _DISABLED:
-        return NotRecorded(f"{at}: not available here ({code}): {said}")
+        return NotRecorded(f"{at}: not turned on for this account ({code}): {said}; turn it on, or leave this source out")
     return SourceError(f"{at}: {code or status}: {said}")
 
 

@@ -32,7 +32,7 @@ class CloudTrailFiles(S3):
                 path = copied(self.clients("s3"), self.bucket, one, world.folder)
             except Unread as why:
                 self.tries.failed(address, one.etag, world.now.timestamp())
-                if why.gone and gone is not None:
+                if gone is not None and (why.gone or why.changed):
                     gone.add(one.key)
                 world.failed(f"{address}: {why}")
                 continue

@@ -26,6 +26,9 @@ GROUP_OBJECTS = 256
 GROUP_BYTES = 64 << 20
 """Objects and bytes of them that are copied and read together."""
 
+DENIED_TOLD = 3
+"""Objects of a group whose denial is told one by one."""
+
 FULL_EVERY = timedelta(hours=24)
 """A listing that begins at the newest dates leaves out what comes with an old key; so often all keys are listed."""
 
@@ -155,12 +158,16 @@ class S3:
     def _copies(self, group: Sequence[Listed], world: World, gone: set[str] | None) -> Objects:
         files, places, passed = [], dict[str, Place](), dict[str, Place]()
         known = world.known([self.address(one.key) for one in group])
+        denied = 0
         for one in group:
             address = self.address(one.key)
             try:
                 path = copied(self.clients("s3"), self.bucket, one, world.folder)
             except Unread as why:
-                if why.gone and gone is not None:
+                denied += why.denied
+                if why.denied and denied > DENIED_TOLD:
+                    continue
+                if gone is not None and (why.gone or why.changed):  # of what is there instead another message tells
                     gone.add(one.key)
                 world.failed(f"{address}: {why}")
                 continue
@@ -178,6 +185,8 @@ class S3:
             begun = known.get(address)
             start = begun if begun is not None and begun.mark == one.etag else Place()
             places[address] = replace(start, mark=one.etag, size=one.size)
+        if denied > DENIED_TOLD:
+            world.failed(f"{self._location}: {denied - DENIED_TOLD:,} more objects are denied")
         return Objects(files, places, passed)
 
     def _fresh(self, several: Sequence[Listed], world: World) -> list[Listed]:

@@ -11,7 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import ClientError, FlexibleChecksumError, HTTPClientError, IncompleteReadError
+
+from ingest.aws.problems import DENIED, code_of
 
 LARGEST = 5 << 30
 
@@ -31,11 +33,16 @@ class Listed:
 
 
 class Unread(Exception):
-    """Why an object was not read now. gone: it cannot be read the next time either."""
+    """Why an object was not read now.
 
-    def __init__(self, why: str, *, gone: bool = False) -> None:
+    gone: it cannot be read the next time either. changed: another is in its place. denied: we may not read it.
+    """
+
+    def __init__(self, why: str, *, gone: bool = False, changed: bool = False, denied: bool = False) -> None:
         super().__init__(why)
         self.gone = gone
+        self.changed = changed
+        self.denied = denied
 
 
 def copied(client: Any, bucket: str, one: Listed, folder: Path) -> Path:
@@ -57,6 +64,9 @@ def copied(client: Any, bucket: str, one: Listed, folder: Path) -> Path:
         plain = answer.get("ServerSideEncryption", "AES256") == "AES256" and "SSECustomerAlgorithm" not in answer
         if size != one.size or (plain and _MD5.match(one.etag) and digest.hexdigest() != one.etag):
             raise Unread(f"came with {size:,} of {one.size:,} bytes or another checksum; it is read again later")
+    except FlexibleChecksumError:
+        path.unlink(missing_ok=True)
+        raise Unread("came with another checksum than S3 has of it; it is read again later") from None
     except (*_BROKEN, Unread) as error:
         path.unlink(missing_ok=True)
         if isinstance(error, Unread):
@@ -69,13 +79,20 @@ def _asked(client: Any, bucket: str, one: Listed) -> Any:
     try:
         return client.get_object(Bucket=bucket, Key=one.key, IfMatch=f'"{one.etag}"', ChecksumMode="ENABLED")
     except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
+        code = code_of(error)
         if code in ("NoSuchKey", "404"):
             raise Unread("is gone", gone=True) from None
         if code in ("PreconditionFailed", "412"):
-            raise Unread("was changed since it was listed; it is read again later") from None
+            raise Unread("was changed since it was listed; it is read again later", changed=True) from None
         if code == "InvalidObjectState":
             raise Unread("is archived and cannot be read", gone=True) from None
+        if code in DENIED:  # one that somebody else owns, or that is encrypted with a key of his; others may be read
+            said = " ".join(str(error.response.get("Error", {}).get("Message", "")).split())[:200]
+            raise Unread(
+                f"is denied ({said}); `gatewatch iam-policy` prints the policy that allows it, and a key of KMS needs "
+                "kms:Decrypt for this role",
+                denied=True,
+            ) from None
         raise
 
 

@@ -19,7 +19,10 @@ PAGE = 5
 
 @dataclass
 class Bucket:
-    """objects: key -> content. cut, corrupt, vanish, change: keys that do so the next time they are read."""
+    """objects: key -> content. cut, corrupt, vanish, change: keys that do so the next time they are read.
+
+    summed: keys whose content comes with a checksum that is not its own, once. denied: keys that nobody may read.
+    """
 
     chance: random.Random
     throttled: float = 0.0
@@ -28,6 +31,9 @@ class Bucket:
     corrupt: set[str] = field(default_factory=set)
     vanish: set[str] = field(default_factory=set)
     change: dict[str, bytes] = field(default_factory=dict)
+    summed: set[str] = field(default_factory=set)
+    denied: set[str] = field(default_factory=set)
+    skewed: bool = False
     lists: list[dict[str, str]] = field(default_factory=list)
     gets: list[str] = field(default_factory=list)
     refused: int = 0
@@ -67,12 +73,18 @@ class _Handler(BaseHTTPRequestHandler):
             bucket.refused += 1
             self._refuse(503, "SlowDown")
             return
+        if bucket.skewed:
+            self._refuse(403, "RequestTimeTooSkewed")
+            return
         name, _, key = unquote(parts.path).lstrip("/").partition("/")
         assert name == BUCKET
         if not key:
             self._answer(200, bucket.listing({k: v[0] for k, v in parse_qs(parts.query).items()}), "application/xml")
             return
         bucket.gets.append(key)
+        if key in bucket.denied:
+            self._refuse(403, "AccessDenied")
+            return
         if key in bucket.vanish:
             bucket.vanish.discard(key)
             bucket.objects.pop(key, None)
@@ -96,6 +108,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         if key:
             self.send_header("ETag", f'"{self.bucket.etag(key)}"')
+        if key in self.bucket.summed:
+            self.bucket.summed.discard(key)
+            self.send_header("x-amz-checksum-crc32", "AAAAAA==")
         self.end_headers()
         if key and key in self.bucket.cut:
             self.bucket.cut.discard(key)

@@ -93,6 +93,7 @@ def test_every_object_once_with_few_calls_whatever_happens_to_it(bucket: Bucket,
     bucket.corrupt = {key(3)}
     bucket.vanish = {key(4)}
     bucket.change = {key(5): gzip.compress(lines(range(1000, 1010)))}
+    bucket.summed = {key(6)}
     looks = Looks(state, bucket.url, the_source())
     errors = [text for _ in range(4) for text in looks().errors]
     expected = sorted({*range(300), *range(1000, 1010)} - set(range(40, 50)) - set(range(50, 60)))
@@ -104,10 +105,11 @@ def test_every_object_once_with_few_calls_whatever_happens_to_it(bucket: Bucket,
         (3, "another checksum"),
         (4, "is gone"),
         (5, "was changed"),
+        (6, "another checksum than S3 has of it"),
     ):
         assert any(key(number) in text and why in text for text in errors), (number, errors)
-    # Each object once, the five that failed once more; but for what is gone, which is listed no more.
-    assert len(bucket.gets) == 30 + 4
+    # Each object once, the six that failed once more; but for what is gone, which is listed no more.
+    assert len(bucket.gets) == 30 + 5
     assert bucket.refused > 5
     assert not list(Path(state.settings.data_dir).glob("tmp/*"))
 
@@ -143,6 +145,27 @@ def test_what_cannot_be_read_is_told_and_tried_ever_more_seldom(bucket: Bucket, 
     assert kept(state) == list(range(20))
 
 
+def test_objects_that_are_denied_keep_no_other_from_being_read(bucket: Bucket, state: State) -> None:
+    bucket.objects = {key(hour): gzip.compress(lines(range(hour * 10, hour * 10 + 10))) for hour in range(10)}
+    bucket.denied = {key(hour) for hour in range(7)}
+    looks = Looks(state, bucket.url, the_source())
+    errors = looks().errors
+    assert kept(state) == list(range(70, 100))
+    assert len(errors) == 4
+    assert "is denied" in errors[0]
+    assert "iam-policy" in errors[0]
+    assert errors[3].endswith("4 more objects are denied")
+    bucket.denied = set()
+    assert looks().errors == []
+    assert kept(state) == list(range(100))
+
+
+def test_a_wrong_clock_is_said_as_s3_says_it(bucket: Bucket, state: State) -> None:
+    bucket.skewed = True
+    (error,) = Looks(state, bucket.url, the_source())().errors
+    assert "clock is wrong by minutes; set it by NTP" in error
+
+
 def test_keys_are_only_names(bucket: Bucket, state: State, tmp_path: Path) -> None:
     names = ("../../../escape", "/etc/passwd", "a b+c%2F\u00e9.log", "x\n<script>", "..", "~/.ssh/id")
     bucket.objects = {PREFIX + name: lines(range(n * 10, n * 10 + 10)) for n, name in enumerate(names)}
@@ -175,6 +198,7 @@ def test_notifications_tell_of_objects_and_go_when_these_are_kept(
     monkeypatch.setattr("ingest.sources.notifications.WAIT_S", 0)
     spaced = PREFIX + "a b+c.log"
     bucket.objects = {key(hour): gzip.compress(lines(range(hour * 10, hour * 10 + 10))) for hour in range(6)}
+    bucket.objects[key(6)] = b"soon another"
     bucket.objects[spaced] = lines(range(100, 110))
     url = (
         an_aws(double.url)
@@ -200,7 +224,9 @@ def test_notifications_tell_of_objects_and_go_when_these_are_kept(
         {"Records": [a_record(bucket, key(4))]},
         {"Records": [a_record(bucket, PREFIX + "gone.gz"), a_record(bucket, key(1), event="ObjectRemoved:Delete")]},
         {"Records": [a_record(bucket, "other/x.gz"), a_record(bucket, key(5), at="another-bucket")]},
+        {"Records": [a_record(bucket, key(6))]},
     )
+    bucket.objects[key(6)] = gzip.compress(lines(range(60, 70)))  # written again: of that another message will tell
     bucket.cut = {key(4)}
     aws = {"s3": an_aws(bucket.url), "sqs": an_aws(double.url)}
     follower = Follower(state, lambda _: lambda service: aws[service].client(service, "eu-west-1"))
