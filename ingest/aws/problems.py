@@ -127,7 +127,7 @@ def _refused(where: str, error: Any) -> SourceError:
     if code in _NO_RECORDER:
         return NotRecorded(f"{at}: AWS Config records nothing here; turn on its recorder")
     if code in _DISABLED:
-        return NotRecorded(f"{at}: not turned on for this account ({code}): {said}; turn it on, or leave this source out")
+        return NotRecorded(f"{at}: not turned on here ({code}): {said}; turn it on, or leave this source out")
     return SourceError(f"{at}: {code or status}: {said}")
 
 

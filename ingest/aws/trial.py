@@ -10,6 +10,7 @@ from typing import Any
 
 from gatewatch.errors import GatewatchError
 from gatewatch.records import JSON
+from ingest.aws.loggroups import named
 from ingest.aws.problems import Gone, explained
 from ingest.aws.session import Aws
 from ingest.aws.spending import CapReached, on_behalf_of
@@ -54,7 +55,8 @@ def try_log_source(
             said: str | None = None
             try:
                 with explained(location, service=call.service):
-                    getattr(clients(call.service), call.operation)(**call.asked)
+                    group = named(clients, location) if call.service == "logs" else {}
+                    getattr(clients(call.service), call.operation)(**group, **call.asked)
             except Gone as error:
                 # An object that is not there is as good as one that is; a group or bucket is not.
                 said = None if call.operation == "get_object" and "bucket" not in str(error) else str(error)
@@ -168,8 +170,7 @@ CALLS: Mapping[str, Callable[[str, datetime], list[_Call]]] = {
 
 def _log_calls(kind: str, location: str, options: Mapping[str, JSON], now: datetime) -> Iterator[_Call]:
     if kind == "cloudwatch_logs":
-        which = "logGroupIdentifier" if location.startswith("arn:") else "logGroupName"
-        asked = {which: location.removesuffix(":*"), "limit": 1, "startTime": int(now.timestamp() * 1000) - 1000}
+        asked = {"limit": 1, "startTime": int(now.timestamp() * 1000) - 1000}
         yield _Call("logs:FilterLogEvents", "logs", "filter_log_events", asked)
     elif kind == "eventbridge":
         peek = {"QueueUrl": location, "MaxNumberOfMessages": 1, "VisibilityTimeout": 0}

@@ -14,6 +14,7 @@ from typing import Any
 
 from gatewatch.errors import SourceError, UsageError
 from gatewatch.records import JSON
+from ingest.aws.loggroups import named
 from ingest.envelopes import Unwrapped
 from ingest.sources.gathered import gathered
 from ingest.sources.model import Clients, Events, Place, Source, World, source
@@ -61,6 +62,7 @@ class CloudWatchLogs:
         self._back_ms = self._late_ms
         self._far_at = 0  # when it last looked back as far as it goes
         self._lateness = 0
+        self._named: dict[str, str] = {}
 
     @property
     def name(self) -> str:
@@ -93,8 +95,8 @@ class CloudWatchLogs:
 
     def _window(self, start: int, stop: int) -> Iterator[Events]:
         """All events of [start, stop); the place moves with the last of them."""
-        asked: dict[str, Any] = {"startTime": start, "endTime": stop - 1, "limit": PAGE_EVENTS}
-        asked["logGroupIdentifier" if self._group.startswith("arn:") else "logGroupName"] = self._group
+        self._named = self._named or named(self._clients, self._group)
+        asked: dict[str, Any] = {**self._named, "startTime": start, "endTime": stop - 1, "limit": PAGE_EVENTS}
         client, tokens, part = self._clients("logs"), set[str](), _Part()
         while True:
             answer = client.filter_log_events(**asked)

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from gatewatch.errors import SourceError, UsageError
 from gatewatch.records import JSON
+from ingest.aws.loggroups import named
 from ingest.executions import Executions, owner_of, place_of
 from ingest.sources.model import Beside, Clients, Place, World
 from ingest.traces import traces_of
@@ -54,6 +55,7 @@ class Gathered:
         self._clients = clients
         self._group = location.removesuffix(":*")
         self._fold = fold
+        self._named: dict[str, str] = {}
 
     def look(self, world: World) -> Iterator[Beside]:
         now = int(world.now.timestamp() * 1000)
@@ -76,8 +78,8 @@ class Gathered:
 
     def _events(self, start: int, stop: int) -> list[Event] | None:
         """All events of [start, stop), each once; None: too many."""
-        asked: dict[str, Any] = {"startTime": max(start, 0), "endTime": stop - 1, "limit": PAGE_EVENTS}
-        asked["logGroupIdentifier" if self._group.startswith("arn:") else "logGroupName"] = self._group
+        self._named = self._named or named(self._clients, self._group)
+        asked: dict[str, Any] = {**self._named, "startTime": max(start, 0), "endTime": stop - 1, "limit": PAGE_EVENTS}
         client, tokens, found, size = self._clients("logs"), set[str](), dict[object, Event](), 0
         while True:
             answer = client.filter_log_events(**asked)

@@ -92,7 +92,7 @@ def test_a_connection_that_is_well_is_told_so_with_lag_and_cost(
         (403, "UnrecognizedClientException", "The security token is invalid", "the region is enabled"),
         (400, "InvalidSignatureException", "Signature expired: 2026", "clock is wrong by minutes; set it by NTP"),
         (400, "ExpiredTokenException", "The security token included is expired", "aws sso login"),
-        (400, "CloudTrailAccessNotEnabledException", "trail is off", "not available here"),
+        (400, "CloudTrailAccessNotEnabledException", "trail is off", "turn it on, or leave this source out"),
     ],
 )
 def test_what_fails_is_one_line_with_the_fix_and_the_others_go_on(

@@ -136,3 +136,21 @@ def test_a_look_that_was_cut_off_goes_on_without_loss(
     assert look(follower, source, clock).errors == []
     follower.close()
     assert kept(state) == sorted(f"r-{n}" for n in range(300) if n != 7)
+
+
+def test_a_group_of_ours_is_asked_for_by_its_name_and_one_of_others_by_its_arn(double: Double, state: State) -> None:
+    """Doubles, moto's server among them, know no ARN of a group; it is what a stage's settings hold."""
+    clock = Clock(START + 60)
+    aws = aws_of(double, clock, {"logs": 100.0})
+    follower = Follower(state, lambda _: lambda service: aws.client(service, REGION))
+    double.answers.append(lambda call: (200, {"events": []}) if call.name == "FilterLogEvents" else None)
+    for account in ("123456789012", "210987654321"):
+        arn = f"arn:aws:logs:{REGION}:{account}:log-group:{GROUP}"
+        source = Source(account, "cloudwatch_logs", f"{arn}:*", True, datetime.fromtimestamp(START, UTC), {})
+        for _ in range(2):
+            assert look(follower, source, clock).errors == []
+        asked = double.calls[-1].body
+        named = {key: value for key, value in asked.items() if key.startswith("logGroup")}
+        assert named == ({"logGroupName": GROUP} if account == "123456789012" else {"logGroupIdentifier": arn})
+    follower.close()
+    assert double.names("sts") == ["GetCallerIdentity"] * 2  # once a source

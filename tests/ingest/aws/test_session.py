@@ -175,7 +175,12 @@ def test_a_role_that_knows_another_external_id_is_one_line(double: Double) -> No
         (400, "InvalidSignatureException", "Signature expired: 20260609T is now earlier", "clock is wrong"),
         (403, "SignatureDoesNotMatch", "The request signature we calculated does not match", "secret key"),
         (400, "ExpiredTokenException", "The security token included is expired", "aws sso login"),
-        (404, "NotFoundException", "Invalid stage identifier specified", r"not there \(any more\).*check its name, the"),
+        (
+            404,
+            "NotFoundException",
+            "Invalid stage identifier specified",
+            r"not there \(any more\).*check its name, the",
+        ),
         (400, "AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist", "check its name, the"),
         (403, "RequestTimeTooSkewed", "The difference between the request time and ours is too large", "set it by NTP"),
         (403, "SignatureDoesNotMatch", "Signature not yet current: 20260609T is later", "set it by NTP"),
