@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 help:
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
 
-$(STAMP): requirements-dev.lock pyproject.toml
+$(STAMP): requirements-dev.lock pyproject.toml hatch_build.py ingest/cut.c
 	@PYTHON="$(PYTHON)" sh tools/setup.sh $(VENV)
 	@touch $@
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from bench import corpus
 from bench.measure import Measured, child, run
+from ingest.cut import loaded
 
 GIB = 1 << 30
 GOACCESS_LINES = 500_000
@@ -168,6 +169,7 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=5_000_000, help="JSON lines (CLF: at most 2,000,000)")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
+    print(f"compiled reader (ingest/cut.c): {'used' if loaded() else 'not built, no C compiler: JSON is walked'}")
     clf_lines = min(options.lines, 2_000_000)
     rows, per_line = [], {}
     scan, ingest, per_line["json"], durable = rounds("json", options.lines, options.rounds)

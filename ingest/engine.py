@@ -8,10 +8,11 @@ did not show, and last the slow reader, line by line. Every row ends in exactly 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from gatewatch.frames import REQUESTS
@@ -22,11 +23,13 @@ from ingest.formats.infer import check_timed, choose
 from ingest.formats.model import Format
 from ingest.hints import Hint
 from ingest.outcome import Chosen, Reading
-from ingest.repeats import repeating
+from ingest.repeats import places_of, repeating, sound
 from ingest.runner import Runner
 
 SAMPLE = 200
 _FEW = 64  # leftovers that are not worth a further pass of the engine
+_REST = 200
+"""So many lines that fit no skeleton are read one by one sooner than DuckDB has planned to walk them."""
 _PASSES = 12
 _CHOSEN = 256
 _NO_RECORDS: Mapping[int, list[bytes]] = MappingProxyType({})
@@ -128,15 +131,44 @@ class Engine:
         """Read the block with one format; returns the rows (of this block) that it could not read."""
         numbers = np.arange(len(block)) if here is None else here
         lines = pa.table({"rn": pa.array(numbers.astype(np.int32)), "line": block.lines, **block.side})
-
-        table = self._runner.run(found, chosen.hint, lines, lambda: pa.array(block.odd()))
-        read, doubtful = self._believed(block, numbers, found, table, reading)
-        good = self._keep(read, reading)
+        places = places_of(found, reading.formats)
+        cut = self._runner.cut(found, chosen.hint, lines, lambda form: sound(form, places))
+        if cut is None:
+            good, doubtful = self._walk(block, numbers, found, chosen, reading, lines, block.odd)
+        else:
+            fitting, table = cut
+            good, doubtful = self._keep(table, reading), _NO_ROWS
+            if len(block) - len(fitting) > _REST:
+                rest = np.setdiff1d(np.arange(len(block)), fitting, assume_unique=True)
+                left = pa.table(
+                    {
+                        "rn": pa.array(numbers[rest].astype(np.int32)),
+                        "line": block.lines_at(rest),
+                        **{name: column.take(pa.array(rest)) for name, column in block.side.items()},
+                    }
+                )
+                more, doubtful = self._walk(block, numbers, found, chosen, reading, left, lambda: block.odd()[rest])
+                good = np.concatenate([good, more])
         if len(doubtful):
             self._slowly(block, doubtful.tolist(), here, chosen, reading, [found])
             good = np.concatenate([good, numbers[doubtful]])
         failed = np.setdiff1d(numbers, good, assume_unique=True) if len(good) < len(numbers) else _NO_ROWS
         return failed if here is None else np.flatnonzero(np.isin(here, failed))
+
+    def _walk(
+        self,
+        block: Block,
+        numbers: Rows,
+        found: Format,
+        chosen: Chosen,
+        reading: Reading,
+        lines: pa.Table,
+        odd: Callable[[], npt.NDArray[np.bool_]],
+    ) -> tuple[Rows, Rows]:
+        """Read lines of the block by walking them; the numbers of those read, and the rows that one must doubt."""
+        table = self._runner.run(found, chosen.hint, lines, lambda: pa.array(odd()))
+        read, doubtful = self._believed(block, numbers, found, table, reading)
+        return self._keep(read, reading), doubtful
 
     def _believed(
         self, block: Block, numbers: Rows, found: Format, table: pa.Table, reading: Reading

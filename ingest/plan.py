@@ -28,6 +28,7 @@ from ingest.queries import (
     event_id_sql,
     identity_sql,
     occurring,
+    paths_of,
     quoted_name,
     quoted_text,
     raw_sql,
@@ -91,6 +92,16 @@ class Plan:
     def rows(self, care: Care) -> str:
         """All rows of `lines`."""
         return f"{self.outer} FROM ({self._source('lines', self.used, care)}))"
+
+    @property
+    def paths(self) -> frozenset[str] | None:
+        """The JSON paths that the query of all rows reads; None for text."""
+        return paths_of(self.asked.found, self.used) if self.asked.read is None else None
+
+    def cut(self, paths: frozenset[str]) -> str:
+        """All rows of `lines` that were cut at these paths."""
+        asked = self.asked
+        return f"{self.outer} FROM ({raw_sql(asked.found, asked.side, self.used, care=Care.NONE, cut=paths)}))"
 
     def combinations(self, columns: Sequence[str]) -> str:
         """A book's columns of the rows in `wanted`."""

@@ -80,18 +80,32 @@ _SOUND = {
 }
 
 
-def raw_sql(found: Format, side: frozenset[str], used: frozenset[str], *, care: Care, lines: str = "lines") -> str:
-    """The query that turns the relation `lines` into one VARCHAR column for each variable in `used`."""
+def paths_of(found: Format, used: frozenset[str]) -> frozenset[str] | None:
+    """The JSON paths that `raw_sql` reads; None for text."""
+    if found.family != "json":
+        return None
+    return found.needs.union(*(found.fields[name] for name in found.fields.keys() & used))
+
+
+def raw_sql(
+    found: Format,
+    side: frozenset[str],
+    used: frozenset[str],
+    *,
+    care: Care,
+    lines: str = "lines",
+    cut: frozenset[str] | None = None,
+) -> str:
+    """The query that turns the relation `lines` into one VARCHAR column for each variable in `used`.
+
+    cut: the JSON paths whose values stand in columns of the relation, called so; other paths lead nowhere.
+    """
     names = sorted(found.fields.keys() & used)
     sides = [name for name in sorted(side) if name not in names]
     outer = "".join(f", {quoted_name(name)}" for name in sides)
     if found.family == "json":
-        paths = sorted({path for name in names for path in found.fields[name]} | found.needs)
-        shape = transformed(paths, "line")
-        if shape is None:
-            listed = ", ".join(quoted_text(path) for path in paths)
-            shape = f"json_extract_string(line, [{listed}])", {path: f"x[{i}]" for i, path in enumerate(paths, 1)}
-        inner, place = shape
+        paths = sorted(paths_of(found, used) or ())
+        inner, place = _cut(paths, cut) if cut is not None else _walked(paths)
         values = {name: _first([place[path] for path in found.fields[name]]) for name in names}
         for name in found.inside.keys() & used:
             values[name] = f"nullif(regexp_extract({values[name]}, {quoted_text(found.inside[name])}, 1), '')"
@@ -103,11 +117,28 @@ def raw_sql(found: Format, side: frozenset[str], used: frozenset[str], *, care: 
         values |= {name: _unquoted_sql(values[name]) for name in names if name in found.quoted}
         unmet = "x IS NULL"
         listed = ", ".join(quoted_text(group) for group in found.groups)
-        inner = f"regexp_extract(rtrim(line, e'\\r\\n'), {quoted_text(found.pattern or '')}, [{listed}])"
+        inner = f"regexp_extract(rtrim(line, e'\\r\\n'), {quoted_text(found.pattern or '')}, [{listed}]) AS x"
     if "x.owner" in side:
         values["accountId"] = _first([*([values["accountId"]] if "accountId" in values else []), '"x.owner"'])
     columns = "".join(f", {value} AS {quoted_name(name)}" for name, value in values.items())
-    return f"SELECT rn{outer}, {unmet} AS unmet{columns} FROM (SELECT rn{outer}, {inner} AS x FROM {lines})"
+    return f"SELECT rn{outer}, {unmet} AS unmet{columns} FROM (SELECT rn{outer}, {inner} FROM {lines})"
+
+
+def _walked(paths: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """What reads a line (`x`), and where in it the value at each path is."""
+    shape = transformed(paths, "line")
+    if shape is not None:
+        return f"{shape[0]} AS x", shape[1]
+    listed = ", ".join(quoted_text(path) for path in paths)
+    return f"json_extract_string(line, [{listed}]) AS x", {path: f"x[{i}]" for i, path in enumerate(paths, 1)}
+
+
+def _cut(paths: Sequence[str], cut: frozenset[str]) -> tuple[str, dict[str, str]]:
+    """The same of lines that were cut already."""
+    values = ", ".join(f"{quoted_name(path)} AS v{i}" for i, path in enumerate(paths) if path in cut)
+    return f"true AS x{', ' if values else ''}{values}", {
+        path: f"v{i}" if path in cut else "NULL::VARCHAR" for i, path in enumerate(paths)
+    }
 
 
 def _unquoted_sql(value: str) -> str:

@@ -8,12 +8,14 @@ quotes costs less than a tenth of reading the line.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 
 from ingest.block import Block, Rows
+from ingest.cut import Skeleton
 from ingest.formats.model import Format
 from ingest.jsonline import Path, decode, moved, parse_path, path_text
 
@@ -30,8 +32,7 @@ def repeating(
     """
     if not len(rows):
         return rows
-    mine = _places(found)
-    places = mine.union(*(theirs for other in others if (theirs := _places(other)) > mine))
+    places = places_of(found, others)
     quotes = block.quotes()[rows]
     least = quotes.min()
     more = quotes > least
@@ -40,6 +41,18 @@ def repeating(
     if len(_repeated(block, sample, places, connection)):
         return _repeated(block, rows, places, connection)
     return _repeated(block, rows[more], places, connection) if more.any() else rows[:0]
+
+
+@lru_cache(maxsize=256)
+def sound(form: Skeleton, places: frozenset[str]) -> bool:
+    """Whether lines of this skeleton, which has no key twice, have no variable's key in a wrong place."""
+    return not moved(form.tree(), [parse_path(place) for place in sorted(places)])
+
+
+def places_of(found: Format, others: Sequence[Format]) -> frozenset[str]:
+    """Where variables stand, those of formats included that have all keys of `found` and more."""
+    mine = _places(found)
+    return mine.union(*(theirs for other in others if (theirs := _places(other)) > mine))
 
 
 def _places(found: Format) -> frozenset[str]:

@@ -11,9 +11,11 @@ import pyarrow as pa
 
 from gatewatch.frames import REQUESTS
 from gatewatch.frames.inprocess import in_process
+from ingest.block import Rows
 from ingest.book import Book, Work
 from ingest.canonical import UNTRUSTED
 from ingest.canonical_row import judged_row, place_row
+from ingest.cut import Skeleton, cut, loaded, usual
 from ingest.formats.model import Format
 from ingest.hints import Hint
 from ingest.outcome import MEASURES
@@ -22,6 +24,7 @@ from ingest.queries import JUDGED, PLACES, SERIES_SQL, UNKEPT, WORKED, Care
 
 _ALL_ROWS = 1 << 24  # a batch of a result: more rows than a block has
 _PLANS = 256
+_LOOKED_AT = 16  # lines that tell what most look like
 _BY_ROW = 500
 """New combinations that are worked out in Python: sooner than DuckDB has planned the SQL of their columns."""
 
@@ -41,6 +44,7 @@ class Runner:
         self._care: dict[str, Care] = {}
         self._trusting = True
         self._plans: dict[tuple[object, ...], Plan] = {}
+        self._forms: dict[str, Skeleton] = {}
         self._places = Book([*PLACES, "series"])
         self._causes = Book(JUDGED)
 
@@ -59,12 +63,66 @@ class Runner:
         asked = Asked(found, frozenset(), hint, frozenset(rows.column_names) - {"rn"})
         return self._run(asked, rows, lambda: pa.nulls(len(rows), pa.bool_()))
 
+    def cut(
+        self, found: Format, hint: Hint, lines: pa.Table, sound: Callable[[Skeleton], bool]
+    ) -> tuple[Rows, pa.Table] | None:
+        """The rows (of `lines`) that are one text around their values, and what `run` gives of them.
+
+        None when fewer than half are, or when it cannot be done so. sound: whether lines of that skeleton are to be
+        believed at a glance.
+        """
+        asked = Asked(found, frozenset(lines.column_names) - {"rn", "line"}, hint)
+        paths = self._plan(asked).paths
+        if paths is None or loaded() is None:
+            return None
+        cut_ = self._fitting(found, lines.column("line"), paths, sound)
+        if cut_ is None:
+            return None
+        rows, values = cut_
+        beside = lines.drop_columns("line")
+        if len(rows) < len(lines):
+            beside = beside.take(pa.array(rows))
+        for name in values.column_names:
+            beside = beside.append_column(name, values.column(name))
+        self.connection.register("lines", beside)
+        try:
+            while True:
+                plan = self._plan(asked)
+                try:
+                    table = self.table(plan.cut(frozenset(values.column_names)))
+                    break
+                except duckdb.InvalidInputException as error:
+                    if UNTRUSTED not in str(error) or not self._trusting:
+                        raise
+                    self._trusting = False
+        finally:
+            self.connection.unregister("lines")
+        return rows, self._worked(plan, table, lines)
+
+    def _fitting(
+        self, found: Format, lines: pa.ChunkedArray, paths: frozenset[str], sound: Callable[[Skeleton], bool]
+    ) -> tuple[Rows, pa.Table] | None:
+        """With the skeleton that served last; else with what most lines of a sample are."""
+        some = np.unique(np.linspace(0, len(lines) - 1, _LOOKED_AT).astype(np.int64)).tolist()
+        for form in (self._forms.get(found.name), usual(lines[row].as_py() for row in some)):
+            if form is None or not form.gives(paths) or not sound(form):
+                continue
+            rows, values = cut(lines, form, paths)
+            if len(rows) * 2 > len(lines):
+                self._forms[found.name] = form
+                return rows, values
+        return None
+
     def _run(self, asked: Asked, lines: pa.Table, odd: Callable[[], pa.Array]) -> pa.Table:
         self.connection.register("lines", lines)
         try:
             plan, table = self._rows(asked, lines, odd)
         finally:
             self.connection.unregister("lines")
+        return self._worked(plan, table, lines)
+
+    def _worked(self, plan: Plan, table: pa.Table, lines: pa.Table) -> pa.Table:
+        """With the columns that the books fill."""
         table = self._places.fill(table, "place", self._worker(plan, PLACES, lines))
         table = self._causes.fill(table, "cause", self._worker(plan, JUDGED, lines))
         return table.select([*self.schema.names, "reason"])
@@ -94,6 +152,7 @@ class Runner:
             if len(self._plans) >= _PLANS:
                 self._plans.clear()
                 self._care.clear()
+                self._forms.clear()
             plan = self._plans[asked.key] = plan_of(asked, self.columns, self.key, lean=self.lean)
         return plan
 

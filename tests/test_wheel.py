@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -42,6 +43,7 @@ def test_the_wheel_holds_all_rooms_and_data_folders(wheel: Path) -> None:
     for part in ("gatewatch/cli/", "gatewatch/migrations/", "gatewatch/sample_logs/", "ingest/", "detect/", "alerts/"):
         assert any(name.startswith(part) for name in names), part
     assert not any(name.startswith(("tests/", "bench/")) for name in names)
+    assert ("ingest/_cut.so" in names) == (shutil.which("cc") is not None)
 
 
 @pytest.mark.timeout(300)
