@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from gatewatch.asides import Asides
 from gatewatch.errors import SourceError
 from gatewatch.hashkey import hash_key
 from gatewatch.keeping import Kept, LakeWriter, commit_result
@@ -40,7 +41,10 @@ _HEAD = 1024  # bytes that recognise a file which was appended to
 
 @dataclass(slots=True)
 class IngestResult:
-    """What one run did. passed_over: files that were done already. batches: committed. no_logs: see ScanResult."""
+    """What one run did. passed_over: files that were done already. batches: committed. no_logs: see ScanResult.
+
+    executions: refused requests of which lines of execution logs named a cause.
+    """
 
     accounting: Accounting = field(default_factory=Accounting)
     errors: list[str] = field(default_factory=list)
@@ -48,6 +52,7 @@ class IngestResult:
     no_logs: list[str] = field(default_factory=list)
     passed_over: int = 0
     batches: int = 0
+    executions: int = 0
 
 
 def ingest_paths(
@@ -289,6 +294,7 @@ class _Run:
         self.files: dict[str, FileCount] = {}
         self.lines = dict(lines)
         self.place = place
+        self.asides = Asides(state)
         self._renewed = time.monotonic()
 
     def tasks(self, groups: Iterable[list[Piece]]) -> Iterator[Task]:
@@ -310,6 +316,7 @@ class _Run:
         self.result.errors += done.errors
         self.result.guessed += [text for text in done.guessed if text not in self.result.guessed]
         self.result.no_logs += [f"{file}: {passed.why}" for file, passed in done.passed.items()]
+        self.result.executions += self.asides.keep(done.executions, source=self.source, now=datetime.now(UTC))
         if not done.files and not done.passed:
             abandon_batch(self.state, batch)
         else:

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from gatewatch.asides import Asides
 from gatewatch.errors import GatewatchError, LeaseLost, StoreError
 from gatewatch.hashkey import hash_key
 from gatewatch.keeping import Kept, LakeWriter, commit_result
@@ -96,6 +97,7 @@ class Taker:
         self._engine = self._config.engine()
         self._known: list[str] = []
         self._apis = apis_of(None)
+        self._asides: dict[str, Asides] = {}
         self._number = 0
         self._holder = f"{socket.gethostname()}:{os.getpid()}"
         sweep_expired(state)
@@ -140,7 +142,8 @@ class Taker:
         self._number += 1
         batch = lease_batch(self._state, source, self._holder)
         self._kept.mine(batch.id)
-        task = Task(self._number, (), batch.id, source)
+        now = datetime.now(UTC)
+        task = Task(self._number, (), batch.id, source, int(now.timestamp() * 1000))
         result = Result(task)
         try:
             for number, block in enumerate(blocks):
@@ -156,6 +159,9 @@ class Taker:
                     lambda asked: self._repetitions.ask(task.number, asked),
                     _nothing,
                 )
+            if result.executions.requests:
+                asides = self._asides.setdefault(source, Asides(self._state))
+                asides.keep(result.executions, source=source, now=now)
             told = [one.covered for one in deliveries if one.covered is not None]
             if len(told) == len(deliveries):
                 result.covered = [interval for several in told for interval in several]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -74,6 +74,16 @@ class Steps:
     cause: str | None = None
     scope: str | None = None
     said: str | None = None
+    account: str | None = None
+
+    def add(self, other: Steps) -> None:
+        """What other lines of the same request told."""
+        self.at, self.last = min(self.at, other.at), max(self.last, other.last)
+        for name in ("api", "stage", "extended", "authorizer", "status", "cause", "scope", "said", "account"):
+            if getattr(self, name) is None:
+                setattr(self, name, getattr(other, name))
+        self.begun, self.asked = self.begun or other.begun, self.asked or other.asked
+        self.unauthorized = self.unauthorized or other.unauthorized
 
     def take(self, at: int, text: str) -> None:
         """One more line of it."""
@@ -135,8 +145,10 @@ class Executions:
     requests: dict[tuple[str | None, str | None, str], Steps] = field(default_factory=dict)
     rejected: int = 0
 
-    def take(self, at: int, message: str, where: tuple[str | None, str | None] | None = None) -> bool:
-        """One line, at ms. where: API and stage by the name of its group."""
+    def take(
+        self, at: int, message: str, where: tuple[str | None, str | None] | None = None, account: str | None = None
+    ) -> bool:
+        """One line, at ms. where: API and stage by the name of its group. account: where lines are of several."""
         found = _LINE.match(message[:LINE])
         if found is None:
             self.rejected += 1
@@ -145,16 +157,34 @@ class Executions:
         key = (api, stage, found[1])
         steps = self.requests.get(key)
         if steps is None:
-            steps = self.requests[key] = Steps(at, at, api, stage)
+            steps = self.requests[key] = Steps(at, at, api, stage, account=account or self.account)
         steps.take(at, found[2].strip())
         return True
+
+    def add(self, other: Executions) -> None:
+        """What another reader of the same logs put together."""
+        for key, steps in other.requests.items():
+            if (mine := self.requests.get(key)) is not None:
+                mine.add(steps)
+            else:
+                self.requests[key] = replace(steps)
+
+    def after(self, at: int) -> Executions:
+        """Those of whom lines came at or after `at` ms: more of them may come."""
+        mine = {key: steps for key, steps in self.requests.items() if steps.last >= at}
+        return Executions(self.api, self.stage, self.account, self.region, mine)
+
+    @property
+    def newest(self) -> int:
+        """When the last line was written, ms; 0: there is none."""
+        return max((steps.last for steps in self.requests.values()), default=0)
 
     def table(self, *, since: int | None = None, until: int | None = None) -> pa.Table:
         """EXECUTIONS of the refused requests whose first line is of [since, until) ms, by time."""
         rows = [
             {
                 "at": datetime.fromtimestamp(steps.at / 1000, UTC),
-                "account": self.account,
+                "account": steps.account,
                 "region": self.region,
                 "api": steps.api,
                 "stage": steps.stage,

@@ -13,6 +13,7 @@ import pyarrow as pa
 from gatewatch.frames import COVERAGE, merge_client_parts, merge_minute_parts
 from gatewatch.memory import give_back
 from gatewatch.records import JSON
+from ingest.executions import Executions
 from ingest.files import BLOCK_BYTES, LogFile, Piece, group, split
 from ingest.formats.infer import check_explicit
 from ingest.formats.template import stage_formats
@@ -81,7 +82,7 @@ class Accounting:
 class ScanResult:
     """minutes, clients: merged. errors: what could not be read, one line each. guessed: formats, as a person reads.
 
-    no_logs: files that were passed over and why, one line each.
+    no_logs: files that were passed over and why, one line each. executions: EXECUTIONS of lines among the logs.
     """
 
     minutes: pa.Table
@@ -91,6 +92,7 @@ class ScanResult:
     errors: list[str]
     guessed: list[str]
     no_logs: list[str]
+    executions: pa.Table
 
 
 def chosen_formats(
@@ -177,11 +179,13 @@ class _Sink:
         self.covered: list[tuple[object, object]] = []
         self.places: list[Place] = []
         self.spans: dict[tuple[int, str], tuple[int, int]] = {}
+        self.executions = Executions()
 
     def take(self, result: Result) -> None:
         for file, count in result.files.items():
             self.files.setdefault(file, FileCount()).add(count)
         self.errors += result.errors
+        self.executions.add(result.executions)
         self.no_logs += [f"{file}: {passed.why}" for file, passed in result.passed.items()]
         self.guessed += [text for text in result.guessed if text not in self.guessed]
         self.covered += result.covered
@@ -218,4 +222,5 @@ class _Sink:
             },
             schema=COVERAGE,
         )
-        return ScanResult(minutes, clients, coverage, accounting, self.errors, self.guessed, self.no_logs)
+        said = self.executions.table()
+        return ScanResult(minutes, clients, coverage, accounting, self.errors, self.guessed, self.no_logs, said)

@@ -21,6 +21,7 @@ from ingest.beside import no_access_log
 from ingest.block import Block, Origin, Rows, Text, block_of
 from ingest.engine import Engine
 from ingest.envelopes import Unwrapped, is_envelope, joined, unwrap
+from ingest.executions import Executions
 from ingest.files import Piece
 from ingest.formats.infer import describe
 from ingest.formats.shapes import csv_header
@@ -30,6 +31,7 @@ from ingest.prefixes import unprefixed
 from ingest.reading import texts
 from ingest.rollup import ROLLUP_COLUMNS, Question, question, roll, without
 from ingest.secrets import redacted_line
+from ingest.setaside import set_aside
 
 LETTERS = 500
 """Rejected lines whose text one unit of work keeps; the counts are exact beyond it."""
@@ -89,12 +91,13 @@ class FileCount:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """number orders results; batch and source name what goes to the lake."""
+    """number orders results; batch and source name what goes to the lake. arrived_ms: of lines that have no time."""
 
     number: int
     pieces: tuple[Piece, ...]
     batch: str = ""
     source: str = ""
+    arrived_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,7 @@ class Result:
 
     places: first and last minute of each (account, API, stage); spans: those of each file, since the epoch; both only
     where nothing is kept. passed: files that are no logs; they stand in neither `files` nor `letters`.
+    executions: what lines of execution logs said, which are counted nowhere.
     """
 
     task: Task
@@ -125,6 +129,7 @@ class Result:
     places: dict[tuple[str | None, ...], tuple[datetime, datetime]] = field(default_factory=dict)
     spans: dict[str, tuple[int, int]] = field(default_factory=dict)
     passed: dict[str, Passed] = field(default_factory=dict)
+    executions: Executions = field(default_factory=Executions)
 
 
 class Writer(Protocol):
@@ -255,9 +260,10 @@ def take_block(
         text = describe(found)
         if text not in result.guessed:
             result.guessed.append(text)
+    aside = set_aside(reading, result.executions, task.arrived_ms)
     asked = question(reading.accepted)
     accepted, duplicates = without(reading.accepted, ask(asked)) if len(asked.identities) else (reading.accepted, _NONE)
-    counts = _counts(reading, duplicates)
+    counts = _counts(reading, duplicates, aside)
     if config.chosen.explicit is None:
         result.passed |= _no_logs(task, block, counts)
     for file, count in counts.items():
@@ -329,8 +335,8 @@ def _note_spans(reading: Reading, accepted: pa.Table, spans: dict[str, tuple[int
         spans[name] = min(old[0], first), max(old[1], last)
 
 
-def _counts(reading: Reading, duplicates: npt.NDArray[np.int64]) -> dict[str, FileCount]:
-    """Outcomes by file; the four outcomes add up to the rows read."""
+def _counts(reading: Reading, duplicates: npt.NDArray[np.int64], aside: Sequence[int]) -> dict[str, FileCount]:
+    """Outcomes by file; the four outcomes add up to the rows read, without those that were set aside."""
     block = reading.block
     files = block.rows_by_file(np.arange(len(block)))
     out = {file: FileCount(lines=count) for file, count in files.items()}
@@ -344,6 +350,8 @@ def _counts(reading: Reading, duplicates: npt.NDArray[np.int64]) -> dict[str, Fi
             out[file].lines += count
         for file, count in block.rows_by_file(np.unique(parents)).items():
             out[file].lines -= count
+    for file, count in block.rows_by_file(np.array(aside, dtype=np.int64)).items():
+        out[file].lines -= count
     for reason in sorted(set(reading.rejected.values())):
         rows = home(np.array([row for row, why in reading.rejected.items() if why == reason], dtype=np.int64))
         for file, count in block.rows_by_file(rows).items():

@@ -88,6 +88,8 @@ def command(
     accounting = result.accounting.to_json()
     for text in result.guessed:
         ui.say(f"format: {text}")
+    if result.executions:
+        ui.say(f"execution logs: {result.executions:,} refused requests with a cause")
     tell_passed_over(ui, result.no_logs)
     errors = [*result.errors, *beside.errors]
     for text in errors:

@@ -15,6 +15,8 @@ from gatewatch.cli.root import Command, Ui, pass_ui
 from gatewatch.records import JSON, Severity
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from detect.run import Detection
     from gatewatch.cli.documents import Report
     from gatewatch.settings import Settings
@@ -131,11 +133,21 @@ def _run(
         if metrics is not None:
             apis = {str(api) for api in scanned.minutes.column("api").unique().to_pylist()}
             metrics = name_left(metrics, beside.inventory, apis)
-        context = replace(beside.context(settings), metrics=metrics)
+        executions = _executions(beside, scanned)
+        context = replace(beside.context(settings), metrics=metrics, executions=executions)
         found = detect(scanned.minutes, scanned.clients, scanned.coverage, context)
-        rows = Scanned(scanned.minutes, scanned.clients, back.requests, beside.executions)
+        rows = Scanned(scanned.minutes, scanned.clients, back.requests, executions)
         told = {finding.id: finding for finding in dressed(worst_first(found.findings), rows)}
     return scanned, replace(found, findings=[told[finding.id] for finding in found.findings])
+
+
+def _executions(beside: Beside, scanned: ScanResult) -> pa.Table | None:
+    """What execution logs say that were named, and that stand among the logs."""
+    if beside.executions is None:
+        return scanned.executions if scanned.executions.num_rows else None
+    from pyarrow import concat_tables
+
+    return concat_tables([beside.executions, scanned.executions]).sort_by("at")
 
 
 def _clients(settings: Settings) -> Clients:
@@ -173,6 +185,8 @@ def _explain(ui: Ui, report: Report, scanned: ScanResult, beside: Beside, paths:
         ui.say(f"format: {text}")
     for text in beside.notes:
         ui.say(text)
+    if scanned.executions.num_rows:
+        ui.say(f"execution logs: {scanned.executions.num_rows:,} refused requests with a cause")
     tell_passed_over(ui, report.passed_over)
     for text in report.errors[:SHOWN_ERRORS]:
         ui.warn(text)
