@@ -302,7 +302,10 @@ def who_entry(row: dict[str, Any]) -> Component:
     return html.Li(
         [
             html.Div(row["who"], className="api-name"),
-            html.Div(f"{text['n']} refused, mostly {row['cause']} · {text['routes']} routes", className="small"),
+            html.Div(
+                f"{text['n']} refused, mostly {row['cause']} · {words.plural(row['routes'], 'route')}",
+                className="small",
+            ),
             html.Div(f"{row['kind']} · {row['agent']} · last {row['last']}", className="small"),
         ]
     )

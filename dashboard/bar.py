@@ -18,7 +18,7 @@ from alerts.render.text import plain
 from dashboard import palette, words
 from dashboard.components import icon, was
 from dashboard.data import Scopes
-from dashboard.view import COMPARISONS, DEFAULT_RANGE, RANGES, REFRESHES, View, Window
+from dashboard.view import COMPARISONS, DEFAULT_RANGE, RANGES, REFRESHES, View, Window, against
 from dashboard.when import canonical, relative
 
 Keys = dict[str, str | None]
@@ -37,7 +37,8 @@ def parts(view: View, scopes: Scopes) -> dict[str, list[Component]]:
             _button("zoom-out", "Twice as long (key -)", _wider(view, scopes), key="-"),
             _freeze(view, scopes.window),
         ],
-        "comparing": [comparison(view)],
+        "compare-face": comparison_face(view),
+        "compare-choices": comparison(view),
         "sharing": [_share(scopes.window)],
         "following": [following(view, scopes.window)],
         "every": [every(view)],
@@ -62,13 +63,13 @@ def bar() -> Component:
                     className="bar-button",
                     **_said("Time range"),
                 ),
-                html.Div([_typed(), place("time-quick")], className="drop-panel"),
+                html.Div([_typed(), place("time-quick"), _days()], className="drop-panel"),
             ],
             id="time-menu",
             className="drop time-menu",
         ),
         place("time-after"),
-        place("comparing"),
+        html.Div(_compare_menu(place), className="comparing"),
         place("sharing"),
     ]
     again = html.Button(
@@ -167,6 +168,14 @@ def _typed() -> Component:
     )
 
 
+def _days() -> Component:
+    """A calendar: the days from one click to the next. gatewatch.js writes them."""
+    calendar = dmc.DatePicker(
+        id="time-days", type="range", allowSingleDateInRange=True, firstDayOfWeek=1, size="xs", className="calendar"
+    )
+    return html.Div([html.P("Whole days: the first, then the last (UTC)", className="small"), calendar])
+
+
 def _shifted(scopes: Scopes, direction: int) -> Keys | None:
     """The range before or after; None where nothing can be yet."""
     window, anchor = scopes.window, scopes.anchor
@@ -224,21 +233,47 @@ def _share(window: Window | None) -> Component:
     return html.Button(icon("share"), type="button", title=said, className="bar-button to-share", **asked)
 
 
-def comparison(view: View) -> Component:
-    """What the shown time is laid beside."""
+def comparison_face(view: View) -> list[Component]:
+    """What the shown time is laid beside, in a word."""
+    short = {"prev": "Previous", "week": "Last week", None: "Compare"}.get(view.cmp, "Other time")
+    return [icon("compare"), html.Span(short, className="menu-word" + (" on" if view.cmp else ""))]
+
+
+def comparison(view: View) -> list[Component]:
+    """The times that it can be laid beside."""
     options: list[tuple[str | None, str]] = [(None, "nothing"), *COMPARISONS.items()]
-    choices = [
+    if view.cmp and view.cmp not in COMPARISONS:
+        options.append((view.cmp, against(view)))
+    return [
         _choice(f"With {said}" if value else "No comparison", {"cmp": value}, chosen=view.cmp == value)
         for value, said in options
     ]
-    short = {"prev": "Previous", "week": "Last week"}.get(view.cmp or "", "Compare")
-    return _menu(
-        "compare-menu",
-        [icon("compare"), html.Span(short, className="menu-word")],
-        [html.Div(choices, className="choices")],
-        label="Compare (key c)",
-        key="c",
-        on=view.cmp is not None,
+
+
+def _compare_menu(place: Any) -> Component:
+    """Any other time of the same length is typed; the callback that reads it is that of the time."""
+    label = "Compare (key c)"
+    asked: Any = {"aria-label": label, "data-key": "c"}
+    field = dmc.TextInput(
+        id="compare-typed",
+        placeholder="2026-06-09 12:00, yesterday",
+        autoComplete="off",
+        spellCheck="false",
+        className="time-typed",
+        **{"aria-label": "Compare with the time from, in UTC"},
+    )
+    apply = html.Button("Show", id="compare-apply", type="button", n_clicks=0, className="plain-button")
+    panel = [
+        place("compare-choices"),
+        html.P("With as long a time from (UTC):", className="small"),
+        html.Div([field, apply], className="time-row"),
+        html.Div(id="compare-error", className="field-error", role="alert"),
+    ]
+    summary = html.Summary(
+        [place("compare-face", html.Span), icon("down")], className="bar-button", title=label, **asked
+    )
+    return html.Details(
+        [summary, html.Div(panel, className="drop-panel")], id="compare-menu", className="drop compare-menu"
     )
 
 

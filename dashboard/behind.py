@@ -18,13 +18,13 @@ from dashboard.data import BEHIND_ROWS
 GRID_THEME = {"function": "gatewatchGridTheme(themeQuartz)"}
 
 COLUMNS: tuple[tuple[str, str, int], ...] = (
-    ("at", "Time (UTC)", 200),
-    ("method", "Method", 110),
-    ("path", "Path", 220),
-    ("status", "Status", 105),
-    ("reject_cause", "Refused because", 190),
-    ("latency", "Latency", 115),
-    ("client_ip", "Client IP", 140),
+    ("at", "Time (UTC)", 184),
+    ("method", "Method", 84),
+    ("path", "Path", 190),
+    ("status", "Status", 76),
+    ("latency", "Latency", 92),
+    ("client_ip", "Client IP", 130),
+    ("reject_cause", "Refused because", 170),
     ("api_key_id", "API key", 130),
     ("principal", "Principal", 140),
     ("user_agent", "User agent", 220),
@@ -53,12 +53,12 @@ _LABELS = {
 }
 
 
-def requests_card(found: Sequence[dict[str, Any]]) -> Component:
-    """The newest requests of the finding's place and time."""
+def requests_card(found: Sequence[dict[str, Any]], instead: Component | None = None) -> Component:
+    """The newest requests of the finding's place and time. instead: where there are none, what to look at."""
     rows = [row(one) for one in found]
     if not rows:
-        why = "None is stored for its scope and time: for a dead API that is the finding itself."
-        return card("Requests behind it", empty("No request", why))
+        why = "None is stored for its scope and time" + (": that is the finding itself." if instead else ".")
+        return card("Requests behind it", empty("No request", why, instead))
     used = [column for column in COLUMNS if any(one[column[0]] for one in rows)]
     note = f"the newest {BEHIND_ROWS}" if len(rows) >= BEHIND_ROWS else words.plural(len(rows), "request")
     many = len(rows) > 10
@@ -68,15 +68,21 @@ def requests_card(found: Sequence[dict[str, Any]]) -> Component:
         columnDefs=[
             {"field": name, "headerName": head, "width": width, "filter": "agTextColumnFilter"}
             for name, head, width in used
-        ],
+        ],  # the bars above filter, by their buttons
         rowData=rows,
-        defaultColDef={"sortable": True, "resizable": True, "suppressMovable": True},
+        defaultColDef={
+            "sortable": True,
+            "resizable": True,
+            "suppressMovable": True,
+            "suppressHeaderFilterButton": True,
+        },
         dashGridOptions={
             "theme": GRID_THEME,
             "domLayout": "normal" if many else "autoHeight",
             "enableCellTextSelection": True,
             "rowHeight": 32,
             "animateRows": False,
+            "tabToNextCell": {"function": "leaveGrid(params)"},
         },
         className="grid",
         style={"height": "400px"} if many else {"height": None},

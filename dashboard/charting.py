@@ -48,7 +48,7 @@ def laid_out(figure: go.Figure, *, height: int, y: str, x: str = "", hover: str 
         hovermode=hover,
         height=height,
         uirevision="keep",
-        xaxis={"title": {"text": x, "standoff": 4}},
+        xaxis={"title": {"text": x, "standoff": 4}, "tickangle": 0},
         yaxis={"title": {"text": y, "standoff": 4}, "rangemode": "tozero"},
     )
     return figure

@@ -21,10 +21,10 @@ from dashboard.view import View, Window, compared, window_of
 from detect.changes import concerns
 from detect.resources import links
 from gatewatch.privacy import Privacy
-from gatewatch.records import Blind, Severity
+from gatewatch.records import Blind, Kind, Severity
 from gatewatch.records import State as FindingState
 from gatewatch.roles import Who
-from gatewatch.store.behind import requests_behind
+from gatewatch.store.behind import Trace, requests_behind, traces_behind
 from gatewatch.store.changes import changes
 from gatewatch.store.episodes import Episode, episodes
 from gatewatch.store.finding_events import FindingEvent, finding_events
@@ -43,6 +43,9 @@ from gatewatch.store.sources import SourceAccount, accounting
 from gatewatch.store.state import State
 
 BEHIND_ROWS = 100
+_TRACED = frozenset({Kind.LATENCY_OUTLIER, Kind.DEAD_API})
+"""About what happens behind the gateway, where traces tell more than logs."""
+
 _NEEDS_YOU = 8
 _STAGES_FOR_S = 60.0
 _WEEK = timedelta(weeks=1)
@@ -139,6 +142,7 @@ class Detail:
     labels: list[Label] = field(default_factory=list)
     labelled: bool = False
     names: Names = field(default_factory=Names)
+    traces: list[Trace] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +208,9 @@ class Reader:
                 FindingFilter(api=view.api, stage=view.stage, since=window.since, until=window.until),
                 limit=_NEEDS_YOU,
             ).items
-            blind = [
-                one for one in list_blind(session) if view.api in (None, one.api) and view.stage in (None, one.stage)
-            ]
+            blind = _once(
+                [one for one in list_blind(session) if view.api in (None, one.api) and view.stage in (None, one.stage)]
+            )
         buckets, whole = _series(minutes, intervals, window)
         calls = sorted((one for one in opened if _calls(one, self._clock())), key=_urgency)
         return Overview(
@@ -299,6 +303,7 @@ class Reader:
             [label for label in shown if label.stage in (None, one.stage)],
             bool(self._labels),
             names,
+            traces_behind(state, one) if one.kind in _TRACED else [],
         )
 
     def masked(self, stored: StoredFinding, names: Names) -> StoredFinding:
@@ -345,6 +350,12 @@ class Reader:
     def sources(self) -> list[SourceAccount]:
         with self._opened().read() as session:
             return accounting(session)
+
+
+def _once(blind: Sequence[Blind]) -> list[Blind]:
+    """Without what is said of a whole API when one of its stages has the same."""
+    staged = {(one.api, one.kind, one.reason) for one in blind if one.stage is not None}
+    return [one for one in blind if one.stage is not None or (one.api, one.kind, one.reason) not in staged]
 
 
 def _calls(stored: StoredFinding, now: datetime) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from urllib.parse import quote
 
@@ -14,7 +14,7 @@ from alerts.render.plotly import plotly_text
 from alerts.render.text import plain
 from dashboard import words
 from dashboard.labels import Label
-from gatewatch.records import Finding, Point
+from gatewatch.records import Finding, Kind, Point
 
 # Okabe & Ito (2008): told apart with any colour vision.
 BLUE, ORANGE, GREEN, VERMILLION, SKY, PURPLE = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7"
@@ -192,9 +192,17 @@ def band_figure(finding: Finding, labels: Sequence[Label] = ()) -> go.Figure:
         height=320,
         uirevision="keep",
         xaxis={"title": {"text": "time (UTC)", "standoff": 4}, "hoverformat": "%Y-%m-%d %H:%M UTC"},
-        yaxis={"title": {"text": unit, "standoff": 4}, "rangemode": "tozero"},
+        yaxis={"title": {"text": axis(finding, unit), "standoff": 4}, "rangemode": "tozero"},
     )
     return figure
+
+
+def axis(finding: Finding, unit: str) -> str:
+    """What the points of the series are: `refused requests in one minute`, `median of each minute, ms`."""
+    charted = finding.evidence.facts.get("charted")
+    if isinstance(charted, str) and charted:
+        return f"{plotly_text(charted, 20)} of each minute, {unit}"
+    return f"latency, {unit}" if finding.kind is Kind.LATENCY_OUTLIER and unit == "ms" else unit + each(finding)
 
 
 def _within(marks: list[tuple[str, datetime, str]], series: Sequence[Point]) -> list[tuple[str, datetime, str]]:
@@ -248,16 +256,45 @@ def label_sentence(labels: Sequence[Label], series: Sequence[Point]) -> str:
     return f" Labelled as simulated: {'; '.join(named)}." if named else ""
 
 
+def counted(finding: Finding) -> bool:
+    """Its series counts something in each of its steps, so that the whole is their sum and no value among them."""
+    unit = finding.evidence.unit
+    return unit not in {"ms", "share", "ratio"} and "/" not in unit and len(finding.evidence.series) > 1
+
+
+def each(finding: Finding) -> str:
+    """` in one minute`: what one point of the series counts; '' where that is no count."""
+    if not counted(finding):
+        return ""
+    step = finding.evidence.series[1].at - finding.evidence.series[0].at
+    return " in one minute" if step == timedelta(minutes=1) else f" in {words.duration(step)}"
+
+
 def band_sentence(finding: Finding) -> str:
     """The chart in one sentence."""
     known = [point for point in finding.evidence.series if point.observed is not None]
-    unit = finding.evidence.unit
+    evidence, unit = finding.evidence, finding.evidence.unit
     if not known:
         return "No minute of this finding was observed: nothing arrived where something was expected."
-    top = max(known, key=lambda point: point.observed or 0.0)
-    said = f"The highest value was {words.quantity(top.observed, unit)} at {words.at(top.at)}"
+    during = [point for point in known if point.at >= finding.start and (finding.end is None or point.at < finding.end)]
+    if during and counted(finding) and evidence.observed < evidence.expected:
+        top = max(during, key=lambda point: point.observed or 0.0)
+        due = f"where {words.count(evidence.expected)} were expected"
+        if not top.observed and not evidence.observed:
+            return f"From {words.at(finding.start)} on there were no {unit} {due}."
+        return (
+            f"From {words.at(finding.start)} on there were at most {words.count(top.observed)}{each(finding)}, "
+            f"and in all {words.quantity(evidence.observed, unit)} {due}."
+        )
+    top = max(during or known, key=lambda point: point.observed or 0.0)
+    said = f"The highest value was {words.quantity(top.observed, unit)}{each(finding)} at {words.at(top.at)}"
     if top.expected is not None:
         said += f", where {words.quantity(top.expected, unit)} was expected"
     if top.upper is not None:
         said += f" and the alarm limit stood at {words.quantity(top.upper, unit)}"
+        if during and counted(finding) and (top.observed or 0.0) <= top.upper:
+            said += (
+                ". No single one passes that limit; together they do: "
+                f"{words.quantity(evidence.observed, unit)} where {words.count(evidence.expected)} were expected"
+            )
     return said + "."

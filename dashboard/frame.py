@@ -40,7 +40,7 @@ from dashboard.palette import Entry, openers, overlay, palette
 from dashboard.standing import footer
 from dashboard.still import stilled
 from dashboard.view import KEPT_KEYS, View, view_of
-from dashboard.when import typed
+from dashboard.when import canonical, instant, typed
 from gatewatch.access.current import current
 from gatewatch.errors import GatewatchError
 from gatewatch.roles import Via, Who
@@ -193,6 +193,22 @@ def add_frame(dash: Dash, reader: Reader) -> None:
         keys = {"range": None, "from": since, "to": until if until != "now" else None}
         return {"keys": keys, "asked": text}, None
 
+    @dash.callback(
+        Output("time-asked", "data", allow_duplicate=True),
+        Output("compare-error", "children"),
+        Input("compare-apply", "n_clicks"),
+        Input("compare-typed", "n_submit"),
+        State("compare-typed", "value"),
+        prevent_initial_call=True,
+    )
+    async def typed_comparison(_: int | None, __: int | None, text: str | None) -> tuple[Any, Any]:
+        try:
+            anchor = await asyncio.to_thread(reader.anchor)
+            since = canonical(instant(typed(text or "", anchor)[0], anchor))
+        except GatewatchError as error:
+            return no_update, str(error)
+        return {"keys": {"cmp": since}, "asked": text}, None
+
     def clientside(name: str, *arguments: Any, **options: Any) -> None:
         dash.clientside_callback(ClientsideFunction("gatewatch", name), *arguments, **options)
 
@@ -212,7 +228,14 @@ def add_frame(dash: Dash, reader: Reader) -> None:
         State({"type": "nav", "name": ALL}, "href"),
         State("kept-keys", "data"),
     )
-    clientside("set_keys", Output("time-typed", "value"), Input("time-asked", "data"), prevent_initial_call=True)
+    clientside(
+        "set_keys",
+        Output("time-typed", "value"),
+        Output("compare-typed", "value"),
+        Input("time-asked", "data"),
+        prevent_initial_call=True,
+    )
+    clientside("set_days", Output("time-days", "value"), Input("time-days", "value"), prevent_initial_call=True)
     clientside(
         "pace",
         Output("minute", "interval"),

@@ -51,7 +51,7 @@ def fault(one: Finding) -> str:
     """Whose fault it probably is, with the layer and the change that fits best."""
     said = words.CAUSES[one.cause]
     if one.layer:
-        said += f", in the {plain(one.layer, 60)}"
+        said += f", in the {words.layer(plain(one.layer, 60))}"
     change = one.changes[0] if one.changes else None
     if change is not None and change.score >= LIKELY:
         said += f", after {plain(change.what, 60)} by {actor(change.actor)}"
@@ -70,10 +70,12 @@ def first_step(one: Finding) -> str:
     return head + "." if dot else text
 
 
-def glance(one: Finding, newest: datetime | None) -> Component:
+def glance(one: Finding, newest: datetime | None, *, silent: bool = False) -> Component:
+    """silent: not one request of its place and time is stored."""
+    nobody = "Nobody: no request comes in" if silent else "Nobody stands out: whoever calls it"
     cells: list[tuple[str, str]] = [
         ("Since", since(one, newest)),
-        ("Who", callers(one) or "Nobody stands out: whoever calls it"),
+        ("Who", callers(one) or nobody),
         ("Probable cause", fault(one)),
         ("Do next", first_step(one)),
     ]

@@ -72,6 +72,7 @@ def grid(name: str, columns: Sequence[Column], rows: Sequence[dict[str, Any]], *
             "enableCellTextSelection": True,
             "rowHeight": 40,
             "animateRows": False,
+            "tabToNextCell": {"function": "leaveGrid(params)"},
         },
         className="grid" + (" grid-findings" if opens else "") + ("" if short else " grid-tall"),
         style={"height": None} if short else {"height": "min(720px, calc(100vh - 240px))", "minHeight": "360px"},

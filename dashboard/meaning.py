@@ -44,7 +44,7 @@ def value(dimension: str, text: str, limit: int = 120) -> str:
 
 def factor(said: str) -> str:
     """A factor of the evidence card as a line of its own."""
-    shown = plain(said, 300)
+    shown = words.spaced(plain(said, 300))
     return shown[:1].upper() + shown[1:]
 
 
@@ -120,7 +120,6 @@ def text(one: object) -> str:
 Shown = tuple[str, Callable[[object], str]]
 
 FACTS: Mapping[str, Shown] = {
-    "ratio": ("Beyond what is usual", multiple),
     "peak_per_minute": ("Most in one minute", number),
     "share": ("Share of all requests", share),
     "successes": ("Successful requests meanwhile", number),
@@ -167,7 +166,7 @@ FACTS: Mapping[str, Shown] = {
 }
 """Facts that detectors name: label, and how their value is written."""
 
-ELSEWHERE = frozenset({"joined", "scope", "data_quality", "day", "settings"})
+ELSEWHERE = frozenset({"joined", "scope", "data_quality", "day", "settings", "ratio", "charted"})
 """Facts that stand in another place of the page, or repeat what stands there."""
 
 _QUANTILE = re.compile(r"p(\d{1,2}(?:\.\d)?)_ratio")

@@ -118,7 +118,7 @@ def _bar(one: Value) -> Component:
                 className="bar-track",
                 **hidden,
             ),
-            html.Div(f"{words.count(one.n)} requests · {shares}", className="small"),
+            html.Div(f"{words.plural(round(one.n or 0), 'request')} · {shares}", className="small"),
         ]
     )
 

@@ -18,7 +18,7 @@ from dashboard.figures import BLUE, ORANGE, PURPLE, SKY, VERMILLION, spark_sente
 from dashboard.links import page_href
 from dashboard.ribbon import ribbon
 from dashboard.standing import Standing
-from dashboard.view import COMPARISONS, View
+from dashboard.view import View, against
 from gatewatch.store.noise import Noise
 
 _COMPARABLE = 0.9
@@ -74,7 +74,7 @@ def tiles(found: Overview, view: View) -> Component:
     before = found.before
     if before and before.covered_share < _COMPARABLE * found.covered_share:
         before = None  # half a week beside a whole one would look like twice the traffic
-    against = COMPARISONS[view.cmp or "prev"]
+    beside = against(view)
     ticks = [
         (place(note.at, window) / 100, KINDS[note.kind][1])
         for note in found.notes
@@ -100,7 +100,7 @@ def tiles(found: Overview, view: View) -> Component:
                 delta=delta_mark(
                     one.value(totals),
                     earlier,
-                    against,
+                    beside,
                     one.written(earlier) if earlier is not None else "",
                     worse=one.worse,
                 ),

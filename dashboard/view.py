@@ -45,7 +45,8 @@ class View:
     """State of a page. None: not filtered. Values that make no sense are left out, so any address shows something.
 
     since, until (`from` and `to` in the address): a chosen time, as an instant (`2026-06-09T12:00:00Z`) or counted back
-    (`now-90m`); they win over `range`. cmp: what is compared with. refresh: how often it is drawn anew. f: conditions
+    (`now-90m`); they win over `range`. cmp: what is compared with, a word of COMPARISONS or the instant at which a time
+    of the same length begins. refresh: how often it is drawn anew. f: conditions
     `field op value` (gatewatch.where). tab, sort, cols, sel: a page's own. labels: `off` when those of a simulated
     world are not to be shown. notes: kinds of annotations that are hidden, by comma.
     """
@@ -143,7 +144,7 @@ def view_of(search: str | None) -> View:
         range=span,
         since=since,
         until=until,
-        cmp=one_of("cmp", COMPARISONS),
+        cmp=_compared_with(given.get("cmp")),
         refresh=one_of("refresh", REFRESHES),
         api=given.get("api"),
         stage=given.get("stage"),
@@ -160,6 +161,20 @@ def view_of(search: str | None) -> View:
         sel=given.get("sel"),
         f=tuple(term[:_LONGEST] for term in asked.get("f", ())[:MOST_TERMS]),
     )
+
+
+def _compared_with(text: str | None) -> str | None:
+    if text is None or text in COMPARISONS:
+        return text
+    at = canonical(text)
+    return None if at is None or relative(at) else at
+
+
+def against(view: View) -> str:
+    """The time that the view compares with, in words."""
+    if view.cmp is None or view.cmp in COMPARISONS:
+        return COMPARISONS[view.cmp or "prev"]
+    return f"time from {view.cmp.replace('T', ' ').removesuffix('Z')} UTC"
 
 
 def _times(span: str | None, since: str | None, until: str | None) -> tuple[str, str | None, str | None]:
@@ -217,6 +232,9 @@ def compared(view: View, window: Window) -> Window | None:
         return None
     if view.cmp == "prev":
         return window.moved(-window.span)
+    if view.cmp not in COMPARISONS:
+        start = instant(view.cmp, window.until)
+        return Window(start, start + window.span, window.stale)
     week = timedelta(weeks=1)
     return window.moved(-week * -(-window.span // week))  # what is longer than a week is not laid over itself
 

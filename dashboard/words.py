@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime, timedelta
 
 from gatewatch.records import Cause, Kind, Severity, State
@@ -51,7 +52,7 @@ def percent(share: float | None) -> str:
         return "< 0.01 %"
     if 99.9 < value < 100:
         return "> 99.9 %"
-    text = f"{value:.1f}" if value >= 10 else f"{value:.2g}"
+    text = f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 10 else f"{value:.2g}"
     return f"{text.removesuffix('.0')} %"
 
 
@@ -87,7 +88,26 @@ def quantity(value: float | None, unit: str) -> str:
         return millis(value)
     if unit in {"share", "ratio"}:
         return percent(value)
-    return f"{count(value)} {unit}".strip() if not missing(value) else NONE
+    return f"{count(value)} {of_one(unit) if value == 1 else unit}".strip() if not missing(value) else NONE
+
+
+_MANY = re.compile(r"\b(request|login|setting|rejection|call|caller|line|minute|principal|address(?=es))(?:e?s)\b")
+
+
+def of_one(unit: str) -> str:
+    """A unit of one: `requests answered 429` is `request answered 429`."""
+    return _MANY.sub(r"\1", unit)
+
+
+_TIGHT = re.compile(r"(?<=\d)%(?![\w{])")
+
+
+_LONE = re.compile(r"(?<![\w.,])1 (request|login|setting|caller|principal|key|address(?=es))(?:e?s)\b")
+
+
+def spaced(text: str) -> str:
+    """A sentence of a detector, its numbers written as everywhere: `51%` is `51 %`, `1 principals` is `1 principal`."""
+    return _LONE.sub(r"1 \1", _TIGHT.sub(" %", text))
 
 
 def at(value: datetime | None) -> str:
@@ -116,6 +136,11 @@ def duration(value: timedelta) -> str:
 
 def plural(n: int, one: str, many: str | None = None) -> str:
     return f"{count(n)} {one if n == 1 else many or one + 's'}"
+
+
+def layer(name: str) -> str:
+    """A layer of a request: `waf` is WAF, `cold_start` a cold start."""
+    return "WAF" if name == "waf" else name.replace("_", " ")
 
 
 def stage_name(api: str, stage: str | None) -> str:

@@ -32,7 +32,9 @@ def factors(finding: Finding, card: Mapping[str, JSON]) -> Iterator[JSON]:
         yield _factor("+", odds(finding.score), finding.score)
     if evidence.expected > 0 and evidence.observed > evidence.expected:
         ratio = evidence.observed / evidence.expected
-        yield _factor("+", f"{times(ratio)} what was expected", round(ratio, 3))
+        # Below one, what is expected is a guess, and a multiple of it says nothing.
+        said = f"{times(ratio)} what was expected" if evidence.expected >= 1 else "hardly any were expected"
+        yield _factor("+", said, round(ratio, 3))
     elif evidence.expected > 0 and finding.kind in (Kind.DEAD_API, Kind.DATA_QUALITY):
         share = evidence.observed / evidence.expected
         yield _factor("+", f"{1 - share:.0%} of what was expected is missing", round(1 - share, 4))
@@ -44,8 +46,8 @@ def factors(finding: Finding, card: Mapping[str, JSON]) -> Iterator[JSON]:
             yield _factor("+", f"{part:.0%} of the rise is in the {finding.layer}", part)
     for change in finding.changes[:1]:
         minutes = (finding.start - change.at).total_seconds() / 60
-        when = f"{minutes:.0f} min before" if minutes >= 0 else f"{-minutes:.0f} min after"
-        yield _factor("+", f"{change.what} {when} it began", change.score)
+        when = f"{abs(minutes):.0f} min {'before' if minutes >= 0 else 'after'} it began"
+        yield _factor("+", f"{change.what} {when if abs(minutes) >= 1 else 'as it began'}", change.score)
     base, due = facts.get("successes"), facts.get("successes_expected")
     if isinstance(base, int | float) and isinstance(due, int | float) and due > 0:
         if base >= 1.3 * due:
@@ -66,6 +68,8 @@ def _of_value(one: Mapping[str, JSON]) -> Iterator[JSON]:
     """A value that stands out; one that always had its share does not."""
     share, before = cast(float, one["share"]), cast(float, one["share_before"])
     name = _NAMES.get(str(one["dimension"]))
+    if (one["dimension"], one["value"]) == ("throttle_scope", "unknown"):
+        return  # what the logs do not say is no reason
     if name is not None and share >= MOST and share >= UNUSUAL * before:
         value = _said(str(one["dimension"]), str(one["value"]))
         yield _factor("+", f"{share:.0%} have {name} {value}, {before:.0%} before", share)

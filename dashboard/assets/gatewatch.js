@@ -65,7 +65,9 @@
     if (from && !from.disabled) change(JSON.parse(from.dataset.set));
     var press = target.closest && target.closest("[data-press]");
     if (press) document.getElementById(press.dataset.press).click();
-    closeMenus(from ? null : target.closest && target.closest("details.drop"));
+    // By the way that the click took: a calendar has drawn itself anew by now, and left its own menu.
+    var inside = event.composedPath().find(function (one) { return one.matches && one.matches("details.drop"); });
+    closeMenus(from ? null : inside);
   });
   // Arrows walk through the choices of a menu.
   document.addEventListener("keydown", function (event) {
@@ -112,10 +114,18 @@
         return hrefs.map(function (href) { return href.split("?")[0] + text; });
       },
       set_keys: function (asked) {
-        if (!asked) return none();
+        if (!asked) return [none(), none()];
         closeMenus(null);
         change(asked.keys);
-        return "";
+        return ["", ""];
+      },
+      // Two days of the calendar, the last of them whole.
+      set_days: function (days) {
+        if (!days || !days[0] || !days[1]) return none();
+        var end = new Date(Date.parse(days[1].slice(0, 10) + "T00:00Z") + 86400e3).toISOString().slice(0, 16) + "Z";
+        closeMenus(null);
+        change({ range: null, from: days[0].slice(0, 10) + "T00:00Z", to: end });
+        return [null, null];
       },
       // How often the page is drawn anew; a frozen time is not.
       pace: function (search) {
@@ -155,6 +165,8 @@
   var word = function (value) { return value.charAt(0).toUpperCase() + value.slice(1); };
 
   window.dashAgGridFunctions = Object.assign({}, window.dashAgGridFunctions, {
+    // Tab leaves a grid, as arrows walk through its cells: it would lead through hundreds of them.
+    leaveGrid: function () { return false; },
     bySeverity: function (a, b) { return RANK.indexOf(a) - RANK.indexOf(b); },
     gatewatchGridTheme: function (theme) {
       var shared = { fontFamily: "inherit", fontSize: 13, headerFontWeight: 600, wrapperBorder: false, spacing: 6 };

@@ -24,17 +24,17 @@ from dashboard.view import View
 
 _COLUMNS = (
     Column("name", "API / stage", "link", 160, flex=3),
-    Column("life", "Status", "chip", 92),
+    Column("life", "Status", "chip", 84),
     Column("requests", "Requests", "linked", 92),
-    Column("line", "", "line", 88),
-    Column("errors", "5xx", "number", 84),
-    Column("p95", "p95", "number", 92),
-    Column("findings", "Open", "linked", 74),
+    Column("line", "", "line", 82),
+    Column("errors", "5xx", "number", 76),
+    Column("p95", "p95", "number", 84),
+    Column("findings", "Open", "linked", 66),
     Column("callers", "Callers", "number", 82),
     Column("routes", "Routes", "number", 76),
-    Column("type", "Type, authorization", width=110, flex=2),
-    Column("owner", "Owner", width=76, flex=1),
-    Column("last", "Last call", width=140),
+    Column("type", "Type, auth", width=104, flex=2),
+    Column("owner", "Owner", width=84, flex=1),
+    Column("last", "Last call", width=148),
 )
 
 
@@ -87,7 +87,7 @@ def search(view: View) -> Component:
             dmc.TextInput(
                 id={"type": "url", "key": "q"},
                 value=view.q or "",
-                placeholder="Search name, id, stage, owner, status (key /)",
+                placeholder="Search name, id, owner, status (key /)",
                 debounce=400,
                 leftSection=icon("search"),
                 className="filter filter-text",

@@ -182,7 +182,9 @@ def timeline(found: Changes, view: View, names: Names) -> Component:
         )
     height = 120 + 24 * len(top)
     laid_out(figure, height=height, y="", x="time (UTC)", hover="closest")
-    figure.update_yaxes(type="category", categoryorder="array", categoryarray=[places[one] for one in reversed(top)])
+    figure.update_yaxes(
+        type="category", dtick=1, categoryorder="array", categoryarray=[places[one] for one in reversed(top)]
+    )
     figure.update_yaxes(rangemode=None, showgrid=True)
     figure.update_xaxes(range=[found.window.since.isoformat(), found.window.until.isoformat()])
     heads = ("Time (UTC)", "Resource", "Type", "Call", "Risk")

@@ -17,14 +17,16 @@ from dashboard.beside import Beside, beside
 from dashboard.changing import action
 from dashboard.components import card, empty, labels_switch, severity_mark, state_mark, table, twin, where
 from dashboard.data import Detail, Reader
-from dashboard.figures import band_figure, band_sentence, label_sentence
+from dashboard.figures import band_figure, band_sentence, counted, label_sentence
 from dashboard.frame import add_page
 from dashboard.glance import around, copying, downloads, glance, share
 from dashboard.past import activity, audited, similar
+from dashboard.traced import traced_card
 from dashboard.view import View
 from gatewatch.access.current import current
-from gatewatch.records import JSON, Change, Entities, Finding
+from gatewatch.records import JSON, Change, Finding, Kind
 from gatewatch.roles import Role
+from gatewatch.where import Term
 
 HEIGHTS = (230, 340, 240)
 SURE = 0.95
@@ -67,7 +69,14 @@ def content(found: Detail, more: Beside, back: Component, view: View, now: datet
             html.Div(
                 [
                     html.Div(
-                        [settings(one), chart(found, view), different(one), requests_card(found.requests), again(one)],
+                        [
+                            settings(one),
+                            chart(found, view),
+                            different(one),
+                            traced_card(one, found.traces, around(one, more.newest, view)),
+                            requests_card(found.requests, before(one, more, view)),
+                            again(one),
+                        ],
                         className="main-column",
                     ),
                     html.Div(
@@ -75,7 +84,7 @@ def content(found: Detail, more: Beside, back: Component, view: View, now: datet
                             remedy(one, more, view),
                             reasons(one),
                             changes(one, view),
-                            who(one.entities),
+                            who(one),
                             facts(one),
                             joined(one),
                             similar(more, view, found.names),
@@ -115,9 +124,9 @@ def head(found: Detail, more: Beside, view: View, now: datetime) -> Component:
                 className="head-line",
             ),
             html.H1(plain(one.title, 300)),
-            html.P(plain(one.evidence.sentence, 600), className="sentence"),
+            html.P(words.spaced(plain(one.evidence.sentence, 600)), className="sentence"),
             html.P(["Caveat: ", plain(one.caveat, 400)], className="caveat") if one.caveat else None,
-            glance(one, more.newest),
+            glance(one, more.newest, silent=one.kind is Kind.DEAD_API and not found.requests),
             acts(stored, current(), more.verdict, now),
             html.P(
                 [standing(stored), f" {where(stored, found.names)} · detected {words.at(one.detected_at)}, {late} in."],
@@ -128,8 +137,10 @@ def head(found: Detail, more: Beside, view: View, now: datetime) -> Component:
     )
 
 
-def chart(found: Detail, view: View) -> Component:
+def chart(found: Detail, view: View) -> Component | None:
     one = found.stored.finding
+    if not one.evidence.series and one.evidence.facts.get("settings"):
+        return None  # what was changed stands above
     if not one.evidence.series:
         return card("What was seen", empty("No series", "This finding is not about a rate over time; see the facts."))
     sentence = band_sentence(one) + label_sentence(found.labels, one.evidence.series)
@@ -163,7 +174,7 @@ def chart(found: Detail, view: View) -> Component:
         html.P(sentence, className="small"),
         twin(("Time", "Observed", "Expected", "Alarm limit"), rows, caption=sentence),
         labels_switch(view) if found.labelled else None,
-        note=f"{observed}, expected {expected}",
+        note=f"{observed}{' in all' if counted(one) else ''}, expected {expected}",
     )
 
 
@@ -178,6 +189,17 @@ def remedy(one: Finding, more: Beside, view: View) -> Component:
     there = around(one, more.newest, view).search(api=one.api, stage=one.stage)
     link = dcc.Link("Look at its traffic in the Explorer", href=f"/explorer{there}")
     return card("What to do", html.P(plain(one.remedy, 1200), className="remedy"), html.P(link), name="first")
+
+
+def before(one: Finding, more: Beside, view: View) -> Component | None:
+    """Where no request is: the last ones before it fell silent."""
+    if one.kind is not Kind.DEAD_API:
+        return None
+    last = min(one.start, more.newest or one.start)
+    terms = (str(Term("api", "=", (one.api,))),) if one.api else ()
+    then = view.kept().between(last - timedelta(hours=24), last + timedelta(minutes=1))
+    href = "/explorer" + then.search(api=None, stage=None, f=terms)
+    return dcc.Link("The last requests before it", href=href)
 
 
 def reasons(one: Finding) -> Component | None:
@@ -269,7 +291,7 @@ def joined(one: Finding) -> Component | None:
             [
                 html.Span(plain(str(part.get("subtype") or ""), 60).replace("_", " "), className="chip"),
                 " ",
-                plain(str(part.get("sentence") or ""), 300),
+                words.spaced(plain(str(part.get("sentence") or ""), 300)),
             ]
         )
         for part in told[:10]
@@ -277,23 +299,30 @@ def joined(one: Finding) -> Component | None:
     return card("Also part of it", html.Ul(lines, className="history"), note="one cause, one finding")
 
 
-def who(entities: Entities) -> Component | None:
+def who(one: Finding) -> Component | None:
+    """The callers that are involved most, each group with a button that copies it, for a rule of WAF or a search."""
+    entities, facts = one.entities, one.evidence.facts
     groups = (
-        ("IP addresses", entities.ips),
-        ("API keys", entities.api_key_ids),
-        ("Principals", entities.principals),
-        ("User agents", entities.user_agents),
-        ("Networks", entities.asns),
+        ("IP addresses", entities.ips, "distinct_ips"),
+        ("API keys", entities.api_key_ids, "distinct_api_keys"),
+        ("Principals", entities.principals, "distinct_principals"),
+        ("User agents", entities.user_agents, "distinct_user_agents"),
+        ("Networks", entities.asns, ""),
     )
-    shown = [(name, values) for name, values in groups if values]
-    if not shown:
-        return None
     parts: list[Component] = []
-    for name, values in shown:
+    for name, values, fact in groups:
+        if not values:
+            continue
+        known = facts.get(fact)
+        whole = int(known) if isinstance(known, int | float) else 0
+        said = f"{len(values)} of {words.count(whole)}" if whole > len(values) else words.count(len(values))
         listed = html.Ul([html.Li(plain(value, 160)) for value in values[:5]])
         rest = html.Ul([html.Li(plain(value, 160)) for value in values[5:]])
         more = html.Details([html.Summary(f"{len(values) - 5} more"), rest]) if len(values) > 5 else None
-        parts.append(html.Div([html.H3(f"{name} ({len(values)})"), listed, more]))
+        copy = copying("Copy", "\n".join(plain(value, 160) for value in values))
+        parts.append(html.Div([html.Div([html.H3(f"{name} ({said})"), copy], className="again-head"), listed, more]))
+    if not parts:
+        return None
     return card("Who", html.Div(parts, className="who mono"), note="most involved first")
 
 
@@ -334,7 +363,11 @@ def quality(one: Finding, more: Beside) -> Component:
         lines.append(f"Meanwhile the logs were not whole: {meaning.text(touched)}.")
     if one.confidence < SURE:
         lines.append(f"gatewatch is {words.percent(one.confidence)} sure of it.")
+    told: set[tuple[Kind, str]] = set()
     for spot in more.blind:
+        if (spot.kind, spot.reason) in told:
+            continue  # of the stage, and of the whole API
+        told.add((spot.kind, spot.reason))
         missing = ", ".join(plain(name, 60) for name in spot.missing)
         lines.append(
             f"{words.KINDS[spot.kind]} cannot be judged here: {plain(spot.reason, 200)}"

@@ -127,6 +127,7 @@ def grid(items: list[StoredFinding], view: View, names: Names, *, choose: bool) 
             "enableCellTextSelection": True,
             "rowHeight": 48,
             "animateRows": False,
+            "tabToNextCell": {"function": "leaveGrid(params)"},
             **selecting,
         },
         className="grid grid-findings" + ("" if few else " grid-tall"),

@@ -25,6 +25,7 @@ from dashboard.leads import requests_link
 from dashboard.names import Names
 from dashboard.parts import folded
 from dashboard.stacks import stacked
+from dashboard.traced import PARTS, part_name
 from dashboard.view import View, Window
 from gatewatch.records import iso
 from gatewatch.store.findings import StoredFinding
@@ -40,14 +41,6 @@ LINKED = 400
 """Characters of a place that fit into an address."""
 
 COLOURS = (PURPLE, ORANGE, SKY, "#9aa4af")
-_PARTS = {
-    "gateway": "gateway",
-    "authorizer": "authorizer",
-    "integration": "call of the integration",
-    "init": "cold start",
-    "handler": "function itself",
-    "downstream": "downstream",
-}
 
 
 def register(dash: Dash, reader: Reader) -> None:
@@ -246,7 +239,7 @@ def verdict(known: Mapping[Key, list[StoredFinding]], key: Key, view: View) -> C
     badges = []
     for stored in found[:3]:
         one = stored.finding
-        layer = plain(one.layer, 40).replace("_", " ") if one.layer else "layer not known"
+        layer = words.layer(plain(one.layer, 40)) if one.layer else "layer not known"
         over = "" if one.end is None else ", over"
         badges.append(
             dcc.Link(
@@ -332,7 +325,6 @@ def cold_starts(found: Latency, view: View, names: Names) -> Component:
 def slowest(found: Latency, view: View, names: Names) -> Component:
     def line(one: Traced) -> list[Any]:
         part, name, ms = one.parts[0]
-        where = _PARTS.get(part, plain(part, 30)) + (f" {plain(name, 60)}" if name and part != "gateway" else "")
         return [
             dcc.Link(
                 html.Span(plain(one.trace_id, 48), className="mono"),
@@ -342,7 +334,7 @@ def slowest(found: Latency, view: View, names: Names) -> Component:
             route_name(one.key, names, view),
             str(one.status) if one.status is not None else words.NONE,
             words.millis(one.total_ms),
-            f"{where}: {words.millis(ms)}",
+            f"{part_name(part, name)}: {words.millis(ms)}",
         ]
 
     heads = ("Trace", "When", "Route", "Status", "Took", "Most of it")
@@ -360,7 +352,7 @@ def one_trace(one: Traced | None, view: View, names: Names) -> Component:
         bar: Any = {"aria-hidden": "true"}
         rows.append(
             [
-                _PARTS.get(part, plain(part, 30)),
+                PARTS.get(part, plain(part, 30)),
                 plain(name, 100) or words.NONE,
                 words.millis(ms),
                 html.Span(

@@ -134,9 +134,9 @@ def _finding(spikes: Spikes, row: int, episode: Episode, context: Context) -> Fi
     top_ip, top_share = over.top("client_ip")
     sentence = (
         f"{number(episode.observed)} {verdict.what} in {span_words(length)} where "
-        f"{were_expected(episode.expected)}; {addresses:,} addresses"
+        f"{were_expected(episode.expected)}; {addresses:,} {'address' if addresses == 1 else 'addresses'}"
         + (f", {top_share:.0%} from {top_ip}" if top_ip and top_share >= 0.2 else "")
-        + (f", {names:,} principals" if names else "")
+        + (f", {names:,} {'principal' if names == 1 else 'principals'}" if names else "")
         + "."
     )
     causes = dict(sorted(over.of("reject_cause").items()))

@@ -112,6 +112,7 @@ def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen
             "layer_shares": {name: round(share, 3) for name, share in shares.items()},
             "routes": cast(JSON, routes[:20]),
             "became_normal": bool(facts["new_level"]),
+            "charted": "p95" if facts["tail"] else "median",  # of each minute, in the series
         },
         remedy=_REMEDY.get(layer or "", "Log integration and authorizer latency, so that the slow layer can be told."),
         route=route,

@@ -3,11 +3,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from datetime import timedelta
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
 from dashboard.figures import band_figure, band_sentence, spark_sentence, sparkline, strip, template
-from gatewatch.records import Evidence
+from gatewatch.records import Evidence, Finding, Point
 from tests.dashboard.world import END, HOSTILE, findings
 from tests.store.builders import a_finding
 
@@ -53,6 +54,43 @@ def test_the_band_chart_has_its_lines_and_marks() -> None:
         "The highest value was 326 rejections/min at 2026-06-09 10:12 UTC, where 2.16 rejections/min was expected "
         "and the alarm limit stood at 3.89 rejections/min."
     )
+
+
+def a_series(observed: list[float], *, upper: float | None, whole: float, due: float) -> Finding:
+    start = END - timedelta(minutes=len(observed))
+    points = tuple(Point(start + timedelta(minutes=n), one, 1.0, upper) for n, one in enumerate(observed))
+    return dataclasses.replace(
+        a_finding(start=start, end=None), evidence=Evidence(whole, due, "refused requests", "", {}, points)
+    )
+
+
+def test_a_rise_that_no_single_minute_shows_is_told_as_a_whole() -> None:
+    slow = a_series([5.0, 7.0, 6.0], upper=8.5, whole=18.0, due=3.0)
+    assert band_sentence(slow).endswith(
+        "in one minute at 2026-06-09 11:58 UTC, where 1 refused request was expected and the alarm limit stood at "
+        "8.5 refused requests. No single one passes that limit; together they do: 18 refused requests where 3 were "
+        "expected."
+    )
+    assert "No single one" not in band_sentence(a_series([5.0, 9.0], upper=8.5, whole=14.0, due=2.0))
+
+
+def test_a_silence_is_told_by_what_is_missing() -> None:
+    assert band_sentence(a_series([0.0, 0.0], upper=None, whole=0.0, due=91.0)) == (
+        "From 2026-06-09 11:58 UTC on there were no refused requests where 91 were expected."
+    )
+    assert "at most 1 in one minute, and in all 2 refused requests where 91 were" in band_sentence(
+        a_series([1.0, 0.0, 1.0], upper=None, whole=2.0, due=91.0)
+    )
+
+
+def test_the_axis_says_what_a_point_is() -> None:
+    assert band_figure(a_series([5.0, 7.0], upper=None, whole=12.0, due=2.0)).layout.yaxis.title.text == (
+        "refused requests in one minute"
+    )
+    slow = findings(END, hostile=False)[0]
+    assert band_figure(slow).layout.yaxis.title.text == "latency, ms"
+    told = dataclasses.replace(slow.evidence, facts={"charted": "p95"})
+    assert band_figure(dataclasses.replace(slow, evidence=told)).layout.yaxis.title.text == "p95 of each minute, ms"
 
 
 def test_marks_outside_of_the_series_do_not_stretch_the_axis() -> None:

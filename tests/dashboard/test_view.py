@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.view import RANGES, View, compared, view_of, window_of
+from dashboard.view import RANGES, View, against, compared, view_of, window_of
 from dashboard.when import canonical, typed
 from gatewatch.errors import UsageError
 from tests.store.builders import AT
@@ -35,7 +35,7 @@ TIMES = st.one_of(
         q=st.none() | st.text(min_size=1, max_size=40),
         cursor=st.none() | st.text(min_size=1, max_size=40),
         labels=st.sampled_from([None, "off"]),
-        cmp=st.sampled_from([None, "prev", "week"]),
+        cmp=st.sampled_from([None, "prev", "week", "2026-06-01T12:00Z"]),
         refresh=st.sampled_from([None, "off", "10s"]),
         sort=st.sampled_from([None, "-start"]),
         f=st.lists(st.text(min_size=1, max_size=20), max_size=3).map(tuple),
@@ -150,3 +150,15 @@ def test_what_is_no_time_is_said_to_be_none(text: str) -> None:
         said = ""
         assert [canonical(since), canonical(until)] == [since, until]
     assert said == "" or "write now-6h" in said or "at or after its end" in said
+
+
+def test_any_time_of_the_same_length_can_be_compared_with() -> None:
+    view = view_of("?range=6h&cmp=2026-06-01+12:00")
+    assert view.cmp == "2026-06-01T12:00Z"
+    assert against(view) == "time from 2026-06-01 12:00 UTC"
+    window = window_of(view, AT, AT)
+    other = compared(view, window)
+    assert other is not None
+    assert (other.since.isoformat(), other.span) == ("2026-06-01T12:00:00+00:00", window.span)
+    for text in ("yesterday-ish", "now-3d", "9999-01-01", ""):
+        assert view_of(f"?cmp={text}").cmp is None

@@ -75,3 +75,18 @@ def test_every_name_has_a_word() -> None:
     assert set(words.SEVERITIES) == set(Severity)
     assert set(words.STATES) == set(State)
     assert set(words.CAUSES) == set(Cause)
+
+
+def test_one_of_a_thing_is_no_plural() -> None:
+    assert words.quantity(1, "settings") == "1 setting"
+    assert words.quantity(1, "requests answered 429") == "1 request answered 429"
+    assert words.quantity(2, "settings") == "2 settings"
+    assert words.quantity(1, "addresses") == "1 address"
+    assert words.spaced("51% have 1 principals, 1 addresses, 21 requests and 1,001 requests; 50%off") == (
+        "51 % have 1 principal, 1 address, 21 requests and 1,001 requests; 50%off"
+    )
+
+
+def test_layers_have_their_names() -> None:
+    assert words.layer("waf") == "WAF"
+    assert words.layer("cold_start") == "cold start"

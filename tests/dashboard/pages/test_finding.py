@@ -16,6 +16,7 @@ from gatewatch.store.feedback import give_feedback
 from gatewatch.store.findings import save_findings
 from gatewatch.store.state import open_state
 from gatewatch.verdicts import Verdict
+from tests.dashboard.operations import add_spans
 from tests.dashboard.pages.conftest import find, texts
 from tests.dashboard.world import END, findings
 from tests.store.builders import a_finding
@@ -35,7 +36,7 @@ def test_it_answers_the_questions_of_somebody_who_was_paged(reader: Reader) -> N
     assert any(text.startswith("Block the addresses") for text in said)
     assert "Changes that may have caused it" in said
     assert {"Why gatewatch says so", "What is different", "Count it again", "Quality of the data"} <= set(said)
-    assert "For 51% the logs do not say why" in said
+    assert "For 51 % the logs do not say why" in said
     (chart,) = find(page, "Graph")
     assert chart.mathjax is False
     (grid,) = find(page, "AgGrid")
@@ -50,7 +51,26 @@ def test_a_dead_api_has_no_requests_and_no_chart_and_says_so(reader: Reader) -> 
     dead = findings(END, True)[2]
     page = finding.render(reader, dead.id, View())
     assert find(page, "Graph") == []
-    assert {"No series", "No request"} <= set(texts(page))
+    assert {"No series", "No request", "Nobody: no request comes in"} <= set(texts(page))
+    (before,) = [link.href for link in find(page, "Link") if link.children == "The last requests before it"]
+    assert before.startswith("/explorer?from=2026-06-08T07%3A00Z&to=2026-06-09T07%3A01Z&f=api+%3D+gone")
+
+
+def test_traces_of_its_time_stand_beside_slow_requests(tmp_path: Path) -> None:
+    state = open_state(Settings(data_dir=tmp_path / "data"))
+    add_spans(state, END)
+    slow = findings(END, False)[0]
+    with state.begin() as session:
+        save_findings(session, [slow], now=END)
+    page = finding.render(Reader(lambda: state, lambda: END), slow.id, View())
+    state.close()
+    said = texts(page)
+    assert "Traces" in said
+    assert "downstream orders-table: 900 ms" in said
+    assert any("of their time went to: downstream orders-table." in text for text in said)
+    assert any(
+        "/latency?from=2026-06-09T10%3A00Z" in link.href and "#trace" in link.href for link in find(page, "Link")
+    )
 
 
 def test_an_unknown_finding_is_not_an_error(reader: Reader) -> None:
