@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gatewatch.records import ApiType
+from ingest.aws.session import partition
 from ingest.formats.template import API_TYPES, VARIABLE, maps, member, string
 
 
@@ -52,6 +53,27 @@ def stage_logs(inventory: Mapping[str, object]) -> list[StageLog]:
                         string(asked, "destinationArn") or "",
                     )
                 )
+    return found
+
+
+def execution_groups(inventory: Mapping[str, object]) -> list[str]:
+    """ARNs of the execution logs that stages write: REST and WebSocket APIs have them, where a level is set."""
+    found = []
+    for key, part, level in (
+        ("restApis", "methodSettings", "loggingLevel"),
+        ("webSocketApis", "defaultRouteSettings", "loggingLevel"),
+    ):
+        for api in maps(inventory.get(key)):
+            ident = string(api, "id") or string(api, "apiId")
+            account, region = (string(api, name) or string(inventory, name) for name in ("accountId", "region"))
+            if ident is None or account is None or region is None:
+                continue
+            for stage in maps(member(api, "stages")):
+                told = member(stage, part)
+                settings = told.values() if key == "restApis" and isinstance(told, Mapping) else [told]
+                if any(isinstance(one, Mapping) and (string(one, level) or "OFF") != "OFF" for one in settings):
+                    group = f"API-Gateway-Execution-Logs_{ident}/{string(stage, 'stageName')}"
+                    found.append(f"arn:{partition(region)}:logs:{region}:{account}:log-group:{group}")
     return found
 
 

@@ -69,6 +69,7 @@ GAPS: tuple[tuple[str, str, Any], ...] = (
     ("apigateway", r"GET /clientcertificates\b", {"item": []}),
     ("apigateway", r"GET /v2/apis/\w+/(authorizers|deployments)\b", {"items": []}),
     ("apigateway", r"GET /usageplans/\w+/usage\b", {"values": {}}),
+    ("xray", r"POST /GetTraceSegmentDestination\b", {"Destination": "XRay", "Status": "ACTIVE"}),
     ("cloudtrail", r"LookupEvents$", {"Events": []}),
     ("monitoring", r"DescribeAlarmHistory$", {"AlarmHistoryItems": []}),
     ("config", r"GetResourceConfigHistory$", {"configurationItems": []}),

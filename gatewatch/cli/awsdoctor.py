@@ -25,21 +25,27 @@ def aws_checks(settings: Settings, now: datetime) -> Iterator[Check]:
     from gatewatch.cli.opened import opened
     from gatewatch.connecting import Accounts
     from gatewatch.store.connections import connections, polls
+    from gatewatch.store.sources import sources
+    from ingest.sources.gathered import is_spans
 
     if settings.database_url is None and not (settings.data_dir / "state.db").exists():
         return
     with opened(settings) as state:
         with state.read() as session:
             known, stands = connections(session), polls(session)
+            spans_followed = any(is_spans(one.kind, one.location) for one in sources(session))
         accounts = Accounts(state, settings, now=lambda: now)
         for one in known:
-            yield from _connection(accounts, one, stands, now)
+            yield from _connection(accounts, one, stands, now, spans_followed=spans_followed)
         yield from _sources(state, accounts, now)
         accounts.ledger.flush()
         yield from _cost(state, settings, now)
 
 
-def _connection(accounts: Accounts, one: AwsConnection, stands: list[Poll], now: datetime) -> Iterator[Check]:
+def _connection(
+    accounts: Accounts, one: AwsConnection, stands: list[Poll], now: datetime, *, spans_followed: bool
+) -> Iterator[Check]:
+    from ingest.aws.session import partition
     from ingest.aws.trial import try_rights
 
     try:
@@ -54,6 +60,10 @@ def _connection(accounts: Accounts, one: AwsConnection, stands: list[Poll], now:
         tried: dict[str, int] = {}
         for right in try_rights(aws, region, one.sources, now):
             tried[right.source] = tried.get(right.source, 0) + 1
+            if right.advice is not None and not spans_followed:
+                arn = f"arn:{partition(region)}:logs:{region}:{aws.account}:log-group:aws/spans"
+                text = f"AWS {one.name} {region} {right.source}: {right.advice}"
+                yield Check("warn", text, f"gatewatch sources add spans {arn}")
             if right.said is not None:
                 failed.setdefault(right.source, []).append(f"{right.action}: {right.said}")
         for source in one.sources:

@@ -1,4 +1,4 @@
-"""The IAM policy that a connection needs: exactly the calls of its sources, none on keys unless they are asked for."""
+"""The IAM policy that a connection needs: exactly the calls of its sources and of doctor, none on keys unasked."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _ACTIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "changes": ("cloudtrail:LookupEvents",),
     "metrics": ("cloudwatch:GetMetricData", "cloudwatch:ListMetrics"),
-    "traces": ("xray:BatchGetTraces", "xray:GetTraceSummaries"),
+    "traces": ("xray:BatchGetTraces", "xray:GetTraceSegmentDestination", "xray:GetTraceSummaries"),
     "alarms": ("cloudwatch:DescribeAlarmHistory", "cloudwatch:DescribeAlarms"),
     "config": ("config:GetResourceConfigHistory",),
     "usage": ("cloudwatch:GetMetricData", "cloudwatch:ListMetrics"),

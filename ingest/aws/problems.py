@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -47,6 +48,7 @@ _GONE = frozenset(
     }
 )
 _NO_RECORDER = frozenset({"NoAvailableConfigurationRecorderException", "NoAvailableConfigurationRecorder"})
+_OTHER_CLASS = re.compile(r"(?i)infrequent.access|\blog.(?:group.)?class\b")
 _DISABLED = frozenset({"CloudTrailAccessNotEnabledException", "UnsupportedOperationException"})
 
 
@@ -128,6 +130,11 @@ def _refused(where: str, error: Any) -> SourceError:
         return NotRecorded(f"{at}: AWS Config records nothing here; turn on its recorder")
     if code in _DISABLED:
         return NotRecorded(f"{at}: not turned on here ({code}): {said}; turn it on, or leave this source out")
+    if call.endswith("LogEvents") and _OTHER_CLASS.search(said):
+        return SourceError(
+            f"{at}: the log group is of a class that can be queried and not read ({said}); a class cannot be changed: "
+            "let the stage log to a group of class STANDARD, or to Firehose"
+        )
     return SourceError(f"{at}: {code or status}: {said}")
 
 

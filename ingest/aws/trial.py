@@ -21,11 +21,12 @@ _NONE = "gatewatch-doctor-asks-for-nothing"
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One right of one source. said: one line with the fix; None: it is there."""
+    """One right of one source. said: one line with the fix; None: it is there. advice: what the answer makes us say."""
 
     source: str
     action: str
     said: str | None
+    advice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class _Call:
     service: str
     operation: str
     asked: Mapping[str, Any]
+    advice: Callable[[Mapping[str, Any]], str | None] | None = None
 
 
 def try_rights(aws: Aws, region: str, sources: Collection[str], now: datetime) -> Iterator[Tried]:
@@ -43,7 +45,7 @@ def try_rights(aws: Aws, region: str, sources: Collection[str], now: datetime) -
             continue
         with on_behalf_of(source):
             for call in CALLS[source](region, now):
-                yield Tried(source, call.action, _said(aws, region, call))
+                yield Tried(source, call.action, *_said(aws, region, call))
 
 
 def try_log_source(
@@ -65,17 +67,32 @@ def try_log_source(
             yield Tried("logs", call.action, said)
 
 
-def _said(aws: Aws, region: str, call: _Call) -> str | None:
+def _said(aws: Aws, region: str, call: _Call) -> tuple[str | None, str | None]:
+    """What is wrong, and what the answer makes us say."""
     try:
         with aws.asking(call.service, region) as client:
-            getattr(client, call.operation)(**call.asked)
+            answer = getattr(client, call.operation)(**call.asked)
     except Gone:
-        return None
+        return None, None
     except CapReached as error:
-        return f"not tried: {error}"
+        return f"not tried: {error}", None
     except GatewatchError as error:
-        return str(error)
-    return None
+        return str(error), None
+    return None, None if call.advice is None else call.advice(answer)
+
+
+def transaction_search(answer: Mapping[str, Any]) -> bool:
+    """Whether X-Ray keeps its segments as spans of the log group aws/spans ."""
+    return answer.get("Destination") == "CloudWatchLogs"
+
+
+def _spans_advice(answer: Mapping[str, Any]) -> str | None:
+    if not transaction_search(answer):
+        return None
+    return (
+        "Transaction Search is on: traces are spans of the log group aws/spans, of which X-Ray itself finds an indexed "
+        "part only"
+    )
 
 
 def _inventory(region: str, now: datetime) -> list[_Call]:  # noqa: ARG001
@@ -130,6 +147,7 @@ def _traces(region: str, now: datetime) -> list[_Call]:  # noqa: ARG001
     return [
         _Call("xray:GetTraceSummaries", "xray", "get_trace_summaries", second),
         _Call("xray:BatchGetTraces", "xray", "batch_get_traces", {"TraceIds": [nothing]}),
+        _Call("xray:GetTraceSegmentDestination", "xray", "get_trace_segment_destination", {}, advice=_spans_advice),
     ]
 
 

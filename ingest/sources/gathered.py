@@ -123,7 +123,12 @@ def beside_logs(kind: str, location: str) -> bool:
     """
     if kind in ("cloudtrail", "eventbridge"):
         return True
-    return kind == "cloudwatch_logs" and (place_of(location) is not None or _name(location) == SPANS_GROUP)
+    return is_spans(kind, location) or (kind == "cloudwatch_logs" and place_of(location) is not None)
+
+
+def is_spans(kind: str, location: str) -> bool:
+    """Whether a source is the log group of Transaction Search."""
+    return kind == "cloudwatch_logs" and _name(location) == SPANS_GROUP
 
 
 def _name(location: str) -> str:

@@ -20,7 +20,7 @@ from gatewatch.settings import Settings
 from gatewatch.store.connections import AwsConnection, save_connection
 from gatewatch.store.sources import register_source
 from gatewatch.store.state import State, open_state
-from tests.awsdouble import KEYS, Double, aws_double
+from tests.awsdouble import KEYS, Answer, Call, Double, aws_double
 
 REGION = "eu-west-1"
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -76,7 +76,7 @@ def test_a_connection_that_is_well_is_told_so_with_lag_and_cost(
     assert fails(found) == []
     texts = [one.text for one in found]
     assert f"AWS main: account 123456789012, {REGION}" in texts
-    assert f"AWS main {REGION} traces: all 2 rights are there" in texts
+    assert f"AWS main {REGION} traces: all 3 rights are there" in texts
     assert f"AWS main {REGION} changes: last good 90 s ago, asked every 2 min" in texts
     assert any(text.startswith("cost 123456789012 metrics: $0.0000 and") for text in texts)
     late = [one for one in said(settings, NOW + timedelta(hours=1)) if one.level == "warn"]
@@ -156,8 +156,39 @@ def test_the_command_exits_3_and_goes_on_and_offline_asks_nobody(
     monkeypatch.setenv("GATEWATCH_AWS_RATES", json.dumps(settings.aws_rates))
     assert main(["doctor", "--format", "json"]) == 3
     checks = json.loads(capsys.readouterr().out)["checks"]
-    assert sum(one["level"] == "fail" for one in checks) == 2  # both rights of the traces
+    assert sum(one["level"] == "fail" for one in checks) == 3  # the rights of the traces
     assert any(one["text"].endswith("metrics: all 2 rights are there") for one in checks)
     asked = len(double.calls)
     assert main(["doctor", "--offline"]) == 0
     assert len(double.calls) == asked
+
+
+def test_where_traces_are_is_said_and_which_source_has_them(double: Double, state: State, settings: Settings) -> None:
+    def answer(call: Call) -> Answer | None:
+        asked = call.name == "POST /GetTraceSegmentDestination"
+        return (200, {"Destination": "CloudWatchLogs", "Status": "ACTIVE"}) if asked else None
+
+    connect(state, sources=("traces",))
+    double.answers.append(answer)
+    (told,) = [one for one in said(settings) if "Transaction Search is on" in one.text]
+    group = f"arn:aws:logs:{REGION}:123456789012:log-group:aws/spans"
+    assert (told.level, told.hint) == ("warn", f"gatewatch sources add spans {group}")
+    register_source(state, "spans", "cloudwatch_logs", group, True, {"connection": "main"})
+    assert not [one for one in said(settings) if "Transaction Search" in one.text]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "The log group /apis is of log-group-class INFREQUENT_ACCESS. FilterLogEvents is not supported for it.",
+        "This operation is only supported on the Standard log class.",
+    ],
+)
+def test_a_log_group_that_can_only_be_queried_is_said_with_what_to_do(
+    double: Double, state: State, settings: Settings, message: str
+) -> None:
+    register_source(state, "apis", "cloudwatch_logs", "/apis", True, {"region": REGION})
+    double.refuse("logs", "FilterLogEvents", 400, "InvalidOperationException", message)
+    (line,) = fails(said(settings))
+    assert line.startswith("source apis: logs:FilterLogEvents")
+    assert "let the stage log to a group of class STANDARD, or to Firehose" in line

@@ -11,7 +11,7 @@ import boto3
 import pytest
 
 from gatewatch.cli import main
-from tests.awsdouble import KEYS, Double, aws_double
+from tests.awsdouble import KEYS, Answer, Call, Double, aws_double
 
 REGION = "eu-west-1"
 GROUP = f"arn:aws:logs:{REGION}:123456789012:log-group:/aws/apigw/pets"
@@ -92,3 +92,42 @@ def test_somebody_who_is_asked_decides(
     assert "stages: 2" in told.out
     assert "follows" not in told.out
     assert next(answers, None) is None
+
+
+def test_execution_logs_and_spans_are_offered_where_they_are(
+    double: Double, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rest = boto3.client("apigateway", region_name=REGION, endpoint_url=double.url)
+    api = rest.create_rest_api(name="orders")["id"]
+    root = rest.get_resources(restApiId=api)["items"][0]["id"]
+    rest.put_method(restApiId=api, resourceId=root, httpMethod="GET", authorizationType="NONE")
+    rest.put_integration(restApiId=api, resourceId=root, httpMethod="GET", type="MOCK")
+    rest.create_deployment(restApiId=api, stageName="prod")
+    on = [{"op": "replace", "path": "/*/*/logging/loglevel", "value": "ERROR"}]
+    rest.update_stage(restApiId=api, stageName="prod", patchOperations=on)
+
+    def answer(call: Call) -> Answer | None:
+        asked = call.name == "POST /GetTraceSegmentDestination"
+        return (200, {"Destination": "CloudWatchLogs", "Status": "ACTIVE"}) if asked else None
+
+    double.answers.append(answer)
+    groups = [f"API-Gateway-Execution-Logs_{api}/prod", "aws/spans"]
+    told = run(capsys, "init", "--yes", "--region", REGION)
+    assert "follows" in told.out
+    assert not any(f"log-group:{group}" in told.out for group in groups)  # unasked: they may be large
+    assert all(f":log-group:{group}' --connection main" in told.err for group in groups)
+    told = run(capsys, "init", "--yes", "--region", REGION, "--execution-logs", "--no-spans")
+    assert f"follows arn:aws:logs:{REGION}:123456789012:log-group:{groups[0]}" in told.out
+    assert "aws/spans" not in told.out + told.err
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    asked: list[str] = []
+
+    def yes(text: str, **_: object) -> bool:
+        asked.append(text)
+        return True
+
+    monkeypatch.setattr("click.confirm", yes)
+    run(capsys, "init", "--aws", "--region", REGION, "--role-arn", "")
+    assert [("execution log" in text, "spans" in text) for text in asked[1:]] == [(True, False), (False, True)]
+    listed = json.loads(run(capsys, "sources", "list", "--format", "json").out)["sources"]
+    assert {one["location"].partition(":log-group:")[2] for one in listed} >= set(groups)

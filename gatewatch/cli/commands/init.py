@@ -39,6 +39,8 @@ _GROUP = re.compile(r"arn:[\w-]+:logs:[\w-]*:\d*:log-group:[^:]+")
 @click.option("--role-arn", help="Role to assume; an external id is made and printed.")
 @click.option("--source", "sources", multiple=True, type=click.Choice(SOURCES), help="What to ask the account for.")
 @click.option("--log-groups/--no-log-groups", default=None, help="Follow the log groups of its stages.")
+@click.option("--execution-logs/--no-execution-logs", default=None, help="Follow execution logs where they are on.")
+@click.option("--spans/--no-spans", default=None, help="Follow the traces of Transaction Search where it is on.")
 @click.option("--logs-from", metavar="FOLDER", multiple=True, help="Follow a folder of logs (repeatable).")
 @click.option("-y", "--yes", is_flag=True, help="Ask nothing: options and defaults decide.")
 @pass_ui
@@ -51,6 +53,8 @@ def command(
     role_arn: str | None,
     sources: tuple[str, ...],
     log_groups: bool | None,
+    execution_logs: bool | None,
+    spans: bool | None,
     logs_from: tuple[str, ...],
     yes: bool,
 ) -> int:
@@ -84,6 +88,8 @@ def command(
                 stages = _stages(state, accounts, one)
                 follow = log_groups if log_groups is not None else not ask or _wish(stages)
                 _logs(ui, state, one, stages, follow=follow)
+                _offer(ui, state, one, "execution log", _execution_logs(state), wanted=execution_logs, ask=ask)
+                _offer(ui, state, one, "spans", _spans(accounts, one), wanted=spans, ask=ask)
             accounts.ledger.flush()
     if failed:
         ui.hint("gatewatch iam-policy prints the rights that are missing; then run gatewatch init again")
@@ -187,3 +193,43 @@ def _logs(ui: Ui, state: State, one: AwsConnection, stages: list[StageLog], *, f
         elif ":firehose:" in log.destination:
             stream = log.destination.rsplit("/", 1)[-1]
             ui.hint(f"{stream} goes to Firehose: gatewatch sources add {stream} s3://BUCKET/PREFIX, or push it to us")
+
+
+def _execution_logs(state: State) -> list[str]:
+    """Groups of the stages that write one."""
+    from gatewatch.surroundings import known_inventory
+    from ingest.stagelogs import execution_groups
+
+    return execution_groups(known_inventory(state) or {})
+
+
+def _spans(accounts: Accounts, one: AwsConnection) -> list[str]:
+    """The group of Transaction Search in each region where it is on."""
+    from ingest.aws.session import partition
+    from ingest.aws.trial import transaction_search
+    from ingest.sources.gathered import SPANS_GROUP
+
+    aws, found = accounts.open(one), []
+    for region in aws.regions if "traces" in one.sources else ():
+        with aws.asking("xray", region) as client:
+            if transaction_search(client.get_trace_segment_destination()):
+                found.append(f"arn:{partition(region)}:logs:{region}:{aws.account}:log-group:{SPANS_GROUP}")
+    return found
+
+
+def _offer(
+    ui: Ui, state: State, one: AwsConnection, what: str, groups: list[str], *, wanted: bool | None, ask: bool
+) -> None:
+    """Log groups that tell more of requests. They may be large, so that somebody has to want them."""
+    from gatewatch.store.sources import register_source
+
+    if groups and wanted is None and ask:
+        text = f"Follow {len(groups)} more log groups ({what}), which tell why requests were refused or slow?"
+        wanted = click.confirm(text, default=False)
+    for arn in groups:
+        name = arn.partition(":log-group:")[2].replace("/", ".")[:200]
+        if wanted:
+            register_source(state, name, "cloudwatch_logs", arn, True, {"connection": one.name})
+            click.echo(safe(f"source: {name} follows {arn}"))
+        elif wanted is None:
+            ui.hint(f"gatewatch sources add {name} '{arn}' --connection {one.name}   follows its {what}")
