@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -53,11 +55,18 @@ class Looked:
 class Follower:
     """Keeps sources between looks: what they remember saves calls, and may be lost. For one thread."""
 
-    def __init__(self, state: State, opener: Opener, settled: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        state: State,
+        opener: Opener,
+        settled: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """settled: called at the end of each look."""
         self._state = state
         self._opener = opener
         self._settled = settled
+        self._clock = clock
         self._made: dict[tuple[str, str, str, str], Fetcher] = {}
         self._taker: Taker | None = None
 
@@ -65,9 +74,20 @@ class Follower:
         if self._taker is not None:
             self._taker.close()
 
-    def look(self, source: Source, now: datetime, inventory: Mapping[str, JSON] | None = None) -> Looked:
-        """Keep what is new in a source. What cannot be looked at stands in `errors`; nothing is raised for it."""
+    def look(
+        self,
+        source: Source,
+        now: datetime,
+        inventory: Mapping[str, JSON] | None = None,
+        *,
+        patience_s: float = math.inf,
+    ) -> Looked:
+        """Keep what is new in a source. What cannot be looked at stands in `errors`; nothing is raised for it.
+
+        patience_s: after so long it stops where the next look can go on, for others wait.
+        """
         looked = Looked()
+        until = self._clock() + patience_s
         if source.kind == FILES:
             found = ingest_paths(self._state, [source.location], source=source.name, inventory=inventory)
             looked.accepted, looked.errors = found.accounting.accepted, found.errors
@@ -76,7 +96,9 @@ class Follower:
         try:
             with self._paid(), explained(source.name), on_behalf_of("logs"), _folder(self._state) as folder:
                 known, apis = self._known(source), apis_of(inventory)
-                world = World(known, now, Path(folder), looked.errors.append, apis)
+                world = World(
+                    known, now, Path(folder), looked.errors.append, apis, enough=lambda: self._clock() >= until
+                )
                 self._fetch(source, world, inventory, looked)
         except GatewatchError as error:
             looked.errors.append(str(error))

@@ -8,8 +8,9 @@ row of the outbox is leased to the one who sends it.
 from __future__ import annotations
 
 import logging
+import math
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,12 +25,12 @@ from gatewatch.delivering import Senders, holder_name
 from gatewatch.errors import GatewatchError, LeaseLost
 from gatewatch.evaluating import evaluate
 from gatewatch.evidencing import with_cards
-from gatewatch.following import Follower, follower_of
+from gatewatch.following import Follower, Looked, follower_of
 from gatewatch.frames import CLOSE_DELAY
 from gatewatch.housekeeping import keep_house
 from gatewatch.polling import poll
+from gatewatch.records import JSON, iso
 from gatewatch.records import State as FindingState
-from gatewatch.records import iso
 from gatewatch.replaying import LEASE, replay_next
 from gatewatch.secretrefs import dereferenced
 from gatewatch.settings import Settings
@@ -47,7 +48,7 @@ from gatewatch.store.findings import (
 from gatewatch.store.leases import last_run
 from gatewatch.store.lives import sleepers, wake
 from gatewatch.store.notices import add_notice, look_now, waiting
-from gatewatch.store.sources import look_job, sources
+from gatewatch.store.sources import Source, look_job, sources
 from gatewatch.store.state import Session, State, open_state
 from gatewatch.surroundings import known_inventory
 from gatewatch.verdicts import believed
@@ -62,6 +63,9 @@ LOOK_SECONDS = 20
 
 POLL_SECONDS = 60
 """Seconds between two looks at what is due of the AWS connections."""
+
+PATIENCE_S = 30.0
+"""After so long a source that has more to give lets the next one have its turn."""
 
 MOST_ERRORS = 5
 """Lines of a look that failed which are kept; the log has all."""
@@ -213,19 +217,39 @@ def follow(state: State, settings: Settings, follower: Follower | None = None) -
     accepted = 0
     inventory = known_inventory(state) if followed else None
     looking = follower or follower_of(state, settings)
+    patience = PATIENCE_S if len(followed) > 1 else math.inf
     for source in followed:
-        with held(state, f"source {source.name}", holder_name(), settings.lease_seconds) as epoch:
-            if epoch is None:
-                continue
-            began = datetime.now(UTC)
-            looked = looking.look(source, began, inventory)
-        note_look(state, source.name, began, looked.errors)
+        looked = look_at(state, settings, looking, source, inventory, patience_s=patience)
+        if looked is None:
+            continue
         accepted += looked.accepted
         for error in looked.errors:
             log.warning("a source failed", extra={"source": source.name, "reason": error})
     if follower is None:
         looking.close()
     return accepted
+
+
+def look_at(
+    state: State,
+    settings: Settings,
+    follower: Follower,
+    source: Source,
+    inventory: Mapping[str, JSON] | None,
+    *,
+    patience_s: float = math.inf,
+) -> Looked | None:
+    """One look at a source, kept as a run of its own job. None: another process looks at it now.
+
+    Two at the same time would both read what bears no identity, and it would count twice.
+    """
+    with held(state, f"source {source.name}", holder_name(), settings.lease_seconds) as epoch:
+        if epoch is None:
+            return None
+        began = datetime.now(UTC)
+        looked = follower.look(source, began, inventory, patience_s=patience_s)
+    note_look(state, source.name, began, looked.errors)
+    return looked
 
 
 def note_look(state: State, source: str, began: datetime, errors: Sequence[str]) -> None:

@@ -7,7 +7,8 @@ enough that no event which is at most so late can be missed. Ids of what was giv
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -27,6 +28,10 @@ FIRST_HOURS = 24
 LEAST_BACK_MS = 60_000
 WINDOW_MS = 3_600_000
 """Event time of one pass; a long time without looks is read in several, each of which is kept."""
+
+LEAST_WINDOW_MS = 60_000
+CALLS_A_WINDOW = 60
+"""With more calls a pass is made shorter: at one a second others wait so long."""
 
 PAGE_EVENTS = 10_000
 PART_BYTES = 8 << 20
@@ -62,6 +67,9 @@ class CloudWatchLogs:
         self._back_ms = self._late_ms
         self._far_at = 0  # when it last looked back as far as it goes
         self._lateness = 0
+        self._from: int | None = None
+        self._length = WINDOW_MS
+        self._left: tuple[int, int] | None = None  # where a look stopped early, and up to when no event was to come
         self._named: dict[str, str] = {}
 
     @property
@@ -79,26 +87,37 @@ class CloudWatchLogs:
         end = now - SETTLE_S * 1000
         place = world.known([self._group]).get(self._group)
         far = place is not None and now - self._far_at >= self._late_ms
-        begin = now - self._first_ms if place is None else place.offset
+        if self._from is None:  # where the first look begins, which may take several
+            self._from = now - self._first_ms
+        begin = self._from if place is None else place.offset
         # Twice: an event of just behind the last far look may come at its latest just before this one.
         back = 0 if place is None else 2 * self._late_ms if far else self._back_ms
-        start = begin - back
+        if self._left is not None and self._left[0] == begin:
+            back, far = max(begin - self._left[1], 0), False
+        self._left = None
+        start, sure = begin - back, begin - back
         while start < end:
-            stop = end if end - begin <= WINDOW_MS else min(max(start, begin) + WINDOW_MS, end)
-            yield from self._window(start, stop)
-            start = begin = stop
+            length = self._length
+            stop = end if end - begin <= length else min(max(start, begin) + length, end)
+            whole = yield from self._window(start, stop, world)
+            if whole:
+                start = begin = stop
+                sure = now - self._late_ms
+            if start < end and (world.enough() or not whole):
+                self._left = begin, sure
+                return
         if far or place is None:
             self._far_at = now
             self._back_ms, self._lateness = min(max(2 * self._lateness, LEAST_BACK_MS), self._late_ms), 0
         oldest = end - 2 * self._late_ms - WINDOW_MS // 4
         self._seen = {one: at for one, at in self._seen.items() if at >= oldest}
 
-    def _window(self, start: int, stop: int) -> Iterator[Events]:
-        """All events of [start, stop); the place moves with the last of them."""
+    def _window(self, start: int, stop: int, world: World) -> Generator[Events, None, bool]:
+        """All events of [start, stop); the place moves with the last of them. False: it is too long for one look."""
         self._named = self._named or named(self._clients, self._group)
         asked: dict[str, Any] = {**self._named, "startTime": start, "endTime": stop - 1, "limit": PAGE_EVENTS}
         client, tokens, part = self._clients("logs"), set[str](), _Part()
-        while True:
+        for calls in itertools.count(1):
             answer = client.filter_log_events(**asked)
             for event in answer.get("events", ()):
                 self._take(event, part)
@@ -113,9 +132,17 @@ class CloudWatchLogs:
                 yield self._given(part)
                 self._kept(part)
                 part = _Part()
+            if calls >= CALLS_A_WINDOW and self._length > LEAST_WINDOW_MS and world.enough():
+                self._length = max(self._length // 4, LEAST_WINDOW_MS)
+                return False
+        if calls > CALLS_A_WINDOW:
+            self._length = max(self._length // 2, LEAST_WINDOW_MS)
+        elif calls < CALLS_A_WINDOW // 4:
+            self._length = min(self._length * 2, WINDOW_MS)
         covered = (datetime.fromtimestamp(start / 1000, UTC), datetime.fromtimestamp(stop / 1000, UTC))
         yield self._given(part, {self._group: Place(stop)}, [covered])
         self._kept(part)
+        return True
 
     def _take(self, event: Mapping[str, Any], part: _Part) -> None:
         message, at, ident = event.get("message"), event.get("timestamp"), event.get("eventId")

@@ -52,6 +52,8 @@ class EventBridgeQueue:
             yield Told(found)
             if done:  # kept by now, or this is never reached
                 sqs.delete_message_batch(QueueUrl=self._url, Entries=done)
+            if world.enough():
+                return
 
 
 def _event(body: str) -> dict[str, Any]:

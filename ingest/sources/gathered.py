@@ -75,6 +75,8 @@ class Gathered:
             found = self._fold(events, start, stop)
             yield Beside(found.spans, found.executions, {self._group: Place(stop)})
             start = stop
+            if world.enough():
+                return
 
     def _events(self, start: int, stop: int) -> list[Event] | None:
         """All events of [start, stop), each once; None: too many."""

@@ -82,7 +82,8 @@ Fetched = Objects | Events | Told | Beside
 class World:
     """What a source needs of us. known: places of streams that are kept. failed: a line about what cannot be read now.
 
-    folder: for local copies, ours alone. apis: of the inventory, by id and name.
+    folder: for local copies, ours alone. apis: of the inventory, by id and name. enough: whether others wait for their
+    turn by now; then a look that is not at its end stops where the next can go on.
     """
 
     known: Callable[[Sequence[str]], Mapping[str, Place]]
@@ -90,6 +91,7 @@ class World:
     folder: Path
     failed: Callable[[str], None]
     apis: Mapping[str, Known] = field(default_factory=dict)
+    enough: Callable[[], bool] = lambda: False
 
 
 class Source(Protocol):

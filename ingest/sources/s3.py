@@ -55,6 +55,7 @@ class S3:
         self.clients = clients
         self.bucket, self._prefix = found[1], found[2] or ""
         self._location = f"s3://{self.bucket}/{self._prefix}"
+        self._going = f"listing {self._location}"
         self._queue = Queue(clients, queue) if isinstance(queue, str) else None
         self.tries = Tries()
 
@@ -65,14 +66,15 @@ class S3:
             yield from self._told(world, self._queue)
 
     def _found(self, world: World) -> Iterator[Objects | Told]:
-        """What a listing shows that is not kept yet."""
-        place = world.known([self._location]).get(self._location, Place())
+        """What a listing shows that is not kept yet. One that stops before its end goes on there the next time."""
+        known = world.known([self._location, self._going])
+        place, going = known.get(self._location, Place()), known.get(self._going, Place())
         now_ms = int(world.now.timestamp() * 1000)
         whole = not place.mark or now_ms - place.offset >= FULL_EVERY / timedelta(milliseconds=1)
         newest = (self._hour(place.mark) or _NEVER - BACK) + BACK
         fresh, waiting = list[Listed](), list[Listed]()
         dated = True
-        for page in self.pages("" if whole else place.mark):
+        for page in self.pages(going.mark or ("" if whole else place.mark)):
             new = self._fresh(page, world)
             fresh += new
             waiting += [one for one in new if self._due(one, world)]
@@ -82,9 +84,18 @@ class S3:
             while len(waiting) >= GROUP_OBJECTS or sum(one.size for one in waiting) >= GROUP_BYTES:
                 group, waiting = _group(waiting)
                 yield from self.read(group, world)
+                if world.enough():
+                    yield Objects((), {}, {self._going: Place(mark=group[-1].key)})
+                    return
         while waiting:
             group, waiting = _group(waiting)
             yield from self.read(group, world)
+            if waiting and world.enough():
+                yield Objects((), {}, {self._going: Place(mark=group[-1].key)})
+                return
+        if going.mark:  # the next one sees all, and knows where those after it may begin
+            yield Objects((), {}, {self._going: Place()})
+            return
         # What could not be read must be listed again, for a day each time, and then once a day.
         now = world.now.timestamp()
         left = [
@@ -135,6 +146,8 @@ class S3:
                 yield from self.read(group, world, gone)
             left = {one.key for one in self._fresh(listed, world)} - gone
             queue.delete([one for one in notices if not left & {told.key for told in one.objects if self._ours(told)}])
+            if world.enough():
+                return
 
     def _ours(self, told: Notified) -> bool:
         return told.bucket == self.bucket and told.key.startswith(self._prefix)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gatewatch.following import Follower, Looked
-from gatewatch.store.batches import accounting
+from gatewatch.store.batches import accounting, checkpoints
 from gatewatch.store.reading import coverage, read_minutes, read_requests
 from gatewatch.store.sources import Source, register_source, sources
 from gatewatch.store.state import State
@@ -154,3 +154,31 @@ def test_a_group_of_ours_is_asked_for_by_its_name_and_one_of_others_by_its_arn(d
         assert named == ({"logGroupName": GROUP} if account == "123456789012" else {"logGroupIdentifier": arn})
     follower.close()
     assert double.names("sts") == ["GetCallerIdentity"] * 2  # once a source
+
+
+def test_a_busy_group_gives_way_to_others_and_goes_on_where_it_stopped(
+    double: Double, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A day's backlog at one call a second would keep every other source waiting for as long as it takes."""
+    monkeypatch.setattr("ingest.sources.cloudwatch_logs.CALLS_A_WINDOW", 4)
+    chance = random.Random(9)
+    clock = Clock(START + 30 * 60)
+    group = LogGroup(clock, some_events(300, 30, chance, late_ms=10 * MINUTE), chance, page=12)
+    double.answers.append(group)
+    source = the_source(state)
+    aws = aws_of(double, clock, {"logs": 1.0})
+    follower = Follower(state, lambda _: lambda service: aws.client(service, REGION), clock=clock)
+    looks, longest = 0, 0.0
+    while (place := checkpoints(state, "orders").get(GROUP)) is None or place.offset < (START + 62 * 60) * 1000:
+        began, looks = clock.now, looks + 1
+        looked = follower.look(source, datetime.fromtimestamp(clock.now, UTC), patience_s=5)
+        assert looked.errors == []
+        longest = max(longest, clock.now - began)
+        clock.now += 45
+        assert looks < 200
+    follower.close()
+    assert kept(state) == sorted(f"r-{n}" for n in range(300))
+    assert sum(read_minutes(state).column("n").to_pylist()) == 300
+    assert looks > 5
+    assert longest < 40, longest
+    assert group.served <= 2 * group.ideal, (group.served, group.ideal)

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from gatewatch.cli import main
+from gatewatch.jobs import held
 from gatewatch.settings import Settings
+from gatewatch.store.leases import last_run
+from gatewatch.store.sources import look_job
 from gatewatch.store.state import open_state
 from tests.following.objects import BUCKET, a_bucket
 from tests.following.test_s3 import kept, lines
@@ -69,3 +72,23 @@ def test_what_cannot_be_a_source_is_refused_at_once(
     assert main(["sources", "add", "x", *arguments]) == 2
     assert why in capsys.readouterr().err
     assert not (tmp_path / "data").exists()
+
+
+def test_a_source_that_another_process_looks_at_is_left_to_it_and_what_was_looked_at_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two at once would read lines without an identity twice; and doctor asks when each was looked at."""
+    monkeypatch.setenv("GATEWATCH_DATA_DIR", str(tmp_path / "data"))
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "a.log").write_bytes(lines(range(5)))
+    assert main(["sources", "add", "folder", str(tmp_path / "logs")]) == 0
+    state = open_state(Settings(data_dir=tmp_path / "data"))
+    with held(state, "source folder", "somebody else", 60.0):
+        assert main(["sources", "look"]) == 0
+        assert "another process looks at it now" in capsys.readouterr().err
+    assert kept(state) == []
+    assert main(["sources", "look"]) == 0
+    assert kept(state) == [*range(5)]
+    with state.read() as session:
+        assert last_run(session, look_job("folder")) is not None
+    state.close()

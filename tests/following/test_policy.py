@@ -94,7 +94,7 @@ def test_the_policy_of_each_log_source_is_its_calls(
         double.calls.clear()
         what = (source.kind, source.location, source.options, source.created_at)
         assert list(try_log_source(lambda service: aws.client(service, REGION), *what))
-        for call in double.calls:
+        for call in (one for one in double.calls if one.service != "sts"):  # who we are, anybody may ask
             assert any(matches(one, *needed(call)) for one in statements), call
         double.calls.clear()
         for minutes in (1, 2):  # notices go from the queue when their objects are kept, and no earlier

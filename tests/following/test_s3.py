@@ -131,6 +131,29 @@ def test_a_listing_begins_near_the_newest_date_and_goes_over_all_once_a_day(buck
     assert len(kept(state)) == 320
 
 
+def test_a_long_listing_gives_way_to_others_and_goes_on_where_it_stopped(
+    bucket: Bucket, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.sources.s3.GROUP_OBJECTS", 4)
+    bucket.objects = {key(hour): gzip.compress(lines(range(hour * 10, hour * 10 + 10))) for hour in range(22)}
+    source, aws, clock = the_source(), an_aws(bucket.url), Clock(0.0)
+    follower = Follower(state, lambda _: lambda service: aws.client(service, "eu-west-1"), clock=clock)
+    accepted = []
+    for minute in range(7):
+        looked = follower.look(source, START + timedelta(minutes=minute), patience_s=0)
+        assert looked.errors == []
+        accepted.append(looked.accepted)
+    assert accepted == [40, 40, 40, 40, 40, 20, 0]
+    assert kept(state) == list(range(220))
+    assert len(bucket.gets) == 22
+    assert [query.get("start-after", "") for query in bucket.lists if "continuation-token" not in query] == [
+        *("" if hour < 0 else key(hour) for hour in (-1, 3, 7, 11, 15, 19)),
+        "",  # all of it once, to know where the next one begins
+    ]
+    follower.look(source, START + timedelta(minutes=8), patience_s=0)
+    assert bucket.lists[-1]["start-after"] == f"{PREFIX}2026/06/09/18/"
+
+
 def test_what_cannot_be_read_is_told_and_tried_ever_more_seldom(bucket: Bucket, state: State) -> None:
     bucket.objects = {key(0): gzip.compress(lines(range(10)))[:-9], key(1): gzip.compress(lines(range(10, 20)))}
     looks = Looks(state, bucket.url, the_source())

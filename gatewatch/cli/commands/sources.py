@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -140,6 +139,7 @@ def look(ui: Ui, names: tuple[str, ...]) -> int:
     """Keep what is new in the sources (default: in all) now. Exit 3 when one of them failed."""
     from gatewatch.cli.opened import opened
     from gatewatch.following import follower_of
+    from gatewatch.jobs import look_at
     from gatewatch.store.sources import sources
     from gatewatch.surroundings import known_inventory
 
@@ -154,7 +154,10 @@ def look(ui: Ui, names: tuple[str, ...]) -> int:
         follower = follower_of(state, settings)
         try:
             for name in names or sorted(found):
-                looked = follower.look(found[name], datetime.now(UTC), known_inventory(state))
+                looked = look_at(state, settings, follower, found[name], known_inventory(state))
+                if looked is None:
+                    ui.warn(f"{name}: another process looks at it now; it keeps what is new")
+                    continue
                 for text in looked.errors:
                     ui.warn(text)
                 failed = failed or bool(looked.errors)
