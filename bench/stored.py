@@ -6,7 +6,7 @@ like a real attack: only the sizes, the number of series and the spread of value
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from gatewatch.frames import HISTOGRAMS, MINUTES, REQUESTS, visible_mask
-from gatewatch.frames.schema import MINUTE_KEYS, TIME, cause_column, scope_column
+from gatewatch.frames import CLIENTS, HISTOGRAMS, MINUTES, REQUESTS, visible_mask
+from gatewatch.frames.schema import CLIENT_KEYS, MINUTE_KEYS, TIME, cause_column, scope_column
 from gatewatch.records import (
+    JSON,
     REJECT_CAUSES,
     THROTTLE_SCOPES,
     Cause,
@@ -34,6 +35,7 @@ from gatewatch.records import (
 from gatewatch.settings import Settings
 from gatewatch.store.batches import Outcomes, Position, commit_batch, lease_batch
 from gatewatch.store.findings import save_findings
+from gatewatch.store.inventories import save_inventory
 from gatewatch.store.lake import publish_segment
 from gatewatch.store.packed import pack
 from gatewatch.store.state import State, open_state
@@ -58,10 +60,21 @@ _AGENTS = tuple(
     for version in range(1, 9)
 )
 CALLERS = 50_000
+PLANS = 200
+"""API keys of the usage plan: those of the busiest callers that have one."""
 
 
-def build(folder: Path, requests: int, findings: int, days: int, *, until: datetime, seed: int = 1) -> State:
-    """The store in `folder`, made anew."""
+def build(
+    folder: Path,
+    requests: int,
+    findings: int,
+    days: int,
+    *,
+    until: datetime,
+    seed: int = 1,
+    tell: Callable[[int, int], object] = lambda _done, _of: None,
+) -> State:
+    """The store in `folder`, made anew. tell: called with the hours that are done, and how many there are."""
     state = open_state(Settings(data_dir=folder))
     rng = np.random.default_rng(seed)
     hours = days * 24
@@ -70,7 +83,9 @@ def build(folder: Path, requests: int, findings: int, days: int, *, until: datet
     for hour in range(hours):
         begin = start + timedelta(hours=hour)
         put(state, hour_of_requests(rng, begin, each + (requests - each * hours if hour == 0 else 0)), begin)
+        tell(hour + 1, hours)
     with state.begin() as session:
+        save_inventory(session, made_inventory(), source="bench", now=until)
         save_findings(session, list(made_findings(findings, start, until, rng)), now=until)
     return state
 
@@ -93,6 +108,12 @@ def put(state: State, requests: pa.Table, begin: datetime, *, span: timedelta = 
             minutes.column("minute")[-1].as_py(),
         ),
     ]
+    refused = refusals(requests)
+    if len(refused):
+        times = refused.column("minute")
+        written.append(
+            publish_segment(state.lake.root, "clients", batch.id, 2, refused, times[0].as_py(), times[-1].as_py())
+        )
     rows = len(requests)
     commit_batch(
         state,
@@ -216,6 +237,57 @@ def rolled(requests: pa.Table) -> pa.Table:
             """
         ).to_arrow_table()
     return found.cast(MINUTES)
+
+
+def refusals(requests: pa.Table) -> pa.Table:
+    """CLIENTS of requests."""
+    keys = {"minute": 'time_bucket(INTERVAL 1 MINUTE, "at")'}
+    with duckdb.connect(config={"threads": "2"}) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.register("given", requests)
+        found = connection.sql(
+            f"""
+            SELECT {", ".join(f"{keys.get(key, key)} AS {key}" for key in CLIENT_KEYS)}, count(*) AS n,
+                bit_or(1::BIGINT << (epoch_us("at") // 1000000) % 60) AS seconds
+            FROM given WHERE reject_cause IS NOT NULL GROUP BY ALL
+            ORDER BY {", ".join(f"{key} NULLS FIRST" for key in CLIENT_KEYS)}
+            """
+        ).to_arrow_table()
+    return found.cast(CLIENTS)
+
+
+def made_inventory() -> dict[str, JSON]:
+    """The APIs with their routes and an authorizer, and a usage plan with keys of the busiest callers."""
+    apis: list[JSON] = []
+    for name in APIS:
+        methods: dict[str, dict[str, JSON]] = {}
+        for route in ROUTES:
+            verb, path = route.split(" ")
+            methods.setdefault(path, {})[verb] = {"authorizationType": "CUSTOM", "authorizerId": "auth01"}
+        apis.append(
+            {
+                "id": name,
+                "name": name.rstrip("0123456789"),
+                "resources": [{"path": path, "resourceMethods": found} for path, found in methods.items()],
+                "stages": [
+                    {
+                        "stageName": "prod",
+                        "methodSettings": {"*/*": {"throttlingRateLimit": 100, "throttlingBurstLimit": 200}},
+                    }
+                ],
+                "authorizers": [{"id": "auth01", "name": "tokens", "type": "TOKEN"}],
+            }
+        )
+    keys: list[JSON] = [{"id": f"key{3 * n:05d}", "name": f"partner {n}"} for n in range(PLANS)]
+    plan: JSON = {
+        "id": "plan01",
+        "name": "partners",
+        "throttle": {"rateLimit": 20, "burstLimit": 40},
+        "quota": {"limit": 1_000_000, "period": "MONTH"},
+        "apiStages": [{"apiId": name, "stage": "prod"} for name in APIS],
+        "keys": keys,
+    }
+    return {"accountId": "123456789012", "region": "eu-west-1", "restApis": apis, "usagePlans": [plan]}
 
 
 def made_findings(count: int, start: datetime, until: datetime, rng: np.random.Generator) -> Iterator[Finding]:
