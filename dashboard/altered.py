@@ -184,7 +184,7 @@ def _judged(events: Sequence[ChangeEvent], versions: Sequence[Version], window: 
 
 def _findings(session: Session, window: Window) -> list[Finding]:
     wish = FindingFilter(since=window.since, until=window.until + SUSPECTS)
-    listed = list_findings(session, wish, limit=MOST_FINDINGS).items
+    listed = list_findings(session, wish, limit=MOST_FINDINGS, series=False).items
     return [one.finding for one in listed if one.finding.changes]
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import plotly.graph_objects as go
@@ -68,22 +68,32 @@ def notes_of(
     """What is shown in a window, by time; of each kind at most MOST, near ones together."""
     hidden = off(view)
     kept = view.kept()
-    by_kind: dict[str, list[Note]] = {kind: [] for kind in KINDS}
+    by_kind: dict[str, list[_Mark]] = {kind: [] for kind in KINDS}
+
+    def change(event: ChangeEvent) -> tuple[str, str]:
+        who = f" by {plain(event.change.actor, 60)}" if event.change.actor else ""
+        return f"{plain(event.change.what, 120)}{who}", _around(kept, event.change.at)
+
+    def finding(one: Episode) -> tuple[str, str]:
+        said = f"{words.SEVERITIES[one.severity]}, {words.KINDS[one.kind]}: {names.place(one.api, one.stage)}"
+        return said, f"/findings/{one.id}{kept.search()}"
+
+    def gap(start: datetime, end: datetime) -> tuple[str, str]:
+        return f"No source delivered for {words.duration(end - start)}", kept.between(start, end).search()
+
     for event in events:
         kind = "deployment" if _deploys(event.change.what) else "config"
-        who = f" by {plain(event.change.actor, 60)}" if event.change.actor else ""
-        said = f"{plain(event.change.what, 120)}{who}"
-        by_kind[kind].append(Note(kind, event.change.at, None, said, _around(kept, event.change.at)))
+        by_kind[kind].append((event.change.at, None, partial(change, event)))
     for one in found:
-        end = one.end or window.until
-        href = f"/findings/{one.id}{kept.search()}"
-        said = f"{words.SEVERITIES[one.severity]}, {words.KINDS[one.kind]}: {names.place(one.api, one.stage)}"
-        by_kind["incident"].append(Note("incident", one.start, end, said, href))
+        by_kind["incident"].append((one.start, one.end or window.until, partial(finding, one)))
     for start, end in gaps(intervals, window):
-        said = f"No source delivered for {words.duration(end - start)}"
-        by_kind["gap"].append(Note("gap", start, end, said, kept.between(start, end).search()))
-    shown = [note for kind, notes in by_kind.items() if kind not in hidden for note in _thinned(notes, window)]
+        by_kind["gap"].append((start, end, partial(gap, start, end)))
+    shown = [note for kind, marks in by_kind.items() if kind not in hidden for note in _thinned(kind, marks, window)]
     return sorted(shown, key=lambda note: (note.at, note.kind))
+
+
+_Mark = tuple[datetime, datetime | None, Callable[[], tuple[str, str]]]
+"""At, until, and what gives its words and where it leads: of thousands only some are ever said."""
 
 
 def _deploys(what: str) -> bool:
@@ -110,18 +120,17 @@ def gaps(intervals: pa.Table, window: Window) -> list[tuple[datetime, datetime]]
     return out
 
 
-def _thinned(notes: Sequence[Note], window: Window) -> list[Note]:
-    """Notes that would lie upon each other are one."""
+def _thinned(kind: str, marks: Sequence[_Mark], window: Window) -> list[Note]:
+    """What would lie upon each other is one."""
     near = window.span / MOST
-    out: list[Note] = []
-    for note in sorted(notes, key=lambda one: one.at):
-        if out and note.at - out[-1].at < near and note.kind != "gap":
-            last = out[-1]
-            until = max(filter(None, (last.until, note.until)), default=None)
-            out[-1] = Note(last.kind, last.at, until, last.said, last.href, last.more + 1)
+    out: list[tuple[_Mark, int]] = []
+    for at, until, say in sorted(marks, key=lambda one: one[0]):
+        if out and at - out[-1][0][0] < near and kind != "gap":
+            (first, last, said), more = out[-1]
+            out[-1] = (first, max(filter(None, (last, until)), default=None), said), more + 1
         else:
-            out.append(note)
-    return out
+            out.append(((at, until, say), 0))
+    return [Note(kind, at, until, *say(), more) for (at, until, say), more in out]
 
 
 def text_of(note: Note) -> str:

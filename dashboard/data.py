@@ -16,7 +16,17 @@ from dashboard.labels import Label
 from dashboard.names import Names, names_of
 from dashboard.people import People, people
 from dashboard.standing import Standing, standing
-from dashboard.traffic import Numbers, Sums, add_up, bucket_starts, covered, covered_share, key_places, time_places
+from dashboard.traffic import (
+    Minutes,
+    Numbers,
+    Sums,
+    add_up,
+    bucket_starts,
+    covered,
+    covered_share,
+    key_places,
+    time_places,
+)
 from dashboard.view import View, Window, compared, window_of
 from detect.changes import concerns
 from detect.resources import links
@@ -26,6 +36,7 @@ from gatewatch.records import State as FindingState
 from gatewatch.roles import Who
 from gatewatch.store.behind import Trace, requests_behind, traces_behind
 from gatewatch.store.changes import changes
+from gatewatch.store.coarse import SUMS, api_list, summed_minutes
 from gatewatch.store.episodes import Episode, episodes
 from gatewatch.store.finding_events import FindingEvent, finding_events
 from gatewatch.store.findings import (
@@ -36,9 +47,10 @@ from gatewatch.store.findings import (
     list_blind,
     list_findings,
 )
+from gatewatch.store.groups import Scope
 from gatewatch.store.inventories import current_digests, current_inventory
 from gatewatch.store.noise import Noise, noise
-from gatewatch.store.reading import api_list, bounds, coverage, read_minutes
+from gatewatch.store.reading import bounds, coverage
 from gatewatch.store.sources import SourceAccount, accounting
 from gatewatch.store.state import State
 
@@ -194,19 +206,20 @@ class Reader:
         window = self.window(view)
         if window is None:
             return None
-        minutes = read_minutes(state, window.since, window.until, api=view.api, stage=view.stage)
+        minutes = _minutes(state, view, window)
         intervals = coverage(state, window.since, window.until)
         open_ones = FindingFilter(state="open", api=view.api, stage=view.stage)
         names = self.names()
         with state.read() as session:
             counts = count_findings(session, open_ones)
-            opened = list_findings(session, open_ones, limit=200).items
+            opened = list_findings(session, open_ones, limit=200, series=False).items
             seen = episodes(session, replace(open_ones, state=None, since=window.since, until=window.until))
             said = noise(session, window.until - _WEEK, window.until)
             recent = list_findings(
                 session,
                 FindingFilter(api=view.api, stage=view.stage, since=window.since, until=window.until),
                 limit=_NEEDS_YOU,
+                series=False,
             ).items
             blind = _once(
                 [one for one in list_blind(session) if view.api in (None, one.api) and view.stage in (None, one.stage)]
@@ -238,8 +251,8 @@ class Reader:
         state = self._opened()
         earlier = compared(view, window) or window.moved(-window.span)
         intervals = coverage(state, earlier.since, earlier.until)
-        minutes = read_minutes(state, earlier.since, earlier.until, api=view.api, stage=view.stage)
-        if not intervals.num_rows and not minutes.num_rows:
+        minutes = _minutes(state, view, earlier)
+        if not intervals.num_rows and not minutes.sums.num_rows:
             return None
         buckets, whole = _series(minutes, intervals, earlier)
         return Before(earlier, whole, buckets, covered_share(intervals, earlier.since, earlier.until))
@@ -374,10 +387,20 @@ def _urgency(stored: StoredFinding) -> tuple[int, int, float]:
     )
 
 
-def _series(minutes: pa.Table, intervals: pa.Table, window: Window) -> tuple[Buckets, Totals]:
+def _minutes(state: State, view: View, window: Window) -> Minutes:
+    step = timedelta(minutes=window.bucket_minutes)
+    scope = Scope(window.since, window.until, view.api, view.stage)
+    sums, took = (
+        scope.only(summed_minutes(state, what, window.since, window.until, step)) for what in (SUMS, "latency")
+    )
+    return Minutes(sums, took)
+
+
+def _series(minutes: Minutes, intervals: pa.Table, window: Window) -> tuple[Buckets, Totals]:
     size = timedelta(minutes=window.bucket_minutes)
     starts = bucket_starts(window.since, window.until, size)
-    sums = add_up(minutes, time_places(minutes, starts[0], size), len(starts))
+    group, took = (time_places(one, starts[0], size) for one in (minutes.sums, minutes.took))
+    sums = add_up(minutes, group, took, len(starts))
     delivered = covered(intervals, starts, size) | (sums.n > 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(sums.n > 0, sums.failed / sums.n, np.nan)
@@ -395,17 +418,20 @@ def _series(minutes: pa.Table, intervals: pa.Table, window: Window) -> tuple[Buc
         p95_ms=sums.p95_ms.tolist(),
         delivered=delivered.tolist(),
     )
-    whole = add_up(minutes, np.zeros(minutes.num_rows, dtype=np.int64), 1)
+    group, took = (np.zeros(one.num_rows, dtype=np.int64) for one in (minutes.sums, minutes.took))
+    whole = add_up(minutes, group, took, 1)
     return buckets, _totals(whole, 0)
 
 
-def _apis(minutes: pa.Table, window: Window, opened: Sequence[StoredFinding]) -> list[ApiRow]:
-    keys, group = key_places(minutes, ("api", "stage", "api_type"))
-    whole = add_up(minutes, group, len(keys))
+def _apis(minutes: Minutes, window: Window, opened: Sequence[StoredFinding]) -> list[ApiRow]:
+    names = ("api", "stage", "api_type")
+    keys, both = key_places(pa.concat_tables([minutes.sums.select(names), minutes.took.select(names)]), names)
+    group, took = both[: minutes.sums.num_rows], both[minutes.sums.num_rows :]
+    whole = add_up(minutes, group, took, len(keys))
     size = timedelta(minutes=window.bucket_minutes * 3)  # a small line needs no more than 40 points
     starts = bucket_starts(window.since, window.until, size)
-    cells = group * len(starts) + time_places(minutes, starts[0], size)
-    n = minutes.column("n").to_numpy().astype(np.float64)
+    cells = group * len(starts) + time_places(minutes.sums, starts[0], size)
+    n = minutes.sums.column("n").to_numpy().astype(np.float64)
     lines = np.bincount(cells, weights=n, minlength=len(keys) * len(starts)).reshape(len(keys), len(starts))
     found: dict[tuple[str, str | None], list[Severity]] = {}
     for stored in opened:

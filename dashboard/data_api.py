@@ -20,10 +20,10 @@ from detect.resources import links
 from gatewatch.frames import cause_column
 from gatewatch.records import AUTH_CAUSES, Blind, ChangeEvent
 from gatewatch.store.changes import changes
+from gatewatch.store.coarse import api_list
 from gatewatch.store.findings import FindingFilter, StoredFinding, list_blind, list_findings
 from gatewatch.store.groups import caller_sums, minute_histograms, minute_sums
 from gatewatch.store.inventories import current_inventory
-from gatewatch.store.reading import api_list
 
 MOST_ROUTES = 200
 MOST_CALLERS = 200
@@ -184,7 +184,7 @@ def traffic(reader: Reader, of: Head, view: View) -> Traffic:
         wish = FindingFilter(
             api=of.api, stage=view.stage, route=route_of(view), since=of.window.since, until=of.window.until
         )
-        recent = list_findings(session, wish, limit=50).items
+        recent = list_findings(session, wish, limit=50, series=False).items
     return Traffic(
         grid=grid,
         classes=grid.lines(buckets, _CLASSES),

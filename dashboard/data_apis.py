@@ -18,10 +18,10 @@ from dashboard.summing import Grid, by_key, grid_of, needs, quantiles_by, scope_
 from dashboard.view import View, Window, window_of
 from gatewatch.frames.merge import distinct_estimate
 from gatewatch.records import Finding, Kind, Severity
+from gatewatch.store.coarse import ApiSeen, api_list
 from gatewatch.store.findings import FindingFilter, StoredFinding, list_findings
 from gatewatch.store.groups import minute_clients, minute_histograms, minute_sums
 from gatewatch.store.inventories import current_inventory
-from gatewatch.store.reading import ApiSeen, api_list
 from gatewatch.store.state import State
 
 MOST_ROWS = 500
@@ -103,7 +103,7 @@ def known_inventory(state: State) -> Inventory:
 
 def open_findings(state: State, api: str | None = None) -> list[StoredFinding]:
     with state.read() as session:
-        return list_findings(session, FindingFilter(state="open", api=api), limit=OPEN_FINDINGS).items
+        return list_findings(session, FindingFilter(state="open", api=api), limit=OPEN_FINDINGS, series=False).items
 
 
 def apis(reader: Reader, view: View, *, most: int = MOST_ROWS) -> Apis | None:

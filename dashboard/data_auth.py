@@ -309,7 +309,7 @@ def _findings(state: State, window: Window, view: View) -> Sequence[StoredFindin
         until=window.until,
     )
     with state.read() as session:
-        return list_findings(session, wish, limit=MOST_FINDINGS).items
+        return list_findings(session, wish, limit=MOST_FINDINGS, series=False).items
 
 
 def _blind(state: State, view: View) -> list[Blind]:

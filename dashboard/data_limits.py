@@ -254,26 +254,31 @@ def _keys(reader: Reader, view: View, window: Window, known: Inventory) -> tuple
         return [], 0
     state, until = reader.store(), window.until
     begin = min([window.since, *(period_of(one, until)[0] for one in plans if one.quota)])
+    told = [sorted(one.keys) for one in plans if one.keys is not None]
+    only = sorted({key for keys in told for key in keys}) if len(told) == len(plans) else None
+    scope = scope_of(window, view, route=None)
     uses: dict[tuple[str, str | None, str], list[tuple[datetime, int, int, int]]] = defaultdict(list)
-    for row in key_use(state, scope_of(replace(window, since=begin), view, route=None)).to_pylist():
+    for row in key_use(state, replace(scope, since=begin), keys=only).to_pylist():
         uses[row["api"], row["stage"], row["api_key_id"]].append(
             (row["hour"], row["served"], row["throttled"], row["quota"])
         )
     peak: dict[str, int] = {}
-    for row in peaks(state, scope_of(window, view, route=None), ("api_key_id",)).to_pylist():
+    for row in peaks(state, scope, ("api_key_id",), keys=only).to_pylist():
         if row["api_key_id"]:
             peak[row["api_key_id"]] = row["peak"]
-    lines = []
-    for plan in plans:
-        seen = {key for api, stage, key in uses if known.plan_of(key, api, stage) == plan}
-        for key in sorted(seen | set(plan.keys or ())):
-            hours = [
-                use
-                for (api, stage, used), mine in uses.items()
-                if used == key and (api, stage) in plan.stages
-                for use in mine
-            ]
-            lines.append(_key_line(plan, key, known.key_name(key), hours, window, peak.get(key, 0)))
+    hours: dict[tuple[str, str], list[tuple[datetime, int, int, int]]] = {
+        (plan.id, key): [] for plan in plans for key in plan.keys or ()
+    }
+    stages = {plan.id: set(plan.stages) for plan in plans}
+    for (api, stage, key), mine in uses.items():
+        plan_of_key = known.plan_of(key, api, stage)
+        if plan_of_key is not None and plan_of_key.id in stages and (api, stage) in stages[plan_of_key.id]:
+            hours.setdefault((plan_of_key.id, key), []).extend(mine)
+    by_id = {plan.id: plan for plan in plans}
+    lines = [
+        _key_line(by_id[plan], key, known.key_name(key), mine, window, peak.get(key, 0))
+        for (plan, key), mine in hours.items()
+    ]
     lines.sort(key=_least_left)
     return lines[:MOST_KEYS], max(len(lines) - MOST_KEYS, 0)
 
@@ -374,7 +379,7 @@ def _findings(state: State, window: Window, view: View) -> list[StoredFinding]:
         kind=Kind.THROTTLING_ABUSE.value, api=view.api, stage=view.stage, since=window.since, until=window.until
     )
     with state.read() as session:
-        return list_findings(session, wish, limit=50).items
+        return list_findings(session, wish, limit=50, series=False).items
 
 
 def period_name(plan: PlanDoc) -> str:

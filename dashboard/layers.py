@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
+from dashboard.summing import quantiles_by
 from dashboard.view import View, Window
-from gatewatch.frames import MINUTES, bucket_value_ms
 from gatewatch.privacy import Privacy
 from gatewatch.records import Kind
 from gatewatch.store.findings import FindingFilter, StoredFinding, list_findings
-from gatewatch.store.reading import among, asked
+from gatewatch.store.groups import Scope, minute_histograms, minute_sums
+from gatewatch.store.reading import among
 from gatewatch.store.request_search import find_requests
 from gatewatch.store.series import Asked, HeatMap, heat_map, step_for
 from gatewatch.store.spans import read_spans
@@ -31,9 +31,6 @@ LIMIT_MS = 28_000.0
 LAYERS = ("gateway", "authorizer", "integration", "not told apart")
 _PLACE = ("api", "stage", "route")
 _SUMS = ("n", "over_28s", "latency_us", "integration_us", "authorizer_us", "gateway_us")
-_READ = pa.schema(
-    [MINUTES.field(name) for name in ("minute", *_PLACE, *_SUMS, "latency_b", "latency_c", "integration_c")]
-)
 
 Key = tuple[str, str | None, str | None]
 
@@ -151,26 +148,25 @@ def _terms(view: View) -> tuple[Term, ...]:
 
 
 def _routes(state: State, view: View, window: Window) -> list[RouteTime]:
-    """Two questions: sums by route, then the histograms of routes that are shown."""
-    given = {"api": view.api, "stage": view.stage, "route": view.q}
-    values: dict[str, object] = {"since": window.since, "until": window.until}
-    condition = "minute >= $since AND minute < $until"
-    for name, value in given.items():
-        if value:
-            condition += f" AND {name} = ${name}"
-            values[name] = value
-    sums = ", ".join(f"coalesce(sum({name}), 0)::BIGINT AS {name}" for name in _SUMS)
-    counted = ", ".join(
-        f"coalesce(sum(list_sum({name}_c)), 0)::BIGINT AS {name}_n" for name in ("latency", "integration")
-    )
-    query = f"SELECT api, stage, route, {sums}, {counted} FROM ({{rows}}) WHERE {condition} GROUP BY ALL"
-    table = asked(state, "minutes", _READ, query, values, window.since, window.until)
-    rows = sorted(table.to_pylist(), key=lambda row: (-row["latency_us"], -row["n"], str(row["route"])))
-    flat = f"SELECT api, stage, route, unnest(latency_b) AS b, unnest(latency_c) AS c FROM ({{rows}}) WHERE {condition}"
-    query = f"SELECT api, stage, route, b::BIGINT AS b, sum(c)::BIGINT AS c FROM ({flat}) GROUP BY ALL ORDER BY b"
-    spread = asked(state, "minutes", _READ, query, values, window.since, window.until)
-    quantiles = _quantiles(spread, {_key(row) for row in rows[:MOST_ROUTES]})
+    """Sums by route, then the histograms of routes that are shown."""
+    scope = Scope(window.since, window.until, view.api, view.stage, view.q or None)
+    took = minute_histograms(state, scope, _PLACE)
+    timed = _counts(took)
+    told = _counts(minute_histograms(state, scope, _PLACE, "integration"))
+    rows = [
+        {name: row[name] or 0 for name in _SUMS}
+        | {name: row[name] for name in _PLACE}
+        | {"latency_n": timed.get(_key(row), 0), "integration_n": told.get(_key(row), 0)}
+        for row in minute_sums(state, scope, _PLACE, _SUMS).to_pylist()
+    ]
+    rows.sort(key=lambda row: (-row["latency_us"], -row["n"], str(row["route"])))
+    quantiles = {(key[0] or "", key[1], key[2]): found for key, found in quantiles_by(took, _PLACE, _RANKS).items()}
     return [_route(row, quantiles) for row in rows]
+
+
+def _counts(took: pa.Table) -> dict[Key, int]:
+    sums = among("SELECT api, stage, route, list_sum(c)::BIGINT AS n FROM took", took=took).to_pylist()
+    return {_key(row): row["n"] or 0 for row in sums}
 
 
 def _key(row: Mapping[str, Any]) -> Key:
@@ -179,23 +175,6 @@ def _key(row: Mapping[str, Any]) -> Key:
 
 _RANKS = (0.5, 0.95, 0.99)
 _NOTHING = (float("nan"),) * len(_RANKS)
-
-
-def _quantiles(spread: pa.Table, wanted: set[Key]) -> dict[Key, tuple[float, ...]]:
-    buckets: dict[Key, tuple[list[int], list[int]]] = {}
-    columns = (spread.column(name).to_pylist() for name in ("api", "stage", "route", "b", "c"))
-    for api, stage, route, bucket, n in zip(*columns, strict=True):
-        key = (api or "", stage, route)
-        if key in wanted:
-            both = buckets.setdefault(key, ([], []))
-            both[0].append(bucket)
-            both[1].append(n)
-    out = {}
-    for key, (places, counts) in buckets.items():
-        running = np.cumsum(counts)
-        ranks = [max(int(np.ceil(rank * running[-1])), 1) for rank in _RANKS]
-        out[key] = tuple(float(bucket_value_ms(places[int(np.searchsorted(running, rank))])) for rank in ranks)
-    return out
 
 
 def _route(row: Mapping[str, Any], quantiles: Mapping[Key, tuple[float, ...]]) -> RouteTime:
@@ -212,7 +191,7 @@ def _verdicts(state: State, view: View, window: Window) -> dict[Key, list[Stored
         kind=Kind.LATENCY_OUTLIER.value, api=view.api, stage=view.stage, since=window.since, until=window.until
     )
     with state.read() as session:
-        listed = list_findings(session, wish, limit=MOST_VERDICTS).items
+        listed = list_findings(session, wish, limit=MOST_VERDICTS, series=False).items
     out: dict[Key, list[StoredFinding]] = {}
     for stored in listed:
         one = stored.finding

@@ -95,7 +95,9 @@ def outgoing(state: State, view: View, now: datetime) -> Outgoing:
     except UsageError as error:
         problem = str(error)
     with state.read() as session:
-        listed = list_findings(session, FindingFilter(since=now - LOOK_BACK, until=now), limit=MOST_FINDINGS).items
+        listed = list_findings(
+            session, FindingFilter(since=now - LOOK_BACK, until=now), limit=MOST_FINDINGS, series=False
+        ).items
         recent = [one.finding for one in listed]
         kept = silences(session)[:MOST_SILENCES]
         return Outgoing(

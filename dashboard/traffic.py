@@ -37,13 +37,21 @@ class Sums:
     p95_ms: Numbers
 
 
-def add_up(minutes: pa.Table, group: Places, groups: int) -> Sums:
-    """MINUTES rows added up; group: of each row, 0 … groups - 1."""
+@dataclass(frozen=True, slots=True)
+class Minutes:
+    """Rows that add up (store.coarse): counts, and histograms of latency in `b` and `c`."""
+
+    sums: pa.Table
+    took: pa.Table
+
+
+def add_up(minutes: Minutes, group: Places, took: Places, groups: int) -> Sums:
+    """Minutes added up; group, took: of each row of `sums` and of `took` its group, 0 … groups - 1."""
 
     def total(*names: str) -> Numbers:
         out = np.zeros(groups)
         for name in names:
-            values = minutes.column(name).fill_null(0).to_numpy().astype(np.float64)
+            values = minutes.sums.column(name).fill_null(0).to_numpy().astype(np.float64)
             out += np.bincount(group, weights=values, minlength=groups)
         return out
 
@@ -53,12 +61,12 @@ def add_up(minutes: pa.Table, group: Places, groups: int) -> Sums:
         auth=total(*(cause_column(cause) for cause in sorted(AUTH_CAUSES))),
         throttled=total(cause_column("throttle"), cause_column("quota")),
         backend_refused=total(cause_column("backend_refused")),
-        p95_ms=_p95(minutes, group, groups),
+        p95_ms=_p95(minutes.took, took, groups),
     )
 
 
-def _p95(minutes: pa.Table, group: Places, groups: int) -> Numbers:
-    buckets, counts = (minutes.column(f"latency_{part}").combine_chunks() for part in "bc")
+def _p95(took: pa.Table, group: Places, groups: int) -> Numbers:
+    buckets, counts = (took.column(name).combine_chunks() for name in "bc")
     out = np.full(groups, np.nan)
     if len(buckets) == 0:
         return out

@@ -13,7 +13,8 @@ from detect.model import Context
 from detect.signal import FULL, Sight, judge, missing, secrets
 from gatewatch.evaluating import checkpoint_before
 from gatewatch.records import JSON, Measured
-from gatewatch.store.reading import api_list, bounds
+from gatewatch.store.coarse import api_list
+from gatewatch.store.reading import bounds
 from gatewatch.store.state import State
 from gatewatch.surroundings import known_inventory
 from ingest.stagelogs import StageLog, stage_logs

@@ -16,11 +16,11 @@ from detect.meter import name_left, unknown_names
 from detect.model import Context
 from gatewatch.records import JSON, Change, ChangeEvent, Finding, Kind
 from gatewatch.store.changes import changes, save_changes
+from gatewatch.store.coarse import api_list
 from gatewatch.store.executions import read_executions, save_executions
 from gatewatch.store.inventories import current_inventory, save_inventory, snapshot_document, snapshots
 from gatewatch.store.manifest import has_segments
 from gatewatch.store.points import read_metrics, save_points
-from gatewatch.store.reading import api_list
 from gatewatch.store.spans import read_spans, save_spans
 from gatewatch.store.state import Session, State
 

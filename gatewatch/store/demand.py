@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from gatewatch.frames import REQUESTS
 from gatewatch.store.groups import Scope, columns_of
-from gatewatch.store.reading import asked
+from gatewatch.store.hours import by_the_hour
+from gatewatch.store.reading import among, asked
 from gatewatch.store.request_fields import CLIENT_ID_SQL
 from gatewatch.store.state import State
 
@@ -18,68 +19,150 @@ _PLACE = ("at", "account", "region", "api", "stage", "route")
 _WHO = ("client_ip", "principal", "api_key_id")
 
 
+ASKING = 100
+"""Callers of a stage and hour that are told apart beside those that were refused: who asked for most."""
+
+
 def throttled_callers(state: State, scope: Scope, *, limit: int = 500) -> pa.Table:
     """Who was refused by a limit, and who asked for most, in the minutes in which an API and stage refused somebody.
 
     Columns: api, stage, client_id, asked, refused, quota, peak (most calls in a second), first, last; of all callers of
-    the stage in these minutes: whole (calls), callers, minutes. The most refused and the most asking first.
+    the stage in these minutes: whole (calls), callers (in the hour that had most), minutes. The most refused and the
+    most asking first. Of hours in which a caller was neither refused nor among the ASKING, nothing counts for it.
     """
-    condition, values = scope.condition("at")
+    place, values = _where(scope)
     query = f"""
         WITH calls AS (
             SELECT coalesce(api, '') AS api, coalesce(stage, '') AS stage, {CLIENT_ID_SQL} AS client_id,
-                   date_trunc('minute', "at") AS minute, date_trunc('second', "at") AS second, {_CUT} AS cut,
+                   date_trunc('hour', "at") AS hour, date_trunc('minute', "at") AS minute,
+                   date_trunc('second', "at") AS second, {_CUT} AS cut,
                    coalesce(reject_cause = 'quota', FALSE) AS quota, "at"
-            FROM ({{rows}}) WHERE {condition}
+            FROM ({{rows}}) WHERE {{time}} AND {place}
         ),
-        hot AS (SELECT DISTINCT api, stage, minute FROM calls WHERE cut),
+        hot AS (SELECT DISTINCT api, stage, hour, minute FROM calls WHERE cut),
         seconds AS (
-            SELECT api, stage, client_id, minute, second, count(*) AS n, count(*) FILTER (WHERE cut) AS cut,
-                   count(*) FILTER (WHERE quota) AS quota, min("at") FILTER (WHERE cut) AS first,
-                   max("at") FILTER (WHERE cut) AS last
+            SELECT api, stage, client_id, hour, second, count(*) AS n, count(*) FILTER (cut) AS cut,
+                   count(*) FILTER (quota) AS quota, min("at") FILTER (cut) AS first, max("at") FILTER (cut) AS last
             FROM calls SEMI JOIN hot USING (api, stage, minute) GROUP BY ALL
         ),
         callers AS (
-            SELECT api, stage, client_id, sum(n)::BIGINT AS asked, sum(cut)::BIGINT AS refused,
+            SELECT api, stage, client_id, hour, sum(n)::BIGINT AS asked, sum(cut)::BIGINT AS refused,
                    sum(quota)::BIGINT AS quota, max(n)::BIGINT AS peak, min(first) AS first, max(last) AS last
             FROM seconds GROUP BY ALL
+        ),
+        lengths AS (SELECT api, stage, hour, count(*)::BIGINT AS minutes FROM hot GROUP BY ALL),
+        placed AS (
+            SELECT *, sum(asked) OVER stages AS whole, count(*) OVER stages AS callers,
+                   row_number() OVER (PARTITION BY api, stage, hour ORDER BY asked DESC, client_id) AS place
+            FROM callers WINDOW stages AS (PARTITION BY api, stage, hour)
         )
-        SELECT *, sum(asked) OVER stages AS whole, count(*) OVER stages AS callers,
-               (SELECT count(*) FROM hot WHERE hot.api = callers.api AND hot.stage = callers.stage) AS minutes
-        FROM callers WINDOW stages AS (PARTITION BY api, stage)
-        ORDER BY greatest(refused, asked) DESC, api, stage, client_id LIMIT {limit:d}
+        SELECT placed.* EXCLUDE (place, whole), whole::BIGINT AS whole, minutes
+        FROM placed JOIN lengths USING (api, stage, hour) WHERE refused > 0 OR place <= {ASKING:d}
     """
     schema = columns_of(REQUESTS, *_PLACE, "reject_cause", *_WHO)
-    return asked(state, "requests", schema, query, values, scope.since, scope.until)
-
-
-def peaks(state: State, scope: Scope, by: Sequence[str]) -> pa.Table:
-    """Calls a second, by these columns: n, peak, peak_at, busy (seconds with a call), p99 (of the busy seconds)."""
-    condition, values = scope.condition("at")
-    names = "".join(f"{name}, " for name in by)
-    order = f"GROUP BY ALL ORDER BY n DESC, {', '.join(by)}" if by else ""
-    query = (
-        f"WITH seconds AS (SELECT {names}date_trunc('second', \"at\") AS second, count(*) AS calls FROM ({{rows}}) "
-        f"WHERE {condition} GROUP BY ALL) SELECT {names}sum(calls)::BIGINT AS n, max(calls)::BIGINT AS peak, "
-        "arg_max(second, calls) AS peak_at, count(*)::BIGINT AS busy, quantile_disc(calls, 0.99)::BIGINT AS p99 "
-        f"FROM seconds {order}"
+    parts = by_the_hour(state, schema, query, values, scope.since, scope.until)
+    if parts is None:
+        return _NOBODY
+    return among(
+        f"""
+        WITH stages AS (
+            SELECT api, stage, sum(whole)::BIGINT AS whole, max(callers)::BIGINT AS callers,
+                   sum(minutes)::BIGINT AS minutes
+            FROM (SELECT DISTINCT api, stage, hour, whole, callers, minutes FROM parts) GROUP BY ALL
+        ),
+        summed AS (
+            SELECT api, stage, client_id, sum(asked)::BIGINT AS asked, sum(refused)::BIGINT AS refused,
+                   sum(quota)::BIGINT AS quota, max(peak) AS peak, min(first) AS first, max(last) AS last
+            FROM parts GROUP BY ALL
+        )
+        SELECT summed.*, whole, callers, minutes FROM summed JOIN stages USING (api, stage)
+        ORDER BY greatest(refused, asked) DESC, api, stage, client_id LIMIT {limit:d}
+        """,
+        parts=parts,
     )
-    return asked(state, "requests", columns_of(REQUESTS, *_PLACE, *by), query, values, scope.since, scope.until)
 
 
-def key_use(state: State, scope: Scope) -> pa.Table:
-    """What each API key had of each stage, by hour: api, stage, api_key_id, hour, served, throttled, quota."""
-    condition, values = scope.condition("at")
+_NOBODY = pa.schema([]).empty_table()
+
+
+def peaks(state: State, scope: Scope, by: Sequence[str], *, keys: Sequence[str] | None = None) -> pa.Table:
+    """Calls a second, by these columns: n, peak, peak_at, busy (seconds with a call), p99 (of the busy seconds).
+
+    keys: only of these API keys.
+    """
+    place, values = _where(scope, keys)
+    names = "".join(f"{name}, " for name in by)
+    query = (
+        f"WITH seconds AS (SELECT {names}date_trunc('hour', \"at\") AS hour, date_trunc('second', \"at\") AS second, "
+        f"count(*) AS calls FROM ({{rows}}) WHERE {{time}} AND {place} GROUP BY ALL) "
+        f"SELECT {names}hour, calls::BIGINT AS calls, count(*)::BIGINT AS seconds, min(second) AS second "
+        "FROM seconds GROUP BY ALL"
+    )
+    schema = columns_of(REQUESTS, *_PLACE, *by, *(() if keys is None else ("api_key_id",)))
+    parts = by_the_hour(state, schema, query, values, scope.since, scope.until)
+    if parts is None:
+        return _NOBODY
+    group = f"PARTITION BY {', '.join(by)}" if by else ""
+    order = f"GROUP BY ALL ORDER BY n DESC, {', '.join(by)}" if by else ""
+    return among(
+        f"""
+        WITH levels AS (
+            SELECT {names}calls, sum(seconds)::BIGINT AS seconds, min(second) AS second FROM parts GROUP BY ALL
+        ),
+        ranked AS (
+            SELECT *, sum(seconds) OVER (
+                {group} ORDER BY calls ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+            ) AS below, sum(seconds) OVER ({group}) AS busy FROM levels
+        )
+        SELECT {names}sum(calls * seconds)::BIGINT AS n, max(calls) AS peak, arg_max(second, calls) AS peak_at,
+               max(busy)::BIGINT AS busy, min(calls) FILTER (below >= ceil(0.99 * busy)) AS p99
+        FROM ranked {order}
+        """,
+        parts=parts,
+    )
+
+
+def key_use(state: State, scope: Scope, *, keys: Sequence[str] | None = None) -> pa.Table:
+    """What each API key had of each stage, by hour: api, stage, api_key_id, hour, served, throttled, quota.
+
+    keys: only these; None: all, of an hour and stage the MOST_KEYS with most calls.
+    """
+    place, values = _where(scope, keys)
     query = (
         "SELECT api, stage, api_key_id, date_trunc('hour', \"at\") AS hour, "
         f"count(*) FILTER (WHERE NOT {_CUT})::BIGINT AS served, "
         "count(*) FILTER (WHERE reject_cause = 'throttle')::BIGINT AS throttled, "
         "count(*) FILTER (WHERE reject_cause = 'quota')::BIGINT AS quota "
-        f"FROM ({{rows}}) WHERE {condition} AND api_key_id IS NOT NULL GROUP BY ALL "
-        "ORDER BY api, stage, api_key_id, hour LIMIT 200000"
+        f"FROM ({{rows}}) WHERE {{time}} AND {place} AND api_key_id IS NOT NULL "
+        "GROUP BY api, stage, api_key_id, hour "
+        f"QUALIFY row_number() OVER (PARTITION BY api, stage, hour ORDER BY count(*) DESC, api_key_id) <= {MOST_KEYS:d}"
     )
     schema = columns_of(REQUESTS, *_PLACE, "reject_cause", "api_key_id")
-    return asked(state, "requests", schema, query, values, scope.since, scope.until)
+    parts = by_the_hour(state, schema, query, values, scope.since, scope.until)
+    if parts is None:
+        return _NOBODY
+    return among(
+        "SELECT api, stage, api_key_id, hour, sum(served)::BIGINT AS served, sum(throttled)::BIGINT AS throttled, "
+        "sum(quota)::BIGINT AS quota FROM parts GROUP BY ALL ORDER BY api, stage, api_key_id, hour",
+        parts=parts,
+    )
+
+
+MOST_KEYS = 2000
+
+
+def _where(scope: Scope, keys: Sequence[str] | None = None) -> tuple[str, dict[str, object]]:
+    """The scope without its time."""
+    parts, values = ["TRUE"], dict[str, object]()
+    for name in ("api", "stage", "route"):
+        value = getattr(scope, name)
+        if value is not None:
+            parts.append(f"{name} = ${name}")
+            values[name] = value
+    if keys is not None:
+        parts.append("list_contains($keys, api_key_id)")
+        values["keys"] = list(keys)
+    return " AND ".join(parts), values
 
 
 def arrivals(state: State, scope: Scope, *, limit: int) -> tuple[pa.Table, datetime]:

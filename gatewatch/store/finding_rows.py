@@ -57,7 +57,8 @@ def digest(values: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def finding_of(row: FindingRow) -> Finding:
+def finding_of(row: FindingRow, *, series: bool = True) -> Finding:
+    """series: False leaves out the points of the evidence."""
     entities, evidence, changes = _dict(row.entities), _dict(row.evidence), row.changes
     assert isinstance(changes, list)
     return Finding(
@@ -94,7 +95,7 @@ def finding_of(row: FindingRow) -> Finding:
             card=evidence.get("card", {}),
             series=tuple(
                 Point(datetime.fromisoformat(at), observed, expected, upper)
-                for at, observed, expected, upper in evidence["series"]
+                for at, observed, expected, upper in (evidence["series"] if series else ())
             ),
         ),
         remedy=row.remedy,

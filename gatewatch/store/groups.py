@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from gatewatch.frames import CLIENTS, HISTOGRAMS, MINUTE_COUNTS, MINUTES, REQUESTS
-from gatewatch.store.reading import asked
+from gatewatch.store.coarse import CALLERS, SUMS, summed_minutes
+from gatewatch.store.reading import among, asked
 from gatewatch.store.request_fields import CLIENT_ID_SQL
 from gatewatch.store.state import State
 
@@ -42,6 +44,14 @@ class Scope:
                 values[name] = value
         return " AND ".join(parts), values
 
+    def only(self, rows: pa.Table) -> pa.Table:
+        """Those of the API, stage and route."""
+        for name in ("api", "stage", "route"):
+            value = getattr(self, name)
+            if value is not None:
+                rows = rows.filter(pc.equal(rows.column(name), value))
+        return rows
+
 
 def minute_sums(
     state: State,
@@ -54,15 +64,12 @@ def minute_sums(
     """Columns: `bucket` (start of each step, if there is one), `by`, `counts`, `visible` (mask), `last` (minute)."""
     _known(by, MINUTES)
     _known(counts, MINUTE_COUNTS)
-    condition, values = scope.condition("minute")
-    groups = [*bucket_sql("minute", step, values), *by]
+    groups, values = _placed(step, by)
     sums = ", ".join(f"sum({name})::BIGINT AS {name}" for name in counts)
     query = (
-        f"SELECT {_listed(groups)}{sums}, bit_or(visible) AS visible, max(minute) AS last "
-        f"FROM ({{rows}}) WHERE {condition} {_grouped(groups)}"
+        f"SELECT {_listed(groups)}{sums}, bit_or(visible) AS visible, max(last) AS last FROM minutes {_grouped(groups)}"
     )
-    schema = columns_of(MINUTES, "minute", "api", "stage", "route", "visible", *by, *counts)
-    return asked(state, "minutes", schema, query, values, scope.since, scope.until)
+    return _minutes(state, SUMS, scope, query, values, step)
 
 
 def minute_histograms(
@@ -71,28 +78,37 @@ def minute_histograms(
     """The histogram of each group: `bucket` (if there is a step), `by`, lists `b` and `c` as in MINUTES."""
     _known(by, MINUTES)
     _known((name,), HISTOGRAMS)
-    condition, values = scope.condition("minute")
-    groups = [*bucket_sql("minute", step, values), *by]
+    groups, values = _placed(step, by)
     names = ["bucket", *by] if step else list(by)
     query = (
-        f"WITH flat AS (SELECT {_listed(groups)}unnest({name}_b) AS b, unnest({name}_c) AS c FROM ({{rows}}) "
-        f"WHERE {condition}), summed AS (SELECT {_listed(names)}b, sum(c)::INTEGER AS c FROM flat GROUP BY ALL) "
+        f"WITH flat AS (SELECT {_listed(groups)}unnest(b) AS b, unnest(c) AS c FROM minutes), "
+        f"summed AS (SELECT {_listed(names)}b, sum(c)::INTEGER AS c FROM flat GROUP BY ALL) "
         f"SELECT {_listed(names)}list(b ORDER BY b) AS b, list(c ORDER BY b) AS c FROM summed {_grouped(names)}"
     )
-    schema = columns_of(MINUTES, "minute", "api", "stage", "route", f"{name}_b", f"{name}_c", *by)
-    return asked(state, "minutes", schema, query, values, scope.since, scope.until)
+    return _minutes(state, name, scope, query, values, step)
 
 
 def minute_clients(state: State, scope: Scope, by: Sequence[str]) -> pa.Table:
     """The sketch of distinct clients of each group: `by`, list `clients_k` (frames.merge.distinct_estimate)."""
     _known(by, MINUTES)
-    condition, values = scope.condition("minute")
     query = (
-        f"WITH seen AS (SELECT DISTINCT {_listed(by)}unnest(clients_k) AS k FROM ({{rows}}) WHERE {condition}) "
+        f"WITH seen AS (SELECT DISTINCT {_listed(by)}unnest(clients_k) AS k FROM minutes) "
         f"SELECT {_listed(by)}list_sort(min(k, {SKETCH})) AS clients_k FROM seen {_grouped(by)}"
     )
-    schema = columns_of(MINUTES, "minute", "api", "stage", "route", "clients_k", *by)
-    return asked(state, "minutes", schema, query, values, scope.since, scope.until)
+    return _minutes(state, CALLERS, scope, query, {}, None)
+
+
+def _placed(step: timedelta | None, by: Sequence[str]) -> tuple[list[str], dict[str, object]]:
+    values: dict[str, object] = {}
+    return [*bucket_sql("minute", step, values), *by], values
+
+
+def _minutes(
+    state: State, what: str, scope: Scope, query: str, values: dict[str, object], step: timedelta | None
+) -> pa.Table:
+    """The answer about `minutes`, the rows of the scope."""
+    rows = scope.only(summed_minutes(state, what, scope.since, scope.until, step))
+    return among(query, values, minutes=rows)
 
 
 def refused_sums(

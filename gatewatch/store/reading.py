@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
@@ -40,22 +39,6 @@ FILES_AT_ONCE = 16
 REQUESTS_READ = REQUESTS.append(pa.field("client_id", pa.string()))
 
 IDENTITIES = pa.schema([("at", TIME), ("extended_request_id", pa.string()), ("request_id", pa.string())])
-
-
-_STAGES = pa.schema([MINUTES.field(name) for name in ("minute", "account", "region", "api", "api_type", "stage", "n")])
-
-
-@dataclass(frozen=True, slots=True)
-class ApiSeen:
-    """A stage with traffic: how many requests, and the minute of the last one."""
-
-    account: str | None
-    region: str | None
-    api: str | None
-    api_type: str | None
-    stage: str | None
-    n: int
-    last_at: datetime
 
 
 def read_minutes(
@@ -258,12 +241,12 @@ def of_segments(
         return _ask(connection, state, listed, schema, query, values, places)
 
 
-def among(query: str, **tables: pa.Table) -> pa.Table:
+def among(query: str, values: Mapping[str, object] = MappingProxyType({}), /, **tables: pa.Table) -> pa.Table:
     """The answer to `query` about tables, by their names."""
     with in_process(threads=THREADS) as connection:
         for name, table in tables.items():
             connection.register(name, table)
-        return connection.sql(query).to_arrow_table()
+        return connection.sql(query, params=dict(values)).to_arrow_table()
 
 
 def between(time: str, since: datetime | None, until: datetime | None) -> tuple[str, dict[str, object]]:
@@ -278,27 +261,6 @@ def bounds(state: State) -> tuple[datetime, datetime] | None:
             select(func.min(SegmentRow.min_at), func.max(SegmentRow.max_at)).where(SegmentRow.kind == "requests")
         ).one()
     return None if first is None or last is None else (first, last)
-
-
-def api_list(state: State) -> list[ApiSeen]:
-    """Every stage that ever had a request, busiest first."""
-    with state.read() as session:
-        listed = segments(session, "minutes")
-    if not listed:
-        return []
-    with _lake(state) as connection:
-        rows = _ask(
-            connection,
-            state,
-            listed,
-            pa.schema(
-                [MINUTES.field(name) for name in ("minute", "account", "region", "api", "api_type", "stage", "n")]
-            ),
-            "SELECT account, region, api, api_type, stage, sum(n)::BIGINT AS n, max(minute) AS last_at FROM ({rows}) "
-            "GROUP BY ALL ORDER BY n DESC, api, stage, account, region, api_type",
-            {},
-        )
-    return [ApiSeen(**row) for row in rows.to_pylist()]
 
 
 def _table(

@@ -7,10 +7,8 @@ only what came since it was asked before. Steps begin at whole multiples of thei
 from __future__ import annotations
 
 import math
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -24,6 +22,7 @@ from gatewatch.frames.merge import SKETCH_SIZE, distinct_estimate
 from gatewatch.store.lake import Segment
 from gatewatch.store.manifest import covered, segments
 from gatewatch.store.measures import LATENCIES, MEASURES, SUMS, Measure
+from gatewatch.store.parts import Parts, apart
 from gatewatch.store.reading import among, of_segments
 from gatewatch.store.request_fields import ROLLED, conditions_sql, field_sql
 from gatewatch.store.state import State
@@ -158,39 +157,6 @@ def heat_map(state: State, asked: Asked, *, rows: int = 36) -> HeatMap:
     return HeatMap(one.starts, edges, counts.tolist(), over, got.source)
 
 
-@dataclass(slots=True)
-class Parts:
-    """What single segments add to series: the least recently used go first when `most` bytes are passed."""
-
-    most: int = 96 << 20
-    bytes: int = 0
-    _known: OrderedDict[tuple[str, str], pa.Table] = field(default_factory=OrderedDict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def get(self, shape: str, paths: Sequence[str]) -> tuple[list[pa.Table], list[str]]:
-        """(what is known, the paths of which nothing is)."""
-        found, missing = [], []
-        with self._lock:
-            for path in paths:
-                part = self._known.get((shape, path))
-                if part is None:
-                    missing.append(path)
-                else:
-                    self._known.move_to_end((shape, path))
-                    found.append(part)
-        return found, missing
-
-    def put(self, shape: str, parts: dict[str, pa.Table]) -> None:
-        with self._lock:
-            for path, part in parts.items():
-                if (shape, path) not in self._known:
-                    self._known[shape, path] = part
-                    self.bytes += part.nbytes + 200
-            while self.bytes > self.most and self._known:
-                _, gone = self._known.popitem(last=False)
-                self.bytes -= gone.nbytes + 200
-
-
 PARTS = Parts()
 """Of this process. Paths are never used twice."""
 
@@ -278,22 +244,10 @@ def _summed(state: State, asked: Asked, measure: Measure, listed: Sequence[Segme
             sums = ", ".join(f"coalesce(sum({column}), 0)::BIGINT AS {name}" for name, (column, _) in SUMS.items())
             query = f"SELECT {keys}, {sums} FROM ({{rows}}) {where} GROUP BY ALL"
         table = of_segments(state, some, MINUTES, query, values, named=True)
-        parts = _apart(table, some)
+        parts = apart(table, some)
         PARTS.put(shape, parts)
         found += parts.values()
     return pa.concat_tables(found)
-
-
-def _apart(table: pa.Table, some: Sequence[Segment]) -> dict[str, pa.Table]:
-    """The rows of each segment, which `segment` names by its place."""
-    ordered = table.sort_by("segment")
-    places = _numbers(ordered, "segment")
-    rest = ordered.drop_columns(["segment"])
-    ends = np.searchsorted(places, np.arange(len(some) + 1))
-    return {
-        one.path: rest.slice(int(ends[place]), int(ends[place + 1] - ends[place])).combine_chunks()
-        for place, one in enumerate(some)
-    }
 
 
 def _raw(

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashboard.traffic import add_up, bucket_starts, covered, covered_share, key_places, time_places
+from dashboard.traffic import Minutes, add_up, bucket_starts, covered, covered_share, key_places, time_places
 from gatewatch.frames import COVERAGE, MINUTE_COUNTS, rollup
 from tests.store.builders import AT, minutes
 
@@ -42,6 +42,10 @@ def table(rows: list[dict[str, Any]]) -> pa.Table:
     return minutes(out)
 
 
+def both(found: pa.Table) -> Minutes:
+    return Minutes(found, pa.table({name: found.column(f"latency_{name}") for name in "bc"}))
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.lists(ROW, min_size=1, max_size=30))
 def test_sums_of_stages_are_those_of_the_rollup(rows: list[dict[str, Any]]) -> None:
@@ -52,7 +56,7 @@ def test_sums_of_stages_are_those_of_the_rollup(rows: list[dict[str, Any]]) -> N
     )
     expected = rollup(one_time, by_route=False)
     keys, group = key_places(found, ("api", "stage"))
-    sums = add_up(found, group, len(keys))
+    sums = add_up(both(found), group, group, len(keys))
     wanted = {}
     for row in expected.to_dict("records"):
         key = tuple(None if pd.isna(row[name]) else row[name] for name in ("api", "stage"))
@@ -73,7 +77,8 @@ def test_minutes_fall_into_their_buckets() -> None:
 
 
 def test_no_rows_are_no_requests() -> None:
-    sums = add_up(minutes([]), np.zeros(0, dtype=np.int64), 2)
+    nobody = np.zeros(0, dtype=np.int64)
+    sums = add_up(both(minutes([])), nobody, nobody, 2)
     assert sums.n.tolist() == [0, 0]
     assert all(math.isnan(value) for value in sums.p95_ms)
     assert key_places(minutes([]), ("api", "stage"))[0] == []

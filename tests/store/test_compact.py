@@ -22,9 +22,10 @@ from gatewatch.ingesting import ingest_paths
 from gatewatch.settings import Settings
 from gatewatch.store import compact as compacting
 from gatewatch.store.batches import accounting, sweep_expired
+from gatewatch.store.coarse import api_list
 from gatewatch.store.compact import compact
 from gatewatch.store.models import BatchRow, RemovedSegmentRow, SegmentRow
-from gatewatch.store.reading import api_list, bounds, coverage, read_clients, read_minutes, stream_requests
+from gatewatch.store.reading import bounds, coverage, read_clients, read_minutes, stream_requests
 from gatewatch.store.retired import sweep_retired
 from gatewatch.store.state import State, open_state
 from gatewatch.store.verify import verify

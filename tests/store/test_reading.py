@@ -14,9 +14,9 @@ from gatewatch.errors import StoreError
 from gatewatch.frames import CLIENTS, COVERAGE, MINUTES, REQUESTS, merge_clients, merge_minutes
 from gatewatch.settings import Settings
 from gatewatch.store import reading
+from gatewatch.store.coarse import api_list
 from gatewatch.store.reading import (
     REQUESTS_READ,
-    api_list,
     bounds,
     coverage,
     identities,
