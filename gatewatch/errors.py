@@ -55,3 +55,9 @@ class ChannelError(GatewatchError):
         super().__init__(message)
         self.retry = retry
         self.after_s = after_s
+
+
+def mistake(error: Exception) -> str:
+    """One line about an error of ours that nobody foresaw."""
+    said = " ".join(str(error).split())[:200]
+    return f"a mistake in gatewatch ({type(error).__name__}: {said}); its log has more, please report it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import os
 import tempfile
@@ -14,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gatewatch.connecting import Accounts
-from gatewatch.errors import GatewatchError, UsageError
+from gatewatch.errors import GatewatchError, UsageError, mistake
 from gatewatch.ingesting import ingest_objects, ingest_paths
 from gatewatch.records import JSON
 from gatewatch.settings import Settings
@@ -31,6 +32,8 @@ from ingest.aws.spending import on_behalf_of
 from ingest.inputs import apis_of
 from ingest.sources.model import SOURCES, Beside, Clients, Events, Objects, Place, Told, World
 from ingest.sources.model import Source as Fetcher
+
+log = logging.getLogger(__name__)
 
 FILES = "files"
 """The kind of source that is a folder."""
@@ -102,6 +105,9 @@ class Follower:
                 self._fetch(source, world, inventory, looked)
         except GatewatchError as error:
             looked.errors.append(str(error))
+        except Exception as error:  # the edge of a source: the others go on, whatever is wrong with this one
+            log.exception("a source broke", extra={"source": source.name})
+            looked.errors.append(f"{source.name}: {mistake(error)}")
         return looked
 
     @contextmanager

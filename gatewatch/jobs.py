@@ -277,6 +277,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     scheduler.add_job(worker.look_after, "interval", seconds=LOOK_SECONDS, id="look-after")
     scheduler.add_job(worker.beat, "interval", seconds=worker.beat_seconds, next_run_time=begin, id="beat")
     scheduler.add_job(worker.poll, "interval", seconds=POLL_SECONDS, next_run_time=begin, id="poll")
+    scheduler.add_job(worker.poll_slow, "interval", seconds=POLL_SECONDS, next_run_time=begin, id="poll-slow")
     scheduler.add_job(worker.replay, "interval", seconds=REPLAY_SECONDS, id="replay")
     scheduler.add_job(worker.house, "interval", seconds=HOUSE_SECONDS, next_run_time=begin, id="house")
     scheduler.start()
@@ -328,9 +329,19 @@ class _Worker:
         def ask() -> None:
             with held(self._state, "poll", self._holder, self._settings.lease_seconds) as epoch:
                 if epoch is not None:
-                    poll(self._state, self._accounts, datetime.now(UTC))
+                    poll(self._state, self._accounts, datetime.now(UTC), slow=False)
 
         self._claimed("poll", POLL_SECONDS, ask)
+
+    def poll_slow(self) -> None:
+        """Inventories of big accounts take minutes; a change is told within one of its own polls all the same."""
+
+        def ask() -> None:
+            with held(self._state, "poll-slow", self._holder, self._settings.lease_seconds) as epoch:
+                if epoch is not None:
+                    poll(self._state, self._accounts, datetime.now(UTC), slow=True)
+
+        self._claimed("poll-slow", POLL_SECONDS, ask)
 
     def house(self) -> None:
         def keep() -> None:

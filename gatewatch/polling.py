@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from gatewatch.connecting import Accounts
-from gatewatch.errors import GatewatchError
+from gatewatch.errors import GatewatchError, mistake
 from gatewatch.records import JSON
 from gatewatch.store.connections import AwsConnection, connections, note_poll, poll_of
 from gatewatch.store.state import State
@@ -55,8 +55,20 @@ class Polled:
     error: str | None
 
 
-def poll(state: State, accounts: Accounts, now: datetime, *, force: bool = False) -> list[Polled]:
-    """Ask what is due (force: everything that is switched on), and keep it. Nothing is raised for a source."""
+SLOW = ("inventory", "config")
+"""Many calls: minutes for an account of hundreds of APIs. Apart from the others, which must not wait for them."""
+
+SLACK = timedelta(seconds=15)
+"""What is due within it is asked now: the next turn is a minute away."""
+
+
+def poll(
+    state: State, accounts: Accounts, now: datetime, *, force: bool = False, slow: bool | None = None
+) -> list[Polled]:
+    """Ask what is due (force: everything that is switched on), and keep it. Nothing is raised for a source.
+
+    slow: only what takes long, or only the rest. The first inventory of a region is of the rest, which build upon it.
+    """
     with state.read() as session:
         known = connections(session)
     done = []
@@ -68,12 +80,19 @@ def poll(state: State, accounts: Accounts, now: datetime, *, force: bool = False
             done.append(Polled(one.name, "", "", None, str(error)))
             continue
         for region in regions:
+            first = "inventory" in one.sources and not _tried(state, one.name, region, "inventory")
             for source in EVERY:
-                if source in one.sources:
+                mine = slow is None or slow == (source in SLOW and not first)
+                if source in one.sources and mine:
                     result = _due(state, aws, one, region, source, now, force=force)
                     done += [] if result is None else [result]
     accounts.ledger.flush()
     return done
+
+
+def _tried(state: State, connection: str, region: str, source: str) -> bool:
+    with state.read() as session:
+        return poll_of(session, connection, region, source) is not None
 
 
 def _due(
@@ -81,7 +100,7 @@ def _due(
 ) -> Polled | None:
     with state.read() as session:
         before = poll_of(session, one.name, region, source)
-    if before is not None and not force and now - before.tried_at < EVERY[source]:
+    if before is not None and not force and now - before.tried_at < EVERY[source] - SLACK:
         return None
     cursor = cast("Mapping[str, Any] | None", None if before is None else before.cursor)
     try:
@@ -89,8 +108,10 @@ def _due(
             with suppress(GatewatchError):  # then each call says what is wrong
                 _ = aws.account  # whose calls share one pace: known before the first of them
             kept, after = _PULLS[source](state, aws, one, region, cursor, now)
-    except GatewatchError as error:
-        said = str(error)
+    except Exception as error:  # the edge of a source: the others go on, whatever is wrong with this one
+        said = str(error) if isinstance(error, GatewatchError) else mistake(error)
+        if not isinstance(error, GatewatchError):
+            log.exception("an AWS source broke", extra={"source": f"{one.name} {region} {source}"})
         state.run(lambda session: note_poll(session, one.name, region, source, now=now, error=said))
         log.warning("an AWS source failed", extra={"source": f"{one.name} {region} {source}", "reason": said})
         return Polled(one.name, region, source, None, said)

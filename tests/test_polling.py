@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -157,6 +158,27 @@ def test_a_denied_source_is_one_line_and_the_others_go_on(double: Double, state:
         stands = {one.source: (one.ok_at, one.error) for one in polls(session)}
     assert stands["changes"] == (None, failed(done)["changes"])
     assert stands["inventory"] == (NOW, None)
+
+
+def test_what_nobody_foresaw_is_one_line_too_and_the_others_go_on(
+    double: Double, state: State, settings: Settings
+) -> None:
+    double.answers.append(lambda call: (200, {"Events": [7]}) if call.name == "LookupEvents" else None)
+    done = poll(state, Accounts(state, settings), NOW)
+    assert set(failed(done)) == {"changes"}
+    assert re.search(r"a mistake in gatewatch \(\w+: .*please report it", failed(done)["changes"])
+
+
+def test_changes_do_not_wait_for_a_long_inventory(double: Double, state: State, settings: Settings) -> None:
+    """Two jobs: the first inventory is of the quick one, as the others build upon it; all later ones of the other."""
+    accounts = Accounts(state, settings)
+    assert poll(state, accounts, NOW, slow=True) == []
+    assert [one.source for one in poll(state, accounts, NOW, slow=False)] == [
+        *("inventory", "changes", "metrics", "traces")
+    ]
+    later = NOW + timedelta(hours=1, seconds=-10)  # a turn that comes a little early is no turn left out
+    assert [one.source for one in poll(state, accounts, later, slow=False)] == ["changes", "metrics", "traces"]
+    assert [one.source for one in poll(state, accounts, later, slow=True)] == ["inventory"]
 
 
 def test_no_call_is_made_after_the_hard_cap(double: Double, state: State, settings: Settings) -> None:

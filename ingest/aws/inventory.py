@@ -96,7 +96,8 @@ def _rest(reader: Reader, api: dict[str, Any]) -> dict[str, Any] | None:
     ):
         reader.into(api, field, "apigateway", operation, "items", "position", limit=500, **asked)
     reader.into(api, "gatewayResponses", "apigateway", "get_gateway_responses", "items", "position", limit=500, **asked)
-    api["gatewayResponses"] = [one for one in api.get("gatewayResponses", ()) if not one.get("defaultResponse")]
+    if "gatewayResponses" in api:
+        api["gatewayResponses"] = [one for one in api["gatewayResponses"] if not one.get("defaultResponse")]
     for authorizer in api.get("authorizers", ()):
         authorizer.pop("authorizerCredentials", None)
     return api
@@ -170,6 +171,8 @@ def _keys_of_plans(reader: Reader, document: dict[str, Any]) -> None:
     """`keys` of each plan: id and name. Asked from the keys' side, since GetUsagePlanKeys tells their values."""
     plans = {plan["id"]: plan for plan in document.get("usagePlans", ())}
     keys = document.get("apiKeys")
+    if not plans:  # none, or none that we may read
+        return
     if keys is None or len(keys) > MOST_KEYS:
         for plan in plans.values():
             plan.setdefault("unread", []).append("keys")
@@ -178,7 +181,11 @@ def _keys_of_plans(reader: Reader, document: dict[str, Any]) -> None:
         plan["keys"] = []
     for key in keys:
         asked = {"keyId": key["id"], "limit": 500}
-        for plan in reader.listed("apigateway", "get_usage_plans", "items", "position", **asked):
+        try:
+            mine = reader.listed("apigateway", "get_usage_plans", "items", "position", **asked)
+        except Gone:  # the key was deleted meanwhile
+            continue
+        for plan in mine:
             if plan["id"] in plans:
                 plans[plan["id"]]["keys"].append({"id": key["id"], "name": key.get("name")})
 
@@ -245,25 +252,30 @@ def _pool(reader: Reader, document: dict[str, Any], pool: str) -> dict[str, Any]
     if not pool.startswith(f"{reader.region}_"):
         return {"Id": pool, "unread": ["*"]}
     try:
-        described = reader.one("cognito-idp", "describe_user_pool", UserPoolId=pool)["UserPool"]
+        told = reader.one("cognito-idp", "describe_user_pool", UserPoolId=pool)["UserPool"]
     except Denied as error:
         reader.refused(document, "userPools", "cognito-idp", "describe_user_pool", error)
         return {"Id": pool, "unread": ["*"]}
     except Gone:
         return None
-    found = {name: described[name] for name in _POOL_FIELDS if name in described}
+    found = {name: told[name] for name in _POOL_FIELDS if name in told}
     try:
         clients = reader.listed(
             "cognito-idp", "list_user_pool_clients", "UserPoolClients", "NextToken", UserPoolId=pool, MaxResults=60
         )
-        found["clients"] = [_client(reader, pool, one["ClientId"]) for one in clients]
+        described = (_client(reader, pool, one["ClientId"]) for one in clients)
+        found["clients"] = [one for one in described if one is not None]
     except Denied as error:
         reader.refused(found, "clients", "cognito-idp", "list_user_pool_clients", error)
     return found
 
 
-def _client(reader: Reader, pool: str, ident: str) -> dict[str, Any]:
-    answer = reader.one("cognito-idp", "describe_user_pool_client", UserPoolId=pool, ClientId=ident)
+def _client(reader: Reader, pool: str, ident: str) -> dict[str, Any] | None:
+    """None when it was deleted meanwhile."""
+    try:
+        answer = reader.one("cognito-idp", "describe_user_pool_client", UserPoolId=pool, ClientId=ident)
+    except Gone:
+        return None
     secret = {"ClientSecret", "LastModifiedDate", "CreationDate"}
     return {name: value for name, value in answer["UserPoolClient"].items() if name not in secret}
 

@@ -144,11 +144,27 @@ def test_what_is_denied_is_unread_and_the_rest_goes_on(aws: Aws, double: Double,
     double.deny("lambda")
     double.deny("cognito-idp", "DescribeUserPool")
     double.deny("apigateway", f"GET /restapis/{made['rest']}/authorizers")
+    double.deny("apigateway", f"GET /restapis/{made['rest']}/gatewayresponses")
     pulled = pull_inventory(aws, REGION, NOW)
     document: dict[str, Any] = pulled.document
-    assert document["restApis"][0]["unread"] == ["authorizers"]
-    assert "authorizers" not in document["restApis"][0]
+    assert document["restApis"][0]["unread"] == ["authorizers", "gatewayResponses"]
+    assert not {"authorizers", "gatewayResponses"} & set(document["restApis"][0])
     assert document["functions"] == [{"functionArn": made["function"], "unread": ["policy"]}]
     assert len(document["httpApis"]) == 1
     assert any("gatewatch iam-policy" in why for why in pulled.denied.values())
     assert len(pulled.denied) == 2  # the pool is known only from the authorizers
+
+
+def test_keys_without_their_plans_and_what_is_deleted_meanwhile_stop_nothing(
+    aws: Aws, double: Double, made: dict[str, str]
+) -> None:
+    double.refuse("cognito-idp", "DescribeUserPoolClient", 400, "ResourceNotFoundException")
+    double.refuse("apigateway", f"GET /usageplans?keyId={made['key']}", 404, "NotFoundException")
+    double.refuse("apigateway", "GET /usageplans?limit=500&keyId", 404, "NotFoundException")
+    document: dict[str, Any] = pull_inventory(aws, REGION, NOW, keys=True).document
+    assert of(document, "userPools")[0]["clients"] == []
+    assert [one["keys"] for one in of(document, "usagePlans")] == [[], []]
+    double.deny("apigateway", "GET /usageplans")
+    document = dict(pull_inventory(aws, REGION, NOW, keys=True).document)
+    assert document["unread"] == ["usagePlans"]
+    assert [one["id"] for one in of(document, "apiKeys")] == [made["key"]]
