@@ -17,7 +17,7 @@ from dashboard.data_api import routes as read_routes
 from dashboard.exports import export_button
 from dashboard.figures import SKY, spark_sentence, sparkline
 from dashboard.grids import Column, grid, number
-from dashboard.leads import api_href, caller_href, findings_href, requests_copies, requests_href
+from dashboard.leads import api_href, caller_href, caller_page, findings_href, requests_copies, requests_href
 from dashboard.parts import no_requests, route_name, unknown
 from dashboard.summing import route_term
 from dashboard.view import View
@@ -127,7 +127,7 @@ def uncalled(found: Routes) -> Component | None:
 
 
 _CALLERS = (
-    Column("who", "Caller", width=180, flex=3),
+    Column("who", "Caller", "way", width=180, flex=3),
     Column("kind", "Known by", width=100),
     Column("requests", "Requests", "linked", 92),
     Column("share", "Share", "number", 74),
@@ -175,6 +175,7 @@ def caller_cells(row: dict[str, Any], found: Callers, reader: Reader, view: View
     return {
         "id": str(place),
         "who": plain(who, 120),
+        "href": caller_page(reader, row["client_id"], view),
         "kind": kind or words.NONE,
         "requests": n,
         "share": n / found.total if found.total else None,

@@ -22,7 +22,7 @@ from dashboard.data_auth import Auth, AuthorizerLine, CallerLine
 from dashboard.exports import export_button
 from dashboard.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILLION, spark_sentence, sparkline
 from dashboard.grids import Column, grid
-from dashboard.leads import api_href, caller_href, findings_href, requests_copies, requests_link
+from dashboard.leads import api_href, caller_href, caller_page, findings_href, requests_copies, requests_link
 from dashboard.parts import folded, no_requests, route_name, size, unknown
 from dashboard.refusals import ATTACK, AUTH, LANE_ORDER, OUTAGE, SCAN, STORM, lane
 from dashboard.summing import route_term
@@ -246,7 +246,7 @@ def networks(reader: Reader, found: Auth, view: View) -> Component:  # noqa: ARG
 
 
 _WHO = (
-    Column("who", "Caller", width=180, flex=3),
+    Column("who", "Caller", "way", width=180, flex=3),
     Column("kind", "Known by", width=100),
     Column("n", "Refused", "linked", 96),
     Column("cause", "Mostly for", width=150, flex=2),
@@ -293,6 +293,7 @@ def who_cells(one: CallerLine, reader: Reader, found: Auth, view: View, place: i
         "first": words.at(one.first_at).removesuffix(" UTC"),
         "last": words.at(one.last_at).removesuffix(" UTC"),
         "text": {name: words.count(getattr(one, name)) for name in ("n", "routes", "addresses")},
+        "href": caller_page(reader, one.client_id, view),
         "links": {"n": href or ""},
     }
 

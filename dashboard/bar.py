@@ -7,7 +7,7 @@ click writes. Menus are <details>: they need no script to open, and a keyboard r
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -132,8 +132,16 @@ def time_label(view: View, window: Window | None) -> str:
     if view.until is None and view.since is not None and relative(view.since):
         return f"Last {words.duration(window.span) if window.span >= _LONG else f'{window.span // _MINUTE} min'}"
     since, until = window.since, window.until
+    if since == _midnight(since) and until == _midnight(until):
+        last = until - timedelta(days=1)
+        begin = since.strftime("%d %b" if since.year == until.year else "%d %b %Y")
+        return begin if last == since else f"{begin} – {last.strftime('%d %b')}"
     first = since.strftime("%d %b %H:%M" if since.year == until.year else "%d %b %Y %H:%M")
     return f"{first} – {until.strftime('%H:%M' if since.date() == until.date() else '%d %b %H:%M')}"
+
+
+def _midnight(at: datetime) -> datetime:
+    return at.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _quick(view: View, window: Window | None) -> list[Component]:
@@ -171,7 +179,14 @@ def _typed() -> Component:
 def _days() -> Component:
     """A calendar: the days from one click to the next. gatewatch.js writes them."""
     calendar = dmc.DatePicker(
-        id="time-days", type="range", allowSingleDateInRange=True, firstDayOfWeek=1, size="xs", className="calendar"
+        id="time-days",
+        type="range",
+        allowSingleDateInRange=True,
+        firstDayOfWeek=1,
+        weekendDays=[],
+        hideOutsideDates=True,
+        size="xs",
+        className="calendar",
     )
     return html.Div([html.P("Whole days: the first, then the last (UTC)", className="small"), calendar])
 

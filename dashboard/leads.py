@@ -58,6 +58,13 @@ def caller_href(reader: Reader, client_id: str | None, view: View, *terms: str) 
     return requests_href(view, str(Term("client_id", "=", (client_id,))), *terms)
 
 
+def caller_page(reader: Reader, client_id: str | None, view: View) -> str:
+    """The page of a caller, `kind:value`; '' where it has none."""
+    if not client_id or reader.privacy.on or not has_page("/caller"):
+        return ""
+    return "/caller" + view.kept().search(sel=client_id)
+
+
 def requests_copies(window: Window, view: View, *terms: str, **more: Any) -> Component:
     """How to ask for the requests behind a number: of the API by terms, and as the command for the same selection."""
     scope = [f"{name} = {value}" for name, value in (("api", view.api), ("stage", view.stage)) if value]

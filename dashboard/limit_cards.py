@@ -18,7 +18,7 @@ from dashboard.data_apis import shown_client
 from dashboard.data_limits import AccountLine, KeyLine, Limits, StageLine, Throttled, period_name
 from dashboard.exports import export_button
 from dashboard.figures import ORANGE, spark_sentence, sparkline
-from dashboard.leads import api_href, caller_href, findings_href, requests_copies, requests_link
+from dashboard.leads import api_href, caller_href, caller_page, findings_href, requests_copies, requests_link
 from dashboard.parts import folded, no_requests, short_list, size, unknown
 from dashboard.timelines import Lines, busiest, stack_figure, stack_sentence
 from dashboard.view import View
@@ -162,7 +162,9 @@ def side(reader: Reader, found: Limits, callers: Sequence[Throttled], view: View
             [
                 html.Div(
                     [
-                        html.Span(plain(name, 100), className="api-name"),
+                        html.Span(
+                            linked(plain(name, 100), caller_page(reader, one.client_id, view)), className="api-name"
+                        ),
                         html.Span(kind, className="chip"),
                         html.Div(
                             [

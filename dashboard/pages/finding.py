@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from dashboard.data import Detail, Reader
 from dashboard.figures import band_figure, band_sentence, counted, label_sentence
 from dashboard.frame import add_page
 from dashboard.glance import around, copying, downloads, glance, share
+from dashboard.leads import caller_page
 from dashboard.past import activity, audited, similar
 from dashboard.traced import traced_card
 from dashboard.view import View
@@ -46,7 +48,8 @@ def render(reader: Reader, rest: str, view: View) -> Component:
         return html.Div([back, card(None, empty("There is no such finding", why))])
     if masked(reader):
         back = html.Div([back, whole(found.stored.finding.id)], className="page-head")
-    return content(found, beside(reader, found.stored, current()), back, view, reader.now())
+    more = beside(reader, found.stored, current())
+    return content(found, more, back, view, reader.now(), lead=lambda caller: caller_page(reader, caller, view))
 
 
 def masked(reader: Reader) -> bool:
@@ -60,7 +63,10 @@ def whole(finding_id: str) -> Component:
     return action("Show who", "POST", path, done="", sure="This is written in the audit log")
 
 
-def content(found: Detail, more: Beside, back: Component, view: View, now: datetime) -> Component:
+def content(
+    found: Detail, more: Beside, back: Component, view: View, now: datetime, lead: Callable[[str], str] = lambda _: ""
+) -> Component:
+    """lead: where the page of a caller, `kind:value`, is; '' where none is shown by name."""
     one = found.stored.finding
     return html.Div(
         [
@@ -84,7 +90,7 @@ def content(found: Detail, more: Beside, back: Component, view: View, now: datet
                             remedy(one, more, view),
                             reasons(one),
                             changes(one, view),
-                            who(one),
+                            who(one, lead),
                             facts(one),
                             joined(one),
                             similar(more, view, found.names),
@@ -299,25 +305,30 @@ def joined(one: Finding) -> Component | None:
     return card("Also part of it", html.Ul(lines, className="history"), note="one cause, one finding")
 
 
-def who(one: Finding) -> Component | None:
-    """The callers that are involved most, each group with a button that copies it, for a rule of WAF or a search."""
+def who(one: Finding, lead: Callable[[str], str]) -> Component | None:
+    """The callers that are involved most, each with its page, each group with a button that copies it for a rule."""
     entities, facts = one.entities, one.evidence.facts
     groups = (
-        ("IP addresses", entities.ips, "distinct_ips"),
-        ("API keys", entities.api_key_ids, "distinct_api_keys"),
-        ("Principals", entities.principals, "distinct_principals"),
-        ("User agents", entities.user_agents, "distinct_user_agents"),
-        ("Networks", entities.asns, ""),
+        ("IP addresses", entities.ips, "distinct_ips", "ip"),
+        ("API keys", entities.api_key_ids, "distinct_api_keys", "key"),
+        ("Principals", entities.principals, "distinct_principals", "principal"),
+        ("User agents", entities.user_agents, "distinct_user_agents", ""),
+        ("Networks", entities.asns, "", ""),
     )
+
+    def entry(kind: str, value: str) -> Component:
+        href = lead(f"{kind}:{value}") if kind and one.kind is not Kind.CONFIG_CHANGE else ""
+        return html.Li(dcc.Link(plain(value, 160), href=href) if href else plain(value, 160))
+
     parts: list[Component] = []
-    for name, values, fact in groups:
+    for name, values, fact, kind in groups:
         if not values:
             continue
         known = facts.get(fact)
         whole = int(known) if isinstance(known, int | float) else 0
         said = f"{len(values)} of {words.count(whole)}" if whole > len(values) else words.count(len(values))
-        listed = html.Ul([html.Li(plain(value, 160)) for value in values[:5]])
-        rest = html.Ul([html.Li(plain(value, 160)) for value in values[5:]])
+        listed = html.Ul([entry(kind, value) for value in values[:5]])
+        rest = html.Ul([entry(kind, value) for value in values[5:]])
         more = html.Details([html.Summary(f"{len(values) - 5} more"), rest]) if len(values) > 5 else None
         copy = copying("Copy", "\n".join(plain(value, 160) for value in values))
         parts.append(html.Div([html.Div([html.H3(f"{name} ({said})"), copy], className="again-head"), listed, more]))

@@ -172,6 +172,54 @@ def caller_sums(state: State, scope: Scope, *, limit: int = 200) -> pa.Table:
     return asked(state, "requests", columns_of(REQUESTS, *names), query, values, scope.since, scope.until)
 
 
+MOST_PARTS = 30
+"""Values that are told of each side of a caller."""
+
+
+IDENTITIES = {"key": "api_key_id", "principal": "principal", "ip": "client_ip"}
+"""What a caller may be known by, and its column."""
+
+
+def caller_parts(state: State, scope: Scope, kind: str, name: str, step: timedelta) -> pa.Table:
+    """One caller from each side, in one look: the largest values of each `part`. kind: of IDENTITIES.
+
+    All requests with this key, principal or address count, whatever else they name.
+    part: whole, place (API, stage), route (API, route), cause, address, agent, or time (status class by `bucket`).
+    Columns: part, one, two, bucket, n, refused (4xx), throttled, failed (5xx), first, last.
+    """
+    condition, values = scope.condition("at")
+    values |= {"name": name}
+    (bucket,) = bucket_sql("at", step, values)
+    sums = (
+        "count(*)::BIGINT AS n, count(*) FILTER (WHERE status BETWEEN 400 AND 499)::BIGINT AS refused, "
+        "count(*) FILTER (WHERE status = 429)::BIGINT AS throttled, "
+        'count(*) FILTER (WHERE status >= 500)::BIGINT AS failed, min("at") AS first, max("at") AS last'
+    )
+    sides = {
+        "whole": ("NULL", "NULL", "NULL", ""),
+        "place": ("api", "stage", "NULL", ""),
+        "route": ("api", "route", "NULL", ""),
+        "cause": ("reject_cause", "NULL", "NULL", "WHERE reject_cause IS NOT NULL"),
+        "address": ("client_ip", "NULL", "NULL", "WHERE client_ip IS NOT NULL"),
+        "agent": ("user_agent", "NULL", "NULL", "WHERE user_agent IS NOT NULL"),
+        "time": ("(status // 100)::VARCHAR || 'xx'", "NULL", bucket.removesuffix(" AS bucket"), ""),
+    }
+    parts = " UNION ALL ".join(
+        f"SELECT '{part}' AS part, ({one})::VARCHAR AS one, ({two})::VARCHAR AS two, ({time})::TIMESTAMPTZ AS bucket, "
+        f"{sums} FROM mine {where} GROUP BY 2, 3, 4"
+        for part, (one, two, time, where) in sides.items()
+    )
+    query = (
+        f"WITH mine AS MATERIALIZED (SELECT * FROM ({{rows}}) WHERE {condition} AND {IDENTITIES[kind]} = $name) "
+        f"SELECT * FROM ({parts}) "
+        f"QUALIFY part = 'time' OR row_number() OVER (PARTITION BY part ORDER BY n DESC, one, two) <= {MOST_PARTS} "
+        "ORDER BY part, n DESC, one, two, bucket"
+    )
+    names = ("at", "api", "stage", "route", "status", "reject_cause", "client_ip", "principal", "api_key_id")
+    schema = columns_of(REQUESTS, *names, "user_agent")
+    return asked(state, "requests", schema, query, values, scope.since, scope.until)
+
+
 def bucket_sql(time: str, step: timedelta | None, values: dict[str, object]) -> list[str]:
     if step is None:
         return []

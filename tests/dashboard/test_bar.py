@@ -77,6 +77,14 @@ def test_the_label_says_the_time_as_short_as_it_can() -> None:
     assert time_label(day, window_of(day, AT, AT)).endswith("03:00 – 04:30")
 
 
+def test_whole_days_are_told_as_days() -> None:
+    midnight = AT.replace(hour=0, minute=0)
+    one = View().between(midnight - timedelta(days=1), midnight)
+    assert time_label(one, window_of(one, AT, AT)) == "08 Jun"
+    two = View().between(midnight - timedelta(days=2), midnight)
+    assert time_label(two, window_of(two, AT, AT)) == "07 Jun – 08 Jun"
+
+
 def test_what_is_live_says_so() -> None:
     (live,) = shown(View())["following"]
     assert "every 1 min" in live.title  # type: ignore[attr-defined]

@@ -7,6 +7,7 @@ import pytest
 from gatewatch.frames import visible_mask
 from gatewatch.store.groups import (
     Scope,
+    caller_parts,
     caller_sums,
     minute_clients,
     minute_histograms,
@@ -131,3 +132,31 @@ def test_only_our_columns_get_into_a_question(state: State) -> None:
         minute_sums(state, ALL, ("api; DROP",))
     with pytest.raises(ValueError, match="no column"):
         minute_sums(state, ALL, ("api",), ("n) FROM x --",))
+
+
+def test_a_caller_is_told_from_each_side(state: State) -> None:
+    rows = [
+        {"at": minutes_after(n), "route": f"GET /{n % 2}", "status": 429 if n else 200, "client_ip": "192.0.2.1"}
+        | {"api_key_id": "k1", "reject_cause": "throttle" if n else None, "user_agent": None}
+        for n in range(4)
+    ]
+    put(state, tables=[("requests", requests([*rows, {"at": AT, "client_ip": "192.0.2.9"}]))])
+    found = caller_parts(state, ALL, "key", "k1", timedelta(minutes=2)).to_pylist()
+    told = {
+        part: [(row["one"], row["two"], row["n"]) for row in found if row["part"] == part]
+        for part in ("whole", "place", "route", "cause", "address", "agent")
+    }
+    assert told == {
+        "whole": [(None, None, 4)],
+        "place": [("a1", "prod", 4)],
+        "route": [("a1", "GET /0", 2), ("a1", "GET /1", 2)],
+        "cause": [("throttle", None, 3)],
+        "address": [("192.0.2.1", None, 4)],
+        "agent": [],
+    }
+    (whole,) = [row for row in found if row["part"] == "whole"]
+    assert (whole["refused"], whole["throttled"], whole["failed"]) == (3, 3, 0)
+    assert (whole["first"], whole["last"]) == (AT, minutes_after(3))
+    times = sorted((row["bucket"], row["one"], row["n"]) for row in found if row["part"] == "time")
+    assert times == [(AT, "2xx", 1), (AT, "4xx", 1), (minutes_after(2), "4xx", 2)]
+    assert caller_parts(state, ALL, "ip", "192.0.2.77", timedelta(minutes=2)).num_rows == 0
