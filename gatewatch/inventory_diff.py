@@ -6,8 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-_IDENTS = ("id", "ApiMappingId", "ApiId", "RouteId", "IntegrationId", "StageName", "stageName", "AuthorizerId", "DeploymentId",
-           "domainName", "functionArn", "CertificateArn", "arn", "Id", "clientCertificateId")  # fmt: skip
+_IDENTS = (
+    *("id", "ApiMappingId", "ApiId", "RouteId", "IntegrationId", "StageName", "stageName", "AuthorizerId"),
+    *("DeploymentId", "VpcLinkId", "domainName", "functionArn", "CertificateArn", "arn", "Id", "clientCertificateId"),
+)
 
 
 def differences(old: Any, new: Any, where: str = "") -> Iterator[str]:
