@@ -115,6 +115,24 @@ def test_the_commands_write_json_and_cloudformation(
     assert "accounts connect" in capsys.readouterr().err
 
 
+def test_alarms_of_several_regions_are_not_mixed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An alarm in another region than its metric never fires, and nothing says so."""
+    monkeypatch.setenv("GATEWATCH_DATA_DIR", str(tmp_path / "none"))
+    file = tmp_path / "inventory.json"
+    stage = {"stageName": "prod", "accessLogSettings": {}}
+    apis = [{"id": f"a{n}", "name": f"a{n}", "region": region, "stages": [stage]} for n, region in enumerate("xyy")]
+    file.write_text(json.dumps({"restApis": apis}))
+    export = ["export", "cloudwatch-alarms", "--inventory", str(file)]
+    assert main(export) == 2
+    assert "there are stages in x, y: choose with --region" in capsys.readouterr().err
+    assert main([*export, "--region", "y"]) == 0
+    watched = {one["Dimensions"][0]["Value"] for one in json.loads(capsys.readouterr().out)["alarms"]}
+    assert watched == {"a1", "a2"}
+    assert main([*export, "--region", "z"]) == 2
+
+
 def _problems(path: Path) -> list[str]:
     from cfnlint.api import lint_all
 

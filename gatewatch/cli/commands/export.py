@@ -185,10 +185,19 @@ def cloudwatch_dashboard(ui: Ui, output: str, form: str, inventory: str | None, 
     ),
 )
 @click.option("--action", "actions", multiple=True, metavar="ARN", help="Told of alarm and all-clear (5 at most).")
+@click.option("--region", help="Stages of this region; needed where there are stages in several.")
+@click.option("--account", help="Stages of this account; needed where there are stages in several.")
 @_cloudwatch
 @pass_ui
 def cloudwatch_alarms(
-    ui: Ui, output: str, form: str, inventory: str | None, api: str | None, actions: tuple[str, ...]
+    ui: Ui,
+    output: str,
+    form: str,
+    inventory: str | None,
+    api: str | None,
+    actions: tuple[str, ...],
+    region: str | None,
+    account: str | None,
 ) -> None:
     """CloudWatch alarms of every stage, with limits from its own last two weeks: inputs of PutMetricAlarm.
 
@@ -199,6 +208,16 @@ def cloudwatch_alarms(
     if len(actions) > 5 or any(not one.startswith("arn:") for one in actions):
         raise UsageError("--action takes an ARN, five at most")
     logs, limits = _stages(ui, inventory, api)
+    for field, asked in (("region", region), ("account", account)):
+        there = sorted({getattr(one, field) for one in logs if getattr(one, field)})
+        if asked is None and len(there) > 1:
+            raise UsageError(
+                f"an alarm watches metrics of its own {field} only, and there are stages in {', '.join(there)}: "
+                f"choose with --{field}"
+            )
+        logs = [one for one in logs if asked in (None, getattr(one, field))]
+    if not logs:
+        raise UsageError("the inventory has no stages there")
     made = alarms(logs, limits, actions)
     if form == "cloudformation":
         resources = {f"Alarm{number:03}": ("AWS::CloudWatch::Alarm", one) for number, one in enumerate(made, 1)}
