@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib.metadata import version
+from platform import python_version
 from typing import Any
 
 import dash_mantine_components as dmc
 from dash import Dash, html
 from dash.development.base_component import Component
 
+from alerts.render.inforce import in_force
 from alerts.render.text import plain
 from dashboard import words
 from dashboard.changing import action, choice, form
+from dashboard.charting import copies
 from dashboard.components import card, command, empty, table
 from dashboard.data import Reader
 from dashboard.frame import Nav, add_page
 from dashboard.people import AUDIT_LINES, People
 from dashboard.view import View
 from gatewatch.access.current import current
+from gatewatch.records import JSON
 from gatewatch.roles import Role, Scope, Via
+from gatewatch.settings import Settings
 from gatewatch.store.sessions import LoginSession
 from gatewatch.store.tokens import Token
 from gatewatch.store.users import User
@@ -45,11 +52,15 @@ def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
     who = current()
     head = html.Div(html.H1("Settings"), className="page-head")
     if who is None or who.via is Via.NOBODY:
-        return html.Div([head, card(None, no_login())], className="settings")
+        parts: list[Any] = [head, card(None, no_login())]
+        if who is not None:  # who is at this machine may do everything
+            parts += [told(reader.store().settings), about(reader.store().settings)]
+        return html.Div(parts, className="settings")
     found = reader.people(who)
-    parts: list[Any] = [head, you(found), sessions(found)]
+    parts = [head, you(found), sessions(found)]
     if found.admin:
-        parts += [accounts(found), tokens(found), log(found)]
+        known = reader.store().settings
+        parts += [accounts(found), tokens(found), told(known), about(known), log(found)]
     return html.Div(parts, className="settings")
 
 
@@ -223,6 +234,53 @@ def log(found: People) -> Component:
     heads = ("When", "Who", "What", "Target", "Address", "Detail")
     note = html.Span([f"the last {AUDIT_LINES}; all with ", command("gatewatch audit list")])
     return card("Audit log", table(heads, rows, caption="Who did what, newest first", name="stack one log"), note=note)
+
+
+def told(settings: Settings) -> Component:
+    """What is set, and below what is as it comes. They are changed in the configuration, not here."""
+
+    def line(one: Mapping[str, JSON]) -> list[Any]:
+        value = one["value"]
+        if one["secret"]:
+            said = "set, and never shown" if one["set"] else "not set"
+        elif isinstance(value, list):
+            said = ", ".join(str(part) for part in value) or "none"
+        elif isinstance(value, dict):
+            said = ", ".join(f"{name} {part}" for name, part in value.items()) or "none"
+        else:
+            said = "not set" if value is None else ("on" if value else "off") if isinstance(value, bool) else str(value)
+        return [html.Code(str(one["name"])), plain(said, 200), plain(one["means"], 300)]
+
+    heads = ("Setting", "Value", "What it does")
+    rows = in_force(settings)
+    changed = [line(one) for one in rows if one["set"]]
+    others = [line(one) for one in rows if not one["set"]]
+    caption = "Settings that differ from their defaults"
+    shown = table(heads, changed, caption=caption, name="stack one") if changed else html.P("All are as they come.")
+    rest = html.Details(
+        [
+            html.Summary(f"{len(others)} more, as they come"),
+            table(heads, others, caption="Settings with their defaults", name="stack one"),
+        ],
+        className="twin",
+    )
+    note = html.Span(["where each comes from: ", command("gatewatch config show --origin")])
+    calls = copies(api="GET /api/v1/settings", cli="gatewatch config show --origin")
+    return card("What is set", shown, rest, calls, note=note)
+
+
+def about(settings: Settings) -> Component:
+    kept = settings.keep_requests_days
+    store = "PostgreSQL" if settings.database_url is not None else "SQLite"
+    pairs = (
+        ("gatewatch", version("gatewatch")),
+        ("Python", python_version()),
+        ("Data", str(settings.data_dir)),
+        ("Database", store),
+        ("Requests are kept for", "ever" if kept is None else f"{words.count(kept)} days"),
+    )
+    rows = [html.Div([html.Dt(name), html.Dd(plain(text, 200))]) for name, text in pairs]
+    return card("About", html.Dl(rows, className="pairs"))
 
 
 def named(name: str, mark: str) -> Component:

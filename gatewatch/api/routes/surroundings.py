@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from pydantic import SecretStr
 from starlette.responses import Response
 
+from alerts.render.inforce import in_force
 from alerts.render.redact import redacted
 from detect.catalog import CODES, code_of
 from detect.catalog import to_json as code_json
@@ -132,27 +132,5 @@ async def list_detectors(request: Request) -> Response:
 )
 async def show_settings(request: Request) -> Response:
     settings: Settings = request.app.state.settings
-    rows: list[JSON] = []
-    for name, field in Settings.model_fields.items():
-        value = getattr(settings, name)
-        secret = "SecretStr" in str(field.annotation)
-        plain: JSON = None
-        if not secret and value is not None and not isinstance(value, SecretStr):
-            if isinstance(value, bool | int | float):
-                plain = value
-            elif isinstance(value, tuple):
-                plain = [str(one) for one in value]
-            elif isinstance(value, dict):
-                plain = {str(key): one for key, one in value.items()}
-            else:
-                plain = redacted(str(value))
-        rows.append(
-            {
-                "name": name,
-                "secret": secret,
-                "set": value is not None and value != field.get_default(call_default_factory=True),
-                "value": plain,
-                "means": field.description,
-            }
-        )
+    rows: list[JSON] = [*in_force(settings)]
     return answer({"settings": rows})

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from dashboard.data import Reader
 from dashboard.pages.settings import render
@@ -78,3 +79,15 @@ def test_hostile_names_are_shown_as_text(state: State) -> None:
     page = shown(state, who)
     assert "<script>alert(1)</script>" in page
     assert all(char.isprintable() or char == "\n" for char in page.replace("\ufffd", ""))
+
+
+def test_who_may_do_everything_sees_what_is_set_and_no_secret(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data", ingest_key=SecretStr("x" * 40), keep_requests_days=17)
+    opened = open_state(settings)
+    text = shown(opened, LOCAL)
+    opened.close()
+    set_current(None)
+    assert "ingest_key" in text
+    assert "set, and never shown" in text
+    assert "x" * 40 not in text
+    assert "17 days" in text
