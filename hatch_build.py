@@ -20,7 +20,7 @@ def compiled(root: Path) -> Path | None:
         return None
     library = root / "ingest" / "_cut.so"
     made = library.with_name(f"_cut.{os.getpid()}.so")  # never half a library under its name
-    command = [*compiler.split(), "-O2", "-shared", "-fPIC", "-o", str(made), str(root / "ingest" / "cut.c")]
+    command = [*compiler.split(), "-O3", "-shared", "-fPIC", "-o", str(made), str(root / "ingest" / "cut.c")]
     try:
         subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603  the builder's own compiler
     except (OSError, subprocess.CalledProcessError) as error:

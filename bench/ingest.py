@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bench import corpus
 from bench.measure import Measured, child, run
-from ingest.cut import loaded
+from ingest.compiled import loaded
 
 GIB = 1 << 30
 GOACCESS_LINES = 500_000

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ingest.compiled import Compiled, loaded
+
 LINE_LIMIT = 1 << 20
 """Longest line that is read, in bytes; longer ones are rejected as too_long."""
 
@@ -206,6 +208,27 @@ def line_starts(text: Text) -> tuple[Rows, bool]:
     And whether the text is pure ASCII, which comes nearly free here.
     """
     data = np.frombuffer(text, dtype=np.uint8)
+    if (compiled := loaded()) is not None:
+        return _compiled_starts(data, compiled)
+    return counted_starts(data)
+
+
+def _compiled_starts(data: npt.NDArray[np.uint8], compiled: Compiled) -> tuple[Rows, bool]:
+    room = max(len(data) // 256, 1024)
+    found, high = [_ZERO], np.zeros(1, dtype=np.uint8)
+    at = 0
+    while at < len(data):
+        starts = np.empty(room, dtype=np.int64)
+        count = compiled.lines(data.ctypes.data, len(data), at, starts.ctypes.data, room, high.ctypes.data)
+        found.append(starts[:count])
+        if count < room:
+            break
+        at = int(starts[-1])
+    return np.concatenate(found), not high[0]
+
+
+def counted_starts(data: npt.NDArray[np.uint8]) -> tuple[Rows, bool]:
+    """`line_starts` where nothing is compiled."""
     found = [_ZERO]
     ascii_only = True
     room = np.empty(_STEP, dtype=bool)  # used again and again: fresh memory costs more than looking

@@ -80,3 +80,20 @@ int64_t gatewatch_cut(const uint8_t *data, const int32_t *offsets, int64_t rows,
     }
     return count;
 }
+
+/* Where lines begin: `starts` gets the position behind each newline from `at` on, as many as there is room for.
+ *
+ * How many these are; *high is set when a byte of the text up to the last of them (or its end) is not ASCII.
+ */
+int64_t gatewatch_lines(const uint8_t *data, int64_t size, int64_t at, int64_t *starts, int64_t room, uint8_t *high) {
+    int64_t count = 0;
+    uint8_t all = 0;
+    while (count < room && at < size) {
+        const uint8_t *found = memchr(data + at, '\n', (size_t)(size - at));
+        const int64_t next = found ? found - data + 1 : size;
+        for (; at < next; at++) all |= data[at];
+        if (found) starts[count++] = next;
+    }
+    if (all & 0x80) *high = 1;
+    return count;
+}

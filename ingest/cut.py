@@ -7,21 +7,17 @@ without it, and for every line that does not fit to the byte, there is the JSON 
 
 from __future__ import annotations
 
-import ctypes
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path as File
 
 import numpy as np
 import pyarrow as pa
 
 from ingest.block import Rows
+from ingest.compiled import loaded
 from ingest.jsonline import Path, Tree, parse_path, path_text
-
-LIBRARY = File(__file__).with_name("_cut.so")
 
 _TEXT = re.compile(r'"([^"\\\x00-\x1f]*)"')
 _NUMBER = re.compile(r"-?[1-9][0-9]{0,14}|0")
@@ -159,7 +155,7 @@ def cut(lines: pa.ChunkedArray, form: Skeleton, paths: Collection[str]) -> tuple
             continue
         views = np.empty((len(names), room, 16), dtype=np.uint8)
         fitting = np.empty(room, dtype=np.int32)
-        count = library(
+        count = library.cut(
             data.address,
             offsets.address + 4 * chunk.offset,
             room,
@@ -181,20 +177,3 @@ def cut(lines: pa.ChunkedArray, form: Skeleton, paths: Collection[str]) -> tuple
         first += room
     schema = pa.schema([(name, pa.string_view()) for name in names])
     return np.concatenate(rows), pa.concat_tables([schema.empty_table(), *tables])
-
-
-@cache
-def loaded() -> ctypes._NamedFuncPointer | None:
-    """The library's function; None where it was not built."""
-    try:
-        found = ctypes.CDLL(str(LIBRARY)).gatewatch_cut
-    except (OSError, AttributeError):
-        return None
-    address, count = ctypes.c_void_p, ctypes.c_int64
-    found.argtypes = [address, address, count, ctypes.c_char_p, address, ctypes.c_int32, address, address, address]
-    found.argtypes += [count, address]
-    found.restype = count
-    return found
-
-
-__all__: Sequence[str] = ["LIBRARY", "Skeleton", "cut", "loaded", "skeleton", "usual"]

@@ -15,7 +15,8 @@ from ingest.block import Rows
 from ingest.book import Book, Work
 from ingest.canonical import UNTRUSTED
 from ingest.canonical_row import judged_row, place_row
-from ingest.cut import Skeleton, cut, loaded, usual
+from ingest.compiled import loaded
+from ingest.cut import Skeleton, cut, usual
 from ingest.formats.model import Format
 from ingest.hints import Hint
 from ingest.outcome import MEASURES

@@ -46,7 +46,7 @@ def upgrade(settings: Settings) -> tuple[str | None, str]:
         with told(where), engine.execution_options(writes=True).begin() as connection:
             _alone(connection)
             before = current_revision(connection)
-            _refuse_newer(before)
+            _refuse_newer(before, where)
             if before != SCHEMA:
                 migrate(connection, "head")
             return before, SCHEMA
@@ -60,7 +60,7 @@ def prepare(engine: Engine, settings: Settings) -> None:
         found = current_revision(connection)
     if found == SCHEMA:
         return
-    _refuse_newer(found)
+    _refuse_newer(found, str(settings.data_dir) if engine.dialect.name == "sqlite" else "PostgreSQL")
     with engine.connect() as connection:
         filled = found is not None and _has_data(connection)
     if filled:
@@ -91,7 +91,7 @@ def _config() -> Config:
     return config
 
 
-def _refuse_newer(revision: str | None) -> None:
+def _refuse_newer(revision: str | None, where: str) -> None:
     if revision is None or revision == SCHEMA:
         return
     from alembic.script import ScriptDirectory
@@ -99,8 +99,8 @@ def _refuse_newer(revision: str | None) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
     if revision not in known:
         raise SchemaError(
-            f"database schema {revision} is newer than this gatewatch ({SCHEMA}); install the gatewatch that wrote it, "
-            "or a newer one"
+            f"{where}: database schema {revision} is newer than this gatewatch ({SCHEMA}); "
+            "install the gatewatch that wrote it, or a newer one"
         )
 
 

@@ -3,7 +3,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.block import block_of
+from ingest.block import block_of, counted_starts, line_starts
 
 
 def test_lines_know_their_file_line_and_offset() -> None:
@@ -46,3 +46,12 @@ def test_lines_are_taken_from_several_chunks_in_the_order_asked_for() -> None:
     assert block.lines_at(np.array([1, 0])).to_pylist() == ["two\n", "one\n"]
     assert block.lines_at(np.array([0])).to_pylist() == ["one\n"]
     assert block.lines_at(np.array([], dtype=np.int64)).to_pylist() == []
+
+
+@given(st.lists(st.sampled_from([b"", b"a", b"\n", b"\xc3\xa4", b"x" * 70, b"\r\n", b"y" * 5000]), max_size=30))
+def test_lines_begin_at_the_same_places_with_and_without_the_compiled_reader(parts: list[bytes]) -> None:
+    text = b"".join(parts) + b"\n" * 1200  # more lines than are told at a time
+    starts, ascii_only = line_starts(text)
+    others, as_well = counted_starts(np.frombuffer(text, dtype=np.uint8))
+    assert starts.tolist() == others.tolist() == [0, *(at + 1 for at, byte in enumerate(text) if byte == 10)]
+    assert ascii_only == as_well == text.isascii()

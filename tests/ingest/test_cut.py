@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from gatewatch.frames import REQUESTS
 from ingest import runner
 from ingest.block import block_of
-from ingest.cut import cut, loaded, skeleton, usual
+from ingest.compiled import loaded
+from ingest.cut import cut, skeleton, usual
 from ingest.engine import Engine
 from ingest.jsonshape import transformed
 from ingest.outcome import Chosen, Reading
