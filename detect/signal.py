@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gatewatch.records import JSON, ApiType, Kind
 
@@ -83,6 +83,9 @@ def _needs() -> tuple[Need, ...]:
 
 NEEDS = _needs()
 
+_TIME = "requestTimeEpoch"
+_STANDS_IN = "when a request came: the log group's own time stands in"
+
 SECRETS: Mapping[str, str] = {
     "identity.apiKey": "the API key itself; log identity.apiKeyId instead",
     "identity.clientCert.clientCertPem": "the client's whole certificate; log identity.clientCert.subjectDN instead",
@@ -105,8 +108,11 @@ class Sight:
         return {"kind": self.kind.value, "level": self.level, "missing": missing}
 
 
-def judge(kind: ApiType, variables: Collection[str] | None) -> list[Sight]:
-    """Every detector by the variables (names without `$context.`) of a template; None: no access log is written."""
+def judge(kind: ApiType, variables: Collection[str] | None, *, timed: bool = False) -> list[Sight]:
+    """Every detector by the variables (names without `$context.`) of a template; None: no access log is written.
+
+    timed: the lines go into a log group, whose events have a time of their own; it stands in for that of the request.
+    """
     given = frozenset(variables or ())
     out = []
     for detector in Kind:
@@ -115,6 +121,10 @@ def judge(kind: ApiType, variables: Collection[str] | None) -> list[Sight]:
             for need in NEEDS
             if need.kind is detector and kind in need.types and not _told(need.variable, kind, given)
         ]
+        if timed and variables is not None:
+            lacking = [
+                replace(need, level=DEGRADED, why=_STANDS_IN) if need.variable == _TIME else need for need in lacking
+            ]
         lacking.sort(key=lambda need: -_ORDER.index(need.level))
         if not any(need.kind is detector for need in NEEDS):
             continue

@@ -82,7 +82,7 @@ def diagnoses(
         found.append(
             Diagnosis(
                 log,
-                tuple(judge(log.api_type, variables)),
+                tuple(judge(log.api_type, variables, timed=":log-group:" in log.destination)),
                 tuple(secrets(log.variables)),
                 recommended(log.api_type),
                 requests if requests is not None else rates.get((log.api, log.stage)),

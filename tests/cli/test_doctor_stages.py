@@ -48,7 +48,9 @@ def doctor(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 def test_each_stage_says_what_its_format_shows(path: str, capsys: pytest.CaptureFixture[str]) -> None:
     text = doctor(capsys, "--inventory", path, "--requests-per-month", "100000000")
     assert "orders/prod (rest API a1b2c3d4e5, eu-west-1)" in text
-    assert "blind     auth failure spike: lacks $context.requestTimeEpoch (when a request came);" in text
+    lacks = "lacks $context.requestTimeEpoch (when a request came: the log group's own time stands in);"
+    assert f"degraded  auth failure spike: {lacks}" in text
+    assert "blind     latency outlier: lacks $context.responseLatency (how long it took);" in text
     assert "privacy: $context.identity.apiKey is the API key itself" in text
     assert "log cost a month: $" in text
     assert "writes no access log: every detector is blind" in text

@@ -137,6 +137,15 @@ def test_full_degraded_blind() -> None:
     assert console[Kind.DATA_QUALITY] == "full"
 
 
+def test_the_time_of_a_log_groups_events_stands_in_for_that_of_the_request() -> None:
+    untimed = template_variables(FULL[HTTP].replace("$context.requestTimeEpoch", "-"))
+    assert {one.level for one in judge(HTTP, untimed)} == {"blind"}
+    told = judge(HTTP, untimed, timed=True)
+    assert {one.level for one in told} == {"degraded"}
+    assert missing(told) == ["requestTimeEpoch"]
+    assert {one.level for one in judge(HTTP, None, timed=True)} == {"blind"}
+
+
 def test_a_rest_request_id_does_not_tell_repetitions() -> None:
     only_id = {"requestTimeEpoch", "status", "requestId"}
     quality = {kind: level(kind, " ".join(f"$context.{name}" for name in only_id)) for kind in (REST, HTTP)}
