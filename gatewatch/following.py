@@ -97,7 +97,7 @@ class Follower:
             looked.rejected, looked.duplicate = found.accounting.rejected, found.accounting.duplicate
             return looked
         try:
-            with self._paid(), explained(source.name), on_behalf_of("logs"), _folder(self._state) as folder:
+            with self._paid(), explained(_where(source)), on_behalf_of("logs"), _folder(self._state) as folder:
                 known, apis = self._known(source), apis_of(inventory)
                 world = World(
                     known, now, Path(folder), looked.errors.append, apis, enough=lambda: self._clock() >= until
@@ -186,6 +186,13 @@ def make(kind: str, clients: Clients, location: str, options: Mapping[str, JSON]
     if maker is None:
         raise UsageError(f"no kind of source is called {kind!r}; there are {', '.join([FILES, *SOURCES])}")
     return maker(clients, location, options)
+
+
+def _where(source: Source) -> str:
+    """Its name, and the region that it names."""
+    told = source.location.split(":")[3] if source.location.startswith("arn:") else None
+    region = source.options.get("region") or told
+    return f"{source.name} {region}" if region else source.name
 
 
 def _folder(state: State) -> tempfile.TemporaryDirectory[str]:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from gatewatch.store.state import State
 
 SILENT = timedelta(hours=1)
+QUIET_TRAIL = timedelta(hours=3)
+"""CloudTrail writes a file about every five minutes in which anything is called; that we ask is such a call."""
+
 LATE = 3
 """Times its pace after which a source is late."""
 
@@ -97,6 +100,7 @@ def _stand(name: str, region: str, source: str, poll: Poll | None, now: datetime
 def _sources(state: State, accounts: Accounts, now: datetime) -> Iterator[Check]:
     """Log sources: their rights, lag and silence, and what came twice."""
     from gatewatch.following import FILES, opener
+    from gatewatch.store.batches import last_read
     from gatewatch.store.leases import last_run
     from gatewatch.store.sources import accounting, look_job, sources
     from ingest.aws.trial import try_log_source
@@ -105,6 +109,7 @@ def _sources(state: State, accounts: Accounts, now: datetime) -> Iterator[Check]
     with state.read() as session:
         known, lines = sources(session), {one.source: one for one in accounting(session)}
         runs = {one.name: last_run(session, look_job(one.name)) for one in known}
+        files = {one.name: last_read(session, one.name, one.location) for one in known if one.kind == "cloudtrail"}
     for one in known:
         if one.kind != FILES:
             try:
@@ -121,6 +126,8 @@ def _sources(state: State, accounts: Accounts, now: datetime) -> Iterator[Check]
             looked = "never looked at" if run is None else f"last looked at {_ago(now - run[0])} ago"
             where = f"gatewatch sources look {one.name}" if run is None else ""
             yield Check("warn" if run is None else "ok", f"source {one.name}: brings no lines; {looked}", where)
+            if one.name in files and run is not None:
+                yield _trail(one.name, files[one.name], now)
             continue
         if account is None or account.last_at is None:
             yield Check("warn", f"source {one.name}: no line came yet", f"gatewatch sources look {one.name}")
@@ -135,6 +142,15 @@ def _sources(state: State, accounts: Accounts, now: datetime) -> Iterator[Check]
             )
         else:
             yield Check("ok", text)
+
+
+def _trail(name: str, newest: datetime | None, now: datetime) -> Check:
+    """Whether a trail still writes files: one that was stopped says nothing."""
+    told = "no file came yet" if newest is None else f"last new file {_ago(now - newest)} ago"
+    if newest is not None and now - newest <= QUIET_TRAIL:
+        return Check("ok", f"source {name}: {told}")
+    fix = "`aws cloudtrail get-trail-status` says whether it logs and where to; start it, or mend the location"
+    return Check("warn", f"source {name}: {told}: is the trail still on?", fix)
 
 
 def _cost(state: State, settings: Settings, now: datetime) -> Iterator[Check]:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import CursorResult, insert, select, update
+from sqlalchemy import CursorResult, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -280,6 +280,14 @@ def checkpoints(state: State, source: str, streams: Sequence[str] | None = None)
         parts = (keys[begin : begin + _AT_ONCE] for begin in range(0, len(keys), _AT_ONCE))
         found = [row for part in parts for row in session.scalars(question.where(CheckpointRow.id.in_(part)))]
         return {row.stream: _position(row) for row in found}
+
+
+def last_read(session: Session, source: str, prefix: str) -> datetime | None:
+    """When the last of the streams whose names begin so, and are longer, was read."""
+    mine = CheckpointRow.stream.startswith(prefix, autoescape=True) & (CheckpointRow.stream != prefix)
+    return session.execute(
+        select(func.max(CheckpointRow.updated_at)).where(CheckpointRow.source == source, mine)
+    ).scalar_one()
 
 
 def _position(row: CheckpointRow) -> Position:

@@ -15,8 +15,10 @@ from gatewatch.cli import main
 from gatewatch.cli.awsdoctor import aws_checks
 from gatewatch.cli.checks import Check
 from gatewatch.connecting import Accounts
+from gatewatch.jobs import note_look
 from gatewatch.polling import poll
 from gatewatch.settings import Settings
+from gatewatch.store.batches import Position, note_checkpoints
 from gatewatch.store.connections import AwsConnection, save_connection
 from gatewatch.store.sources import register_source
 from gatewatch.store.state import State, open_state
@@ -24,6 +26,7 @@ from tests.awsdouble import KEYS, Answer, Call, Double, aws_double
 
 REGION = "eu-west-1"
 NOW = datetime.now(UTC).replace(microsecond=0)
+READ = Position(0, 0, 0, 0, True, "")
 SOURCES = ("inventory", "changes", "metrics", "traces")
 
 
@@ -140,6 +143,26 @@ def test_log_sources_tell_their_rights_silence_and_failures(double: Double, stat
     texts = [one.text for one in said(settings)]
     assert "source why: brings no lines; never looked at" in texts
     assert not any("why: no line came yet" in text for text in texts)
+
+
+def test_a_trail_that_writes_no_more_files_is_told(double: Double, state: State, settings: Settings) -> None:
+    location = "s3://trail-of-shop/AWSLogs/"
+    register_source(state, "trail", "cloudtrail", location, True, {"region": REGION})
+    boto3.client("s3", region_name=REGION, endpoint_url=double.url).create_bucket(
+        Bucket="trail-of-shop", CreateBucketConfiguration={"LocationConstraint": REGION}
+    )
+
+    def told() -> list[str]:
+        return [f"{one.level} {one.text}" for one in said(settings) if "trail: " in one.text and "file" in one.text]
+
+    assert told() == []  # never looked at
+    note_look(state, "trail", NOW, [])
+    note_checkpoints(state, "trail", {location: READ}, NOW)
+    assert told() == ["warn source trail: no file came yet: is the trail still on?"]
+    note_checkpoints(state, "trail", {f"{location}a.json.gz": READ}, NOW - timedelta(hours=2))
+    assert told() == ["ok source trail: last new file 2 h ago"]
+    note_checkpoints(state, "trail", {f"{location}a.json.gz": READ}, NOW - timedelta(hours=30))
+    assert told()[0].endswith("ago: is the trail still on?")
 
 
 def test_the_command_exits_3_and_goes_on_and_offline_asks_nobody(
