@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
 from detect import codec
 from detect.grid import Bools, Floats, Ints, Key
-from detect.stats.glr import scan
+from detect.stats.glr import Scan, scan
 from detect.stats.peaks import Peaks
 from detect.stats.seasonal import MATURE_MINUTES, Seasonal, hour_of_week
 from detect.stats.tail import size, tail_nats
@@ -44,23 +44,24 @@ class Chunk:
     """Some minutes of one chunk: (series, minutes) arrays.
 
     mean: expected; plain: without the recent level. score: nats of the best window, window: its length in minutes.
-    observed, expected: sums over that window. r: size of one minute's count. age: remembered minutes (series,).
-    peaks: what such scores are worth in each series. slow: the same over the best of SLOW_HOURS, at the last minute
-    of a full hour, else None.
+    observed, expected: sums over that window (these four are all 0 where nothing is scored). age: remembered minutes
+    (series,). all_counts, all_mean: with TAIL minutes before. dispersion, relative: of one minute's count (series, 1). peaks: what such scores are worth in each
+    series. slow: the same over the best of SLOW_HOURS, at the last minute of a full hour, else None.
     """
 
     start: int
     counts: Floats
     mean: Floats
-    r: Floats
+    dispersion: Floats
+    relative: Floats
     use: Bools
     score: Floats
     window: Ints
     observed: Floats
     expected: Floats
     age: Floats
-    prior_counts: Floats
-    prior_mean: Floats
+    all_counts: Floats
+    all_mean: Floats
     peaks: Peaks
     plain: Floats | None = None
     slow: Slow | None = None
@@ -69,17 +70,33 @@ class Chunk:
     def minutes(self) -> int:
         return int(self.counts.shape[1])
 
+    @property
+    def prior_counts(self) -> Floats:
+        return self.all_counts[:, : -self.minutes]
+
+    @property
+    def prior_mean(self) -> Floats:
+        return self.all_mean[:, : -self.minutes]
+
+    def r(self, row: int, at: int) -> float:
+        """Size of one minute's count."""
+        mean = self.mean[row, at : at + 1]
+        return float(size(mean, self.dispersion[row], self.relative[row])[0])
+
 
 Decide = Callable[[Chunk], Bools]
 """Looks at a chunk's minutes and returns which (series, minutes) an episode holds: they are not learned from."""
 
 
 class Counting:
-    """State of many count series. Rows are only added, in the order of their first minute."""
+    """State of many count series. Rows are only added, in the order of their first minute.
+
+    scored: else only what is expected is learned, and `scan` tells of single rows how odd they are.
+    """
 
     _tails = ("counts", "mean", "plain", "base")
 
-    def __init__(self, *, low: bool = False, lowest: float = 0.4, highest: float = 2.5) -> None:
+    def __init__(self, *, low: bool = False, lowest: float = 0.4, highest: float = 2.5, scored: bool = True) -> None:
         self.keys: list[Key] = []
         self.rows: dict[Key, int] = {}
         self.born: Ints = np.zeros(0, np.int64)
@@ -97,6 +114,7 @@ class Counting:
         self.hours: Floats = np.zeros((0, 2 * RING))
         self._bounds = (lowest, highest)
         self._low = low
+        self._scored = scored
 
     def load(self, state: JSON) -> None:
         if not isinstance(state, dict) or not state:
@@ -149,13 +167,12 @@ class Counting:
         if self.first < 0:
             self.first = start
         total = counts.shape[1]
-        zeros = np.zeros_like(counts) if base is None else base
         at = 0
         while at < total:
             minute = start + at
             begin, stop = chunk_of(minute, self.first)
             take = min(stop - minute, total - at)
-            self._minutes(minute, stop, counts, zeros, use, at, take, decide)
+            self._minutes(minute, stop, counts, base, use, at, take, decide)
             at += take
             self.clock = minute + take
             if self.clock == stop:
@@ -172,7 +189,7 @@ class Counting:
         minute: int,
         stop: int,
         counts: Floats,
-        base: Floats,
+        base: Floats | None,
         use: Bools,
         at: int,
         take: int,
@@ -181,90 +198,105 @@ class Counting:
         season = self.season
         alive = use[:, at : at + take] & (np.arange(minute, minute + take) >= self.born[:, None])
         new = np.where(alive, counts[:, at : at + take], 0.0)
-        based = np.where(alive, base[:, at : at + take], 0.0)
         # Always the whole hour, so that a cut block computes the very same numbers.
         whole = season.seasonal(minute - minute % 60, 60)
         plain = np.rint(np.ascontiguousarray(whole[:, minute % 60 : minute % 60 + take]) * GRAIN) / GRAIN
-        moved = plain * season.factor(*self._bounds)[:, None]
-        odds = (self.odds[:, 0] + 0.01) / (self.odds[:, 1] + 20.0)
-        mean = np.rint(np.maximum(moved, odds[:, None] * based) * GRAIN) / GRAIN
-        mean = np.where(alive, mean, 0.0)
+        mean = plain * season.factor(*self._bounds)[:, None]
+        based = None
+        if base is not None:
+            based = np.where(alive, base[:, at : at + take], 0.0)
+            odds = (self.odds[:, 0] + 0.01) / (self.odds[:, 1] + 20.0)
+            mean = np.maximum(mean, odds[:, None] * based)
+        mean = np.where(alive, np.rint(mean * GRAIN) / GRAIN, 0.0)
         plain = np.where(alive, plain, 0.0)
         all_counts = np.concatenate([self.counts, new], axis=1)
         all_mean = np.concatenate([self.mean, mean], axis=1)
-        chunk = self._score(minute, all_counts, all_mean, alive, take)
-        if minute + take == stop and stop % 60 == 0:
-            chunk.slow = self._slow(all_counts, np.concatenate([self.plain, plain], axis=1))
+        chunk = self._chunk(minute, new, mean, alive, all_counts, all_mean)
         chunk.plain = plain
+        if self._scored:
+            found = self.scan(chunk)
+            chunk.score, chunk.window = found.score, found.window
+            chunk.observed, chunk.expected = found.observed, found.expected
+            if minute + take == stop and stop % 60 == 0:
+                chunk.slow = self._slow(all_counts, np.concatenate([self.plain, plain], axis=1))
         held = decide(chunk)
-        self.peaks.see(np.where(alive & ~held, chunk.score, np.nan))
-        if chunk.slow is not None:
-            self.slow_peaks.see(np.where(alive[:, -1] & ~held[:, -1], chunk.slow.score, np.nan)[:, None])
-        self.counts = np.ascontiguousarray(all_counts[:, -TAIL:])
-        self.mean = np.ascontiguousarray(all_mean[:, -TAIL:])
-        self.plain = np.ascontiguousarray(np.concatenate([self.plain, plain], axis=1)[:, -TAIL:])
-        self.base = np.ascontiguousarray(np.concatenate([self.base, based], axis=1)[:, -TAIL:])
-        self.use = np.ascontiguousarray(np.concatenate([self.use, alive & ~held], axis=1)[:, -TAIL:])
+        if self._scored:
+            self.peaks.see(np.where(alive & ~held, chunk.score, np.nan))
+            if chunk.slow is not None:
+                self.slow_peaks.see(np.where(alive[:, -1] & ~held[:, -1], chunk.slow.score, np.nan)[:, None])
+        self.counts, self.mean = _last(all_counts), _last(all_mean)
+        self.plain = _last(np.concatenate([self.plain, plain], axis=1))
+        if based is not None:
+            self.base = _last(np.concatenate([self.base, based], axis=1))
+        self.use = _last(np.concatenate([self.use, alive & ~held], axis=1))
 
-    def _score(self, minute: int, all_counts: Floats, all_mean: Floats, alive: Bools, take: int) -> Chunk:
-        dispersion = self.season.dispersion()[:, None]
-        relative = self.season.relative(hour_of_week(minute))[:, None]
-        found = scan(all_counts, all_mean, take, dispersion, relative, low=self._low)
-        begin = all_counts.shape[1] - take
-        mean = np.ascontiguousarray(all_mean[:, begin:])
+    def _chunk(
+        self, minute: int, counts: Floats, mean: Floats, alive: Bools, all_counts: Floats, all_mean: Floats
+    ) -> Chunk:
+        nothing = np.zeros(counts.shape)
         return Chunk(
             minute,
-            np.ascontiguousarray(all_counts[:, begin:]),
+            counts,
             mean,
-            size(mean, dispersion, relative),
+            self.season.dispersion()[:, None],
+            self.season.relative(hour_of_week(minute))[:, None],
             alive,
-            found.score,
-            found.window,
-            found.observed,
-            found.expected,
+            nothing,
+            np.zeros(counts.shape, dtype=np.int64),
+            nothing,
+            nothing,
             self.season.age,
-            np.ascontiguousarray(all_counts[:, :begin]),
-            np.ascontiguousarray(all_mean[:, :begin]),
+            all_counts,
+            all_mean,
             self.peaks,
+        )
+
+    def scan(self, chunk: Chunk, rows: Ints | None = None) -> Scan:
+        """How odd the minutes of a chunk are: of all series, or of some."""
+        some = slice(None) if rows is None else rows
+        return scan(
+            chunk.all_counts[some],
+            chunk.all_mean[some],
+            chunk.minutes,
+            chunk.dispersion[some],
+            chunk.relative[some],
+            low=self._low,
         )
 
     def _slow(self, all_counts: Floats, all_plain: Floats) -> Slow:
         """Nats over hours, against the rate without the recent level (which would follow a slow rise)."""
-        hour = np.stack([all_counts[:, -60:].sum(axis=1), all_plain[:, -60:].sum(axis=1)], axis=1)
-        best = np.full(len(hour), -np.inf)
-        hours = np.zeros(len(hour), dtype=np.int64)
-        seen, due = np.zeros(len(hour)), np.zeros(len(hour))
-        dispersion, relative = self.season.dispersion(), self.season.relative()
-        y, m = hour[:, 0].copy(), hour[:, 1].copy()
-        for back in range(1, RING):
-            y = y + self.hours[:, 2 * (RING - back)]
-            m = m + self.hours[:, 2 * (RING - back) + 1]
-            if back + 1 in SLOW_HOURS:
-                full = self.hours[:, 2 * (RING - back) + 1] > 0
-                score = np.where(full, tail_nats(y, m, size(m, dispersion, relative)), -np.inf)
-                better = score > best
-                best = np.where(better, score, best)
-                hours = np.where(better, back + 1, hours)
-                seen, due = np.where(better, y, seen), np.where(better, m, due)
-        return Slow(best, hours, seen, due, self.slow_peaks)
+        # Sums of so many hours up to now: exact, as those of minutes are.
+        y = np.cumsum(
+            np.concatenate([all_counts[:, -60:].sum(axis=1)[:, None], self.hours[:, -2:0:-2]], axis=1), axis=1
+        )
+        m = np.cumsum(np.concatenate([all_plain[:, -60:].sum(axis=1)[:, None], self.hours[:, :0:-2]], axis=1), axis=1)
+        places = np.array(SLOW_HOURS) - 1
+        full = self.hours[:, 2 * (RING - places) + 1] > 0
+        y, m = y[:, places], m[:, places]
+        dispersion, relative = self.season.dispersion()[:, None], self.season.relative()[:, None]
+        score = np.where(full, tail_nats(y, m, size(m, dispersion, relative)), -np.inf)
+        best, row = np.argmax(score, axis=1), np.arange(len(score))
+        known = full.any(axis=1)
+        return Slow(
+            score[row, best],
+            np.where(known, np.array(SLOW_HOURS)[best], 0),
+            np.where(known, y[row, best], 0.0),
+            np.where(known, m[row, best], 0.0),
+            self.slow_peaks,
+        )
 
     def _learn(self, begin: int, stop: int) -> None:
         length = stop - begin
-        counts = np.ascontiguousarray(self.counts[:, -length:])
-        mean = np.ascontiguousarray(self.mean[:, -length:])
-        plain = np.ascontiguousarray(self.plain[:, -length:])
-        base = np.ascontiguousarray(self.base[:, -length:])
-        use = np.ascontiguousarray(self.use[:, -length:])
+        counts, mean, plain = self.counts[:, -length:], self.mean[:, -length:], self.plain[:, -length:]
+        use = self.use[:, -length:]
         ripe = (self.season.age > MATURE_MINUTES)[:, None]
         # A burst that was not worth an alarm must not become normal either.
-        limit = 3.0 * mean + 12.0
-        tamed = np.where(ripe, np.minimum(counts, limit), counts)
+        tamed = np.where(ripe, np.minimum(counts, 3.0 * mean + 12.0), counts)
         self.season.learn(hour_of_week(begin), tamed, mean, plain, use)
-        minutes = use.sum(axis=1)
-        fade = (0.5 ** (minutes / ODDS_HALF_LIFE))[:, None]
-        gained = np.stack([np.where(use, tamed, 0.0).sum(axis=1), np.where(use, base, 0.0).sum(axis=1)], axis=1)
-        self.odds = self.odds * fade + gained
-        if stop % 60 == 0:
+        fade = (0.5 ** (use.sum(axis=1) / ODDS_HALF_LIFE))[:, None]
+        came = [np.where(use, part, 0.0).sum(axis=1) for part in (tamed, self.base[:, -length:])]
+        self.odds = self.odds * fade + np.stack(came, axis=1)
+        if stop % 60 == 0 and self._scored:
             # Two hours after a gap or an episode: until then its minutes stand in the windows.
             calm = self.use[:, -120:].sum(axis=1) >= 110
             self.peaks.close(calm & (self.season.age > 120.0))
@@ -272,6 +304,11 @@ class Counting:
             full = np.where(use, counts, mean).sum(axis=1) if length == 60 else np.zeros(len(counts))
             hour = np.stack([full, plain.sum(axis=1) if length == 60 else full], axis=1)
             self.hours = np.concatenate([self.hours[:, 2:], hour], axis=1)
+
+
+def _last(values: np.ndarray[Any, Any]) -> Any:
+    """The last TAIL minutes, in memory of their own."""
+    return np.ascontiguousarray(values[:, -TAIL:])
 
 
 def chunk_of(minute: int, first: int) -> tuple[int, int]:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from detect.conclude import conclude
 from detect.grid import MINUTE_US, micros
 from detect.model import DETECTORS, Block, Context, epoch_minute, minute_at
-from gatewatch.frames import CLIENTS, COVERAGE, MINUTES, merge_clients, rollup
+from gatewatch.frames import CLIENTS, COVERAGE, MINUTES, merge_clients, rollup, stage_counts
 from gatewatch.memory import give_back
 from gatewatch.records import JSON, Blind, Finding
 
@@ -99,7 +99,7 @@ def frames_of(minutes: pa.Table, clients: pa.Table, coverage: pa.Table, start: i
     return Block(
         minute_at(start),
         minute_at(stop),
-        rollup(mine, by_route=False),
+        stage_counts(mine),
         rollup(mine, by_route=True),
         merge_clients(_within(clients, start, stop)).to_pandas(),
         coverage.to_pandas(),

@@ -23,7 +23,7 @@ from detect.grid import Bools, Floats, Ints, Key, closing
 from detect.model import Block
 from detect.policy import threshold_nats
 from detect.stats.seasonal import hour_of_week
-from detect.stats.windows import GRAIN, TAIL, prefix, trailing
+from detect.stats.windows import GRAIN, TAIL, WINDOWS, prefix, trailing
 from detect.watching import Watch
 from gatewatch.records import JSON
 
@@ -53,6 +53,7 @@ must be worth: failures come in runs, as the same caller tries again."""
 
 FAIL_HALF_LIFE = 4 * 1440.0
 RESUMED = 0.3
+TRICKLE_WINDOW = 3
 GONE = 0.06
 """A stage is as good as silent below this share of what was expected."""
 
@@ -82,7 +83,7 @@ class Silence:
     )
 
     def __init__(self, budget: float) -> None:
-        self.counting = Counting(low=True, lowest=0.3, highest=3.0)
+        self.counting = Counting(low=True, lowest=0.3, highest=3.0, scored=False)
         self.last: Ints = np.zeros(0, np.int64)
         self.missed: Floats = np.zeros(0)
         self.rate: Floats = np.zeros(0)
@@ -311,9 +312,8 @@ class _Work:
         failing = self._failing(streak)
         hot = (failing | (missed >= need) & (sudden | (length >= LONG_MINUTES))) & old & chunk.use & ~alive
         # Not quite silent: a trickle where a stream is expected.
-        trickle = (chunk.score >= silence.limit) & (chunk.observed <= GONE * chunk.expected) & old & chunk.use
-        trickle &= (safe >= 0.6 * chunk.mean) & ~keyed
-        trickle &= (chunk.expected >= 3.0 * need) & (chunk.window >= 3) & trusted[:, None]
+        trickle = old & chunk.use & (safe >= 0.6 * chunk.mean) & ~keyed & trusted[:, None]
+        self._trickles(chunk, trickle, need)
         held = (missed >= 0.3 * need) & trusted[:, None] & sudden & (length < RELEARN)
         # The yardstick of callers that come in bursts: what was missed before they came back, unalarmed.
         before = np.concatenate([silence.missed[:, None], missed[:, :-1]], axis=1)
@@ -341,6 +341,24 @@ class _Work:
             silence.run = np.maximum(silence.run * 0.998, silence.run_now)
             silence.run_now = np.zeros_like(silence.run)
         return held
+
+    def _trickles(self, chunk: Chunk, may: Bools, need: Floats) -> None:
+        """Leave of the minutes that may be a trickle those that are out of line; sets `chunk.window` there.
+
+        Hardly any minute owes so much and sees so little: only the series that have one are scored.
+        """
+        take, running, due = chunk.minutes, prefix(chunk.all_counts), prefix(chunk.all_mean)
+        begin = chunk.all_counts.shape[1] - take
+        longest, least = trailing(due, begin, take, WINDOWS[-1]), trailing(running, begin, take, TRICKLE_WINDOW)
+        near = may & (longest >= 3.0 * need) & (least <= GONE * longest)
+        rows = np.flatnonzero(near.any(axis=1))
+        may[~near] = False
+        if not len(rows):
+            return
+        found = self.silence.counting.scan(chunk, rows)
+        may[rows] &= (found.score >= self.silence.limit) & (found.observed <= GONE * found.expected)
+        may[rows] &= (found.expected >= 3.0 * need[rows]) & (found.window >= TRICKLE_WINDOW)
+        chunk.window[rows] = found.window
 
     def _in_a_row(self, chunk: Chunk, reset: Ints) -> Floats:
         """Server errors since the last good answer. One route that hangs until its time-out is not dead but slow."""

@@ -16,9 +16,9 @@ from detect.counting import chunk_of
 from detect.episodes import Episode
 from detect.grid import Bools, Floats, Ints, closing
 from detect.model import Block
-from detect.slowstate import CHUNK, DUE, LAYER_PLACES, QUARTER, RING, SCORES, TAIL, Frames, Slowness
+from detect.slowstate import LAYER_PLACES, QUARTER, RING, TAIL, Frames, Slowness
+from detect.slowsums import Windows
 from detect.stats.ranks import BINS, GRAIN, LEAST_BODY, LEAST_TAIL, TAILS, WIDTH, body_nats, quantile_ms, tail_nats
-from detect.stats.windows import prefix, trailing
 
 WINDOWS: tuple[tuple[int, float], ...] = (
     (2, 1.4), (4, 1.25), (8, 1.1), (15, 1.0), (30, 0.95), (60, 0.9), (120, 0.85), (240, 0.8),
@@ -36,10 +36,6 @@ LEAST_TIMES, LEAST_SHARE = 1.6, 0.01
 
 LEAST_RISE, LEAST_MS = 0.15, 3.0
 """Smallest rise of any quantile (of the log, and in milliseconds) that is worth a word."""
-
-GROWN, SIZE_NOISE = 0.04, 1.6
-"""Rise of the log answer size from which larger answers explain slower ones, when it is no less than the body score's
-and twice what chance gives (sizes of single answers stray by 0.8 or so)."""
 
 SPARSE = 12.0
 """Values in a quarter of an hour below which an hour is looked at to tell whether it goes on."""
@@ -137,91 +133,93 @@ class _Chunk:
         for name in RING:
             state.ring[name] = np.concatenate([state.ring[name], new[name]], axis=1)
 
-    def _windows(self, length: int, runs: dict[str, Floats]) -> tuple[dict[str, Floats], dict[str, Floats]]:
-        """Sums of each score over a window: of the stages (without routes whose answers grew), and of the routes."""
-        state = self.state
-        begin = state.ring["n"].shape[1] - self.take
-        own = {name: trailing(run, begin, self.take, length) for name, run in runs.items()}
-        size = own["grown"] / np.maximum(own["sized"], 1.0)
-        shift = own["body"] / np.maximum(own["n"], 1.0)
-        least = np.maximum(np.maximum(GROWN, shift), SIZE_NOISE / np.sqrt(np.maximum(own["sized"], 1.0)))
-        same = ~((size >= least) & (state.size[:, 1] > 0)[:, None])
-        variance = np.rint(state.usual.variance() * GRAIN)[:, None] / GRAIN
-        own["variance"] = own["n"] * variance
-        own = {name: np.where(same, values, 0.0) for name, values in own.items()}
-        return {name: state.pooled(values) for name, values in own.items()}, own
-
     def _judge(self) -> None:
         state = self.state
         stages, take = len(state.stages), self.take
         self.nats = {length: np.zeros((stages, take)) for length, _ in WINDOWS}
         self.limit = state.limits()
-        top = np.zeros((stages, take))
+        self.top = np.zeros((stages, take))
         self.tail = {length: np.zeros((stages, take), dtype=bool) for length, _ in WINDOWS}
         self.sparse = np.zeros((stages, take), dtype=bool)
-        warm = np.zeros((stages, take), dtype=bool)
+        self.warm = np.zeros((stages, take), dtype=bool)
         self.hot_routes = np.zeros((len(state.routes), take), dtype=bool)
-        runs = {name: prefix(state.ring[name]) for name in (*SCORES, *DUE, "grown", "sized")}
-        strays = {True: state.pool_stray.value()[:, None], False: state.stray.value()[:, None]}
-        tail_strays = state.tail_stray.value()
+        windows = Windows(state, take)
+        strays = {True: state.pool_stray.value(), False: state.stray.value()}
+        self.tail_strays = state.tail_stray.value()
         for length, wider in WINDOWS:
-            for pooled, sums in zip((True, False), self._windows(length, runs), strict=True):
-                stage = np.arange(stages) if pooled else state.stage_of
-                stray, tail_stray = strays[pooled], tail_strays[stage][:, None]
-                n = sums["n"]
-                mean = sums["body"] / np.maximum(n, 1.0)
-                variance = sums["variance"] / np.maximum(n, 1.0)
-                error = np.maximum(variance, 1e-4) / np.maximum(n, 1.0) + (wider * stray) ** 2
-                if not pooled:
-                    error = error + variance / np.maximum(state.usual.total, 1.0)[:, None]
-                each = np.maximum(0.5 * mean**2, np.maximum(variance, 1e-4) * body_nats(mean))
-                limit = self.limit[stage][:, None]
-                body = np.where((n >= LEAST_VALUES) & (mean > 0), each / error, 0.0)
-                some = np.where(mean >= LEAST_BODY_SHIFT, body, 0.0)
-                fired = some >= limit
-                nats = np.where(fired, body, 0.0)
-                lasting = (body >= WARM_NATS) & (mean >= 0.5 * LEAST_BODY_SHIFT)
-                by_tail = np.zeros_like(fired)
-                for tail in range(len(TAILS)):
-                    over, due = sums[f"over{tail}"], sums[f"due{tail}"]
-                    told = tail_nats(over, due, np.maximum(tail_stray * wider, 0.05))
-                    enough = (over >= LEAST_OVER) & (over >= LEAST_TIMES * due)
-                    enough &= over - due >= LEAST_SHARE * np.maximum(n, 1.0)
-                    some = np.maximum(some, np.where(enough, told, 0.0))
-                    far = (told >= limit) & enough
-                    by_tail |= far & ~fired
-                    nats = np.where(far, np.maximum(nats, told), nats)
-                    lasting |= (told >= WARM_TAIL) & enough
-                np.maximum.at(top, stage, some)
-                self._tell(length, pooled, n, mean, body, limit, nats)
-                if length == 15 or (length == 60 and pooled):
-                    np.logical_or.at(warm, stage, lasting if length == 15 else lasting & self.sparse)
-                if length == 15 and pooled:
-                    self.sparse = n < SPARSE
-                some = nats > 0
-                if not some.any():
-                    continue
-                if not pooled:
-                    self.hot_routes |= some
-                for row in np.flatnonzero(some.any(axis=1)).tolist():
-                    to = int(stage[row])
-                    better = nats[row] > self.nats[length][to]
-                    self.nats[length][to] = np.where(better, nats[row], self.nats[length][to])
-                    self.tail[length][to] = np.where(better, by_tail[row], self.tail[length][to])
+            pool, own = windows.sums(length)
+            if length == 15:
+                self.sparse = pool["n"] < SPARSE
+            self._look(length, wider, pool, wider * strays[True], pooled=True)
+            self._look(length, wider, own, wider * strays[False], pooled=False)
         held = np.zeros((stages, take), dtype=bool)
         hot = np.logical_or.reduce([nats > 0 for nats in self.nats.values()])
         rows = set(np.flatnonzero(hot.any(axis=1)).tolist()) | set(state.episodes)
         rows |= {row for row, run in state.streak.items() if run}
         for row in sorted(rows):
-            self._stage(row, warm, held)
+            self._stage(row, self.warm, held)
         self._tell_episodes()
         free = ~held & (self.minute + np.arange(take) >= self._clear()[:, None])
-        state.peaks.see(np.where(free, top, np.nan))
-        kept = held[state.stage_of]
-        state.held = np.ascontiguousarray(np.concatenate([state.held, kept], axis=1)[:, -CHUNK:])
-        layer = self.frames.layer[:, self.at : self.at + take]
-        state.layer_sums += np.where(kept[:, :, None], 0.0, layer).sum(axis=1)
-        state.take_layers(self.minute, layer)
+        state.peaks.see(np.where(free, self.top, np.nan))
+        state.take_layers(self.minute, self.frames.layer[:, self.at : self.at + take], held)
+
+    def _look(self, length: int, wider: float, sums: dict[str, Floats], astray: Floats, *, pooled: bool) -> None:
+        """One window of all stages or all routes. astray: how far its mean strays by itself, by row.
+
+        Nearly all minutes are told to be ordinary by a few sums; only what may be anything is weighed.
+        """
+        state, take = self.state, self.take
+        stage_of = np.arange(len(state.stages)) if pooled else state.stage_of
+        n = sums["n"]
+        calls = np.maximum(n, 1.0)
+        mean = sums["body"] / calls
+        lasts = length == 15 or (length == 60 and pooled)
+        may = (n >= LEAST_VALUES) & (mean >= (0.5 if lasts else 1.0) * LEAST_BODY_SHIFT)
+        for tail in range(len(TAILS)):
+            over, due = sums[f"over{tail}"], sums[f"due{tail}"]
+            may |= (over >= LEAST_OVER) & (over >= LEAST_TIMES * due) & (over - due >= LEAST_SHARE * calls)
+        watched = state.watch is not None and state.watch.place(self.minute, take) is not None
+        cell = np.arange(n.size) if watched else np.flatnonzero(may)
+        if not len(cell):
+            return
+        row, at = cell // take, cell % take
+        stage = stage_of[row]
+        n, mean, calls = n.ravel()[cell], mean.ravel()[cell], calls.ravel()[cell]
+        variance = sums["variance"].ravel()[cell] / calls if pooled else np.where(n > 0, state.variance[row], 0.0)
+        error = np.maximum(variance, 1e-4) / calls + astray[row] ** 2
+        if not pooled:
+            error = error + variance / np.maximum(state.usual.total, 1.0)[row]
+        each = np.maximum(0.5 * mean**2, np.maximum(variance, 1e-4) * body_nats(mean))
+        limit, tail_stray = self.limit[stage], np.maximum(self.tail_strays[stage] * wider, 0.05)
+        body = np.where((n >= LEAST_VALUES) & (mean > 0), each / error, 0.0)
+        some = np.where(mean >= LEAST_BODY_SHIFT, body, 0.0)
+        fired = some >= limit
+        nats = np.where(fired, body, 0.0)
+        lasting = (body >= WARM_NATS) & (mean >= 0.5 * LEAST_BODY_SHIFT)
+        by_tail = np.zeros_like(fired)
+        for tail in range(len(TAILS)):
+            over, due = sums[f"over{tail}"].ravel()[cell], sums[f"due{tail}"].ravel()[cell]
+            told = tail_nats(over, due, tail_stray)
+            enough = (over >= LEAST_OVER) & (over >= LEAST_TIMES * due)
+            enough &= over - due >= LEAST_SHARE * calls
+            some = np.maximum(some, np.where(enough, told, 0.0))
+            far = (told >= limit) & enough
+            by_tail |= far & ~fired
+            nats = np.where(far, np.maximum(nats, told), nats)
+            lasting |= (told >= WARM_TAIL) & enough
+        np.maximum.at(self.top, (stage, at), some)
+        if watched:
+            self._tell(length, pooled, n, mean, body, limit, nats)
+        if lasts:
+            lasting &= self.sparse[stage, at] if length == 60 else True
+            self.warm[stage[lasting], at[lasting]] = True
+        for place in np.flatnonzero(nats > 0).tolist():
+            to, minute = int(stage[place]), int(at[place])
+            if not pooled:
+                self.hot_routes[row[place], minute] = True
+            if nats[place] > self.nats[length][to, minute]:
+                self.nats[length][to, minute] = nats[place]
+                self.tail[length][to, minute] = by_tail[place]
 
     def _clear(self) -> Ints:
         """The minute from which no window of each stage reaches back into its last episode."""
@@ -231,12 +229,13 @@ class _Chunk:
     def _tell(
         self, length: int, pooled: bool, n: Floats, mean: Floats, body: Floats, limit: Floats, nats: Floats
     ) -> None:
-        """One window's conditions, to whoever watches."""
+        """One window's conditions (of all series and minutes), to whoever watches."""
         state, watch = self.state, self.state.watch
         at = None if watch is None else watch.place(self.minute, self.take)
         if watch is None or at is None:
             return
         keys = [(*key, None) for key in state.stages] if pooled else state.routes
+        n, mean, body, limit, nats = (part.reshape(len(keys), self.take) for part in (n, mean, body, limit, nats))
         best = np.maximum(body, nats)
         watch.told(
             "latency_outlier",

@@ -208,8 +208,20 @@ class Slowness:
         stages = np.bincount(api, minlength=1).astype(np.float64)[api] if len(api) else np.zeros(0)
         return np.maximum(self.peaks.limit(self.budget / np.maximum(stages, 1.0)), LEAST_LIMIT)
 
-    def take_layers(self, minute: int, layer: Floats) -> None:
-        """Put the layers of the minutes from `minute` on (routes, minutes, LAYER_WIDTH) into their quarters."""
+    @property
+    def variance(self) -> Floats:
+        """Of one body score of each route, on the grid."""
+        return np.asarray(np.rint(self.usual.variance() * GRAIN) / GRAIN)
+
+    def take_layers(self, minute: int, layer: Floats, held: Bools) -> None:
+        """Put the layers of the minutes from `minute` on (routes, minutes, LAYER_WIDTH) into their quarters.
+
+        held: minutes of stages that an episode holds: nothing is to be learned from them.
+        """
+        kept = held[self.stage_of]
+        self.held = np.ascontiguousarray(np.concatenate([self.held, kept], axis=1)[:, -CHUNK:])
+        free = np.where(kept[:, :, None], 0.0, layer) if kept.any() else layer
+        self.layer_sums += free.sum(axis=1)
         at, total = 0, layer.shape[1]
         while at < total:
             quarter = (minute + at) // QUARTER

@@ -89,7 +89,7 @@ class Spikes:
         self.groups = {group.name: group for group in groups}
         self._of_cause = {cause: group.name for group in groups for cause in group.causes}
         self.counting = Counting()
-        self.total = Counting(lowest=0.3, highest=4.0)
+        self.total = Counting(lowest=0.3, highest=4.0, scored=False)
         self.rows = rows_from_json(None)
         self.callers = Callers()
         self.episodes: dict[int, Episode] = {}
@@ -454,7 +454,7 @@ class _Work:
         episode.facts = {"source": source, "only": only}
         shown = max(length, 1) + BEFORE
         for back in range(min(shown, len(counts)) - 1, 0, -1):
-            r = float(chunk.r[row, at])
+            r = chunk.r(row, at)
             self._chart(episode, minute - back, float(counts[-1 - back]), float(mean[-1 - back]), r, row)
         episode.now.add(spikes.rows, spikes.rows.between(row, start, minute - 1), only)
         episode.observed, episode.expected = float(counts[-length:-1].sum()), float(mean[-length:-1].sum())
@@ -488,7 +488,7 @@ class _Work:
         facts["counted"] = minute + 1
 
     def _chart_on(self, episode: Episode, row: int, chunk: Chunk, at: int) -> None:
-        minute, r = chunk.start + at, float(chunk.r[row, at])
+        minute, r = chunk.start + at, chunk.r(row, at)
         for back in range(minute - int(episode.facts["charted"]), -1, -1):
             self._chart(episode, minute - back, *self._at(row, chunk, at, back), r, row)
         episode.facts["charted"] = minute + 1

@@ -14,13 +14,17 @@ import numpy as np
 
 from detect.grid import Floats, Ints
 from detect.stats.fold import Fold, statistic
-from detect.stats.tail import log_survival, nats, size, tail_nats
+from detect.stats.tail import beyond_nats, log_survival, nats, size
 from detect.stats.windows import GRAIN, WINDOWS, prefix, trailing
 
 BEFORE = WINDOWS[-1] - 1
 
 _WORTH = 0.8
 """Likelihood nats below which the normal tail is near enough."""
+
+_LENGTHS = np.array(WINDOWS, dtype=np.int64)
+_CELLS = 12_000
+"""Series × minutes that are looked at together: all their windows lie in the cache."""
 
 _NOTHING = float(log_survival(np.zeros(1))[0])
 
@@ -37,35 +41,65 @@ class Scan:
 
 def scan(counts: Floats, mean: Floats, take: int, dispersion: Floats, relative: Floats, *, low: bool = False) -> Scan:
     """The last `take` minutes of counts and mean (series, minutes); dispersion, relative (series, 1)."""
-    running, due = prefix(counts), prefix(mean)
     rows, begin = len(counts), counts.shape[1] - take
+    # No window reaches further back, and sums over whole multiples of GRAIN are exact wherever they begin.
+    counts, mean = counts[:, max(begin - BEFORE, 0) :], mean[:, max(begin - BEFORE, 0) :]
     shape = (rows, take)
     out = Scan(np.full(shape, _NOTHING), np.ones(shape, dtype=np.int64), np.zeros(shape), np.zeros(shape))
-    live = np.arange(rows) if low else np.flatnonzero(counts[:, max(begin - WINDOWS[-1], 0) :].any(axis=1))
-    if not len(live):
-        return out
-    running, due, dispersion, relative = running[live], due[live], dispersion[live], relative[live]
-    sums = [(trailing(running, begin, take, length), trailing(due, begin, take, length)) for length in WINDOWS]
-    best = np.zeros((len(live), take))
-    for y, m in sums:
-        np.maximum(best, nats(y, m, size(m, dispersion, relative)) * (-1.0 if low else 1.0), out=best)
-    row, at = np.nonzero(best > _WORTH)
-    score = np.full(len(row), -1.0)
-    window = np.ones(len(row), dtype=np.int64)
-    seen, expected = np.zeros(len(row)), np.zeros(len(row))
-    for length, (y, m) in zip(WINDOWS, sums, strict=True):
-        y, m = y[row, at], m[row, at]
-        found = tail_nats(y, m, size(m, dispersion[row, 0], relative[row, 0]), low=low)
-        better = found > score
-        score = np.where(better, found, score)
-        window = np.where(better, length, window)
-        seen, expected = np.where(better, y, seen), np.where(better, m, expected)
-    out.score[live] = log_survival(np.sqrt(2.0 * np.maximum(best, 0.0)))
-    out.observed[live], out.expected[live] = sums[0]
-    row = live[row]
-    out.score[row, at], out.window[row, at] = score, window
-    out.observed[row, at], out.expected[row, at] = seen, expected
+    live = np.arange(rows) if low else np.flatnonzero(counts.any(axis=1))
+    many = max(_CELLS // max(take, 1), 1)
+    for part in range(0, len(live), many):
+        _scan(out, live[part : part + many], counts, mean, dispersion, relative, low=low)
     return out
+
+
+def _scan(
+    out: Scan, live: Ints, counts: Floats, mean: Floats, dispersion: Floats, relative: Floats, *, low: bool
+) -> None:
+    """Some rows of a scan, all windows at once."""
+    take = out.score.shape[1]
+    dispersion, relative = dispersion[live, 0], relative[live, 0]
+    y, m = _sums(counts[live], take), _sums(mean[live], take)
+    out.observed[live], out.expected[live] = y[:, 0], m[:, 0]
+    # Only what lies beyond its mean has anything to say.
+    told = np.flatnonzero(y < np.maximum(m, 1e-9) if low else y >= m)
+    row = told // (y.size // len(live))
+    some, due = y.ravel()[told], m.ravel()[told]
+    rate = np.abs(nats(some, due, size(due, dispersion[row], relative[row])))
+    rates = np.zeros(y.shape)
+    rates.ravel()[told] = rate
+    best = rates.max(axis=1)
+    score = log_survival(np.sqrt(2.0 * best))
+    row, at = np.nonzero(best > _WORTH)
+    if len(row):
+        window, found = _likeliest(y[row, :, at], m[row, :, at], rates[row, :, at], dispersion[row], relative[row], low)
+        score[row, at], out.window[live[row], at] = found, _LENGTHS[window]
+        out.observed[live[row], at], out.expected[live[row], at] = y[row, window, at], m[row, window, at]
+    out.score[live] = score
+
+
+def _likeliest(
+    y: Floats, m: Floats, rates: Floats, dispersion: Floats, relative: Floats, low: bool
+) -> tuple[Ints, Floats]:
+    """Of minutes (any, windows): the window whose sum is the least likely, and its nats."""
+    m = np.maximum(m, 1e-9)
+    beyond = np.flatnonzero(y < m if low else y > m)
+    row, due = beyond // y.shape[1], m.ravel()[beyond]
+    r = size(due, dispersion[row], relative[row])
+    found = np.zeros(y.shape)
+    found.ravel()[beyond] = beyond_nats(y.ravel()[beyond], due, r, rates.ravel()[beyond], low=low)
+    window = np.argmax(found, axis=1)
+    return window, found[np.arange(len(found)), window]
+
+
+def _sums(values: Floats, take: int) -> Floats:
+    """Sums over each of WINDOWS that ends in each of the last `take` minutes: (series, windows, minutes)."""
+    running = prefix(values)
+    begin = values.shape[1] - take
+    sums = np.empty((len(values), len(WINDOWS), take))
+    for place, length in enumerate(WINDOWS):
+        sums[:, place] = trailing(running, begin, take, length)
+    return sums
 
 
 @statistic("rise")

@@ -97,11 +97,16 @@ class Seasonal(Fold):
                 self.now = np.zeros_like(self.now)
         return out
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._age: tuple[Floats, Floats] | None = None
+
     @property
     def age(self) -> Floats:
         """Remembered minutes of each series."""
-        total: Floats = self.minutes.sum(axis=1)
-        return total
+        if self._age is None or self._age[0] is not self.minutes:
+            self._age = self.minutes, self.minutes.sum(axis=1)
+        return self._age[1]
 
     def dispersion(self) -> Floats:
         """Variance / mean of one minute's count, at least 1, shrunk to 1.5."""
@@ -185,6 +190,7 @@ class Seasonal(Fold):
         for name, add in (("sums", tamed), ("minutes", minutes)):
             old = getattr(self, name)
             old[:, hour] = np.where(seen, old[:, hour] * keep + add, old[:, hour])
+        self._age = None
         if counts.shape[1] == 60:
             full = use.all(axis=1)
             differ = (counted[:, 30:].sum(axis=1) - counted[:, :30].sum(axis=1)) * shrink

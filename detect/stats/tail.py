@@ -41,10 +41,13 @@ def tail_nats(observed: Floats, mean: Floats, r: Floats, *, low: bool = False) -
     mean = np.maximum(mean, 1e-9)
     beyond: Bools = observed < mean if low else observed > mean
     y = np.where(beyond, np.maximum(observed, 0.0), mean * (0.5 if low else 2.0))
-    rate = np.abs(nats(y, mean, r))
-    # Nothing at all: the probability is known, and the saddlepoint lies at minus infinity.
-    none = r * np.log1p(mean / r) + math.log(2.0)
-    y = np.maximum(y, 1e-3)
+    out = beyond_nats(y, mean, r, np.abs(nats(y, mean, r)), low=low)
+    return np.where(beyond, out, 0.0)
+
+
+def beyond_nats(y: Floats, mean: Floats, r: Floats, rate: Floats, *, low: bool = False) -> Floats:
+    """`tail_nats` of counts that all lie beyond their mean (1e-9 at least); rate: their `nats`, without sign."""
+    observed, y = y, np.maximum(y, 1e-3)
     tilt = np.abs(np.log(y * (mean + r) / (mean * (y + r))))
     w = np.sqrt(2.0 * np.maximum(rate, 1e-12))
     step = -np.expm1(-tilt)
@@ -53,8 +56,9 @@ def tail_nats(observed: Floats, mean: Floats, r: Floats, *, low: bool = False) -
     z = np.where(w < 0.2, w, np.maximum(w + np.log(u / w) / np.maximum(w, 0.1), 0.0))
     out = log_survival(z) - np.log1p(-0.5 * step)
     if low:
-        out = np.where(observed <= 0, none, out)
-    return np.where(beyond, np.maximum(out, 0.0), 0.0)
+        # Nothing at all: the probability is known, and the saddlepoint lies at minus infinity.
+        out = np.where(observed <= 0, r * np.log1p(mean / r) + math.log(2.0), out)
+    return np.maximum(out, 0.0)
 
 
 def log_survival(z: Floats) -> Floats:

@@ -9,6 +9,7 @@ from gatewatch.frames.merge import (
     merge_minute_parts,
     merge_minutes,
     rollup,
+    stage_counts,
 )
 from gatewatch.frames.schema import (
     CLIENT_KEYS,
@@ -56,6 +57,7 @@ __all__ = [
     "quantiles_ms",
     "rollup",
     "scope_column",
+    "stage_counts",
     "visible_columns",
     "visible_mask",
 ]

@@ -147,12 +147,7 @@ def rollup(minutes: pa.Table, *, by_route: bool) -> pd.DataFrame:
         with in_process() as connection:
             connection.register("minutes_in", minutes)
             merged = connection.sql(merge_sql(keys, "minutes_in")).to_arrow_table()
-    columns = {name: merged.column(name).to_pandas() for name in (*keys, "visible", "available_at")}
-    # Rows that are older than a count do not tell it.
-    columns |= {name: pc.fill_null(merged.column(name), 0).to_pandas() for name in MINUTE_COUNTS}
-    frame = pd.DataFrame(columns)
-    if not by_route:
-        frame.insert(len(keys), "route", None)
+    frame = _counted(merged, keys)
     for name, quantiles in _QUANTILES.items():
         n, values = quantiles_ms(
             merged.column(f"{name}_b").combine_chunks(), merged.column(f"{name}_c").combine_chunks(), quantiles
@@ -166,9 +161,69 @@ def rollup(minutes: pa.Table, *, by_route: bool) -> pd.DataFrame:
             frame[f"took_{part}"] = pd.array(pc.coalesce(whole, behind), dtype=_LISTS[part])
         frame["clients_k"] = pd.array(merged.column("clients_k"), dtype=_SKETCHES)
     frame["distinct_clients"] = distinct_estimate(merged.column("clients_k").combine_chunks())
-    minute_end = frame["minute"] + pd.Timedelta(minutes=1)
-    frame["closes_at"] = frame.pop("available_at").fillna(minute_end + CLOSE_DELAY).clip(lower=minute_end)
+    frame["closes_at"] = _closing(frame)
     return frame
+
+
+def stage_counts(minutes: pa.Table) -> pd.DataFrame:
+    """`rollup` by stage without the columns that latencies and callers give: sums alone, at a fifth of the cost."""
+    merged = merge_minutes(minutes)
+    keys = tuple(key for key in MINUTE_KEYS if key != "route")
+    starts = _begins(merged, keys)
+    columns: dict[str, pa.ChunkedArray | pa.Array] = {
+        name: merged.column(name).take(pa.array(starts)) for name in (*keys, "visible", "available_at")
+    }
+    for name in MINUTE_COUNTS:
+        columns[name] = pa.array(_each(np.add, _filled(merged.column(name)), starts))
+    columns["visible"] = pa.array(_each(np.bitwise_or, _filled(merged.column("visible")), starts), pa.uint64())
+    known = merged.column("available_at")
+    latest = _each(np.maximum, _filled(known.cast(pa.int64()), _NEVER), starts)
+    columns["available_at"] = pa.array(latest, mask=latest == _NEVER).cast(known.type)
+    frame = _counted(pa.table(columns), keys)
+    frame["closes_at"] = _closing(frame)
+    return frame
+
+
+_NEVER = np.iinfo(np.int64).min
+
+
+def _filled(column: pa.ChunkedArray, value: int = 0) -> npt.NDArray[np.int64]:
+    return np.asarray(pc.fill_null(column, value).to_numpy())
+
+
+def _each(add: np.ufunc, values: npt.NDArray[np.int64], starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """What groups of neighbouring rows add up to; starts: where each begins."""
+    return np.asarray(add.reduceat(values, starts)) if len(starts) else values
+
+
+def _begins(merged: pa.Table, keys: Sequence[str]) -> npt.NDArray[np.int64]:
+    """The rows that differ from the one before in one of the keys, which they are sorted by."""
+    differs = np.zeros(len(merged), dtype=bool)
+    differs[:1] = True
+    for name in keys:
+        codes = merged.column(name).combine_chunks()
+        if not pa.types.is_timestamp(codes.type):
+            codes = codes.dictionary_encode().indices
+        told = np.asarray(codes.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False))
+        differs[1:] |= told[1:] != told[:-1]
+    return np.flatnonzero(differs)
+
+
+def _counted(merged: pa.Table, keys: Sequence[str]) -> pd.DataFrame:
+    """The columns of a rollup that are keys, counts or neither, `available_at` among them."""
+    columns = {name: merged.column(name).to_pandas() for name in (*keys, "visible", "available_at")}
+    # Rows that are older than a count do not tell it.
+    columns |= {name: pc.fill_null(merged.column(name), 0).to_pandas() for name in MINUTE_COUNTS}
+    frame = pd.DataFrame(columns)
+    if "route" not in keys:
+        frame.insert(len(keys), "route", None)
+    return frame
+
+
+def _closing(frame: pd.DataFrame) -> pd.Series[pd.Timestamp]:
+    """When a live service would have known each minute; `available_at` is taken out of the frame."""
+    minute_end = frame["minute"] + pd.Timedelta(minutes=1)
+    return frame.pop("available_at").fillna(minute_end + CLOSE_DELAY).clip(lower=minute_end)
 
 
 def distinct_estimate(sketches: pa.ListArray) -> npt.NDArray[np.float64]:

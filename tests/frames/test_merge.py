@@ -1,5 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
+import pandas as pd
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from gatewatch.frames import (
     merge_clients,
     merge_minutes,
     rollup,
+    stage_counts,
     visible_mask,
 )
 
@@ -49,7 +51,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(ROWS, st.randoms(use_true_random=False), st.integers(0, 30))
 def test_any_order_and_any_split_merge_to_the_same(rows: list[dict[str, object]], random: object, cut: int) -> None:
     whole = merge_minutes(pa.Table.from_pylist(rows, schema=MINUTES))
@@ -67,6 +69,24 @@ def test_a_stage_sums_its_routes_and_merges_their_latencies() -> None:
     assert frame.loc[0, "distinct_clients"] == 3
     assert frame.loc[0, "latency_n"] == 8
     assert frame.loc[0, "closes_at"] == START + timedelta(minutes=1) + CLOSE_DELAY
+
+
+@settings(max_examples=8, deadline=None)
+@given(ROWS, st.lists(st.integers(1, 500), max_size=30))
+def test_the_counts_of_stages_are_those_of_the_rollup(rows: list[dict[str, object]], late: list[int]) -> None:
+    for row, seconds in zip(rows, late, strict=False):
+        row["available_at"], row["visible"] = START + timedelta(seconds=seconds), 1 << seconds % 60
+        row["api"] = "a2" if seconds % 3 else None
+    minutes = pa.Table.from_pylist(rows, schema=MINUTES)
+    whole, counts = rollup(minutes, by_route=False), stage_counts(minutes)
+    pd.testing.assert_frame_equal(counts, whole[counts.columns])
+    assert set(MINUTE_COUNTS) <= set(counts.columns)
+
+
+def test_no_rows_have_no_counts() -> None:
+    none = MINUTES.empty_table()
+    counts = stage_counts(none)
+    pd.testing.assert_frame_equal(counts, rollup(none, by_route=False)[counts.columns])
 
 
 def test_clients_add_up() -> None:
