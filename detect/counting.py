@@ -45,8 +45,9 @@ class Chunk:
 
     mean: expected; plain: without the recent level. score: nats of the best window, window: its length in minutes.
     observed, expected: sums over that window (these four are all 0 where nothing is scored). age: remembered minutes
-    (series,). all_counts, all_mean: with TAIL minutes before. dispersion, relative: of one minute's count (series, 1). peaks: what such scores are worth in each
-    series. slow: the same over the best of SLOW_HOURS, at the last minute of a full hour, else None.
+    (series,). all_counts, all_mean: with TAIL minutes before. dispersion, relative: of one minute's count (series, 1).
+    peaks: what such scores are worth in each series. slow: the same over the best of SLOW_HOURS, at the last minute of
+    a full hour, else None.
     """
 
     start: int
@@ -266,10 +267,10 @@ class Counting:
     def _slow(self, all_counts: Floats, all_plain: Floats) -> Slow:
         """Nats over hours, against the rate without the recent level (which would follow a slow rise)."""
         # Sums of so many hours up to now: exact, as those of minutes are.
-        y = np.cumsum(
-            np.concatenate([all_counts[:, -60:].sum(axis=1)[:, None], self.hours[:, -2:0:-2]], axis=1), axis=1
+        y, m = (
+            np.cumsum(np.concatenate([part[:, -60:].sum(axis=1)[:, None], before[:, ::-1]], axis=1), axis=1)
+            for part, before in ((all_counts, self.hours[:, 2::2]), (all_plain, self.hours[:, 3::2]))
         )
-        m = np.cumsum(np.concatenate([all_plain[:, -60:].sum(axis=1)[:, None], self.hours[:, :0:-2]], axis=1), axis=1)
         places = np.array(SLOW_HOURS) - 1
         full = self.hours[:, 2 * (RING - places) + 1] > 0
         y, m = y[:, places], m[:, places]

@@ -28,8 +28,8 @@ Step: TypeAlias = "tuple[JSON, list[Finding], list[Blind]]"
 class Block:
     """Closed minutes [start, end).
 
-    stages, routes: frames of gatewatch.frames.stage_counts (route is None) and of rollup. clients: CLIENTS columns. coverage:
-    COVERAGE columns, all intervals known; what lies outside of the block is not looked at.
+    stages, routes: frames of gatewatch.frames.stage_counts (route is None) and of rollup. clients: CLIENTS columns.
+    coverage: COVERAGE columns, all intervals known; what lies outside of the block is not looked at.
     """
 
     start: datetime

@@ -17,11 +17,11 @@ from detect.episodes import Episode
 from detect.grid import Bools, Floats, Ints, closing
 from detect.model import Block
 from detect.slowstate import LAYER_PLACES, QUARTER, RING, TAIL, Frames, Slowness
-from detect.slowsums import Windows
+from detect.slowsums import LONGEST, Windows
 from detect.stats.ranks import BINS, GRAIN, LEAST_BODY, LEAST_TAIL, TAILS, WIDTH, body_nats, quantile_ms, tail_nats
 
 WINDOWS: tuple[tuple[int, float], ...] = (
-    (2, 1.4), (4, 1.25), (8, 1.1), (15, 1.0), (30, 0.95), (60, 0.9), (120, 0.85), (240, 0.8),
+    (2, 1.4), (4, 1.25), (8, 1.1), (15, 1.0), (30, 0.95), (60, 0.9), (120, 0.85), (LONGEST, 0.8),
 )  # fmt: skip
 """Minutes of a window, and how far it strays by itself, compared with a quarter of an hour. Each is about twice the one
 before: what began within a window is diluted by what came before it."""
@@ -97,8 +97,7 @@ class _Chunk:
         state.recent = np.ascontiguousarray(recent[recent[:, 0] > self.minute + take - 1 - TAIL])
         self.recent = recent
         self._judge()
-        for name in RING:
-            state.ring[name] = np.ascontiguousarray(state.ring[name][:, -TAIL:])
+        state.ring = np.ascontiguousarray(state.ring[:, :, -TAIL:])
 
     def _score(self) -> None:
         """Append this part's scores to the ring."""
@@ -130,8 +129,7 @@ class _Chunk:
         new["grown"] = np.where(calls > 0, np.rint((size - mean[:, None]) * GRAIN) / GRAIN * calls, 0.0)
         new["sized"] = np.where(calls > 0, calls, 0.0)
         new["calls"] = calls
-        for name in RING:
-            state.ring[name] = np.concatenate([state.ring[name], new[name]], axis=1)
+        state.ring = np.concatenate([state.ring, np.stack([new[name] for name in RING])], axis=2)
 
     def _judge(self) -> None:
         state = self.state
@@ -334,7 +332,7 @@ class _Chunk:
     def _open(self, row: int, mine: Ints, at: int, window: int) -> Episode | None:
         """A new episode, from its onset on; None when what rose is too little to be worth a word."""
         state, minute = self.state, self.minute + at
-        spot = state.ring["n"].shape[1] - self.take + at
+        spot = state.ring.shape[2] - self.take + at
         tail = bool(self.tail[window][row, at])
         start = max(minute - self._back(mine, spot, window, tail=tail), state.blank.get(row, 0))
         counts = self._values(mine, start, minute + 1, None)
@@ -365,9 +363,8 @@ class _Chunk:
 
     def _back(self, mine: Ints, spot: int, window: int, *, tail: bool) -> int:
         """Minutes since the likeliest onset: where the scores before it stop to be half as high as those after it."""
-        ring, name, due = self.state.ring, ("over0" if tail else "body"), "due0"
-        score = ring[name][mine].sum(axis=0) - (ring[due][mine].sum(axis=0) if tail else 0.0)
-        n = ring["n"][mine].sum(axis=0)
+        n, body, over, due = (self.state.scores(name)[mine].sum(axis=0) for name in ("n", "body", "over0", "due0"))
+        score = over - due if tail else body
         first = max(spot - window + 1, 0)
         level = score[first : spot + 1].sum() / max(float(n[first : spot + 1].sum()), 1.0)
         low = max(spot - max(2 * window, 30), 0)
@@ -399,10 +396,10 @@ class _Chunk:
         state.parts[mine] += self.frames.layer[mine, self.at + at]
         for row in mine[self.hot_routes[mine, at]].tolist():
             facts["hot"][str(row)] = facts["hot"].get(str(row), 0) + 1
-        spot = state.ring["n"].shape[1] - self.take + at
-        n, body = float(state.ring["n"][mine, spot].sum()), float(state.ring["body"][mine, spot].sum())
+        spot = state.ring.shape[2] - self.take + at
+        n, body, calls = (float(state.scores(name)[mine, spot].sum()) for name in ("n", "body", "calls"))
         _tenth(facts["thirds"], self.minute + at - episode.start, n, body)
-        _tenth(facts["load"], self.minute + at - episode.start, 1.0, float(state.ring["calls"][mine, spot].sum()))
+        _tenth(facts["load"], self.minute + at - episode.start, 1.0, calls)
         facts["minutes"] = facts.get("minutes", 0) + 1
         if self.hot_minute(episode, self.minute + at):
             self._describe(episode, mine)

@@ -79,12 +79,14 @@ class Slowness:
         self.stages: list[Key] = []
         self.stage_rows: dict[Key, int] = {}
         self.stage_of: Ints = np.zeros(0, np.int64)
+        self._group()
         self.first = -1
         self.usual = Reference()
         self.stray = Spread(0.035, (0.015, 0.2))
         self.pool_stray = Spread(0.03, (0.015, 0.15))
         self.tail_stray = Spread(0.35, (0.15, 1.5))
-        self.ring: dict[str, Floats] = {name: np.zeros((0, TAIL)) for name in RING}
+        self.ring: Floats = np.zeros((len(RING), 0, TAIL))
+        """Scores of the last minutes: (RING, routes, minutes)."""
         self.recent: Ints = np.zeros((0, 4), dtype=np.int64)
         """Values of the last TAIL minutes: minute since the epoch, route row, bin, count."""
         self.since: Floats = np.zeros((0, BINS))
@@ -132,7 +134,8 @@ class Slowness:
         self.usual.counts, self.usual.hours = arrays["usual.counts"], arrays["usual.hours"]
         for name in ("stray", "pool_stray", "tail_stray"):
             getattr(self, name).sums, getattr(self, name).late = arrays[name], arrays[f"{name}.late"]
-        self.ring = {name: arrays[f"ring.{name}"] for name in RING}
+        self.ring = np.stack([arrays[f"ring.{name}"] for name in RING])
+        self._group()
         self.peaks.load(state["peaks"])
         stored = cast(dict[str, JSON], state["episodes"])
         self.episodes = {int(row): Episode.from_json(episode) for row, episode in stored.items()}
@@ -142,7 +145,7 @@ class Slowness:
         arrays |= {"usual.counts": self.usual.counts, "usual.hours": self.usual.hours}
         arrays |= {name: getattr(self, name).sums for name in ("stray", "pool_stray", "tail_stray")}
         arrays |= {f"{name}.late": getattr(self, name).late for name in ("stray", "pool_stray", "tail_stray")}
-        arrays |= {f"ring.{name}": values for name, values in self.ring.items()}
+        arrays |= {f"ring.{name}": self.scores(name) for name in RING}
         return {
             "routes": [list(key) for key in self.routes],
             "stages": [list(key) for key in self.stages],
@@ -166,6 +169,7 @@ class Slowness:
                     self.stage_rows[key[:4]] = len(self.stages)
                     self.stages.append(key[:4])
         self.stage_of = np.array([self.stage_rows[key[:4]] for key in self.routes], dtype=np.int64)
+        self._group()
         total, stages = len(self.routes), len(self.stages)
         for one in (self.usual, self.stray):
             one.grow(total)
@@ -173,8 +177,7 @@ class Slowness:
             pool.grow(stages)
         for name in ("since", "parts", "size", "layers", "layer_sums", "quarters", "held"):
             setattr(self, name, _grown(getattr(self, name), total))
-        for name in RING:
-            self.ring[name] = _grown(self.ring[name], total)
+        self.ring = np.concatenate([self.ring, np.zeros((len(RING), total - self.ring.shape[1], TAIL))], axis=1)
         index = np.array([self.rows[key] for key in grid.keys], dtype=np.int64)
 
         def dense(part: Floats) -> Floats:
@@ -242,10 +245,21 @@ class Slowness:
                 out += self.quarters[rows, place * LAYER_WIDTH : (place + 1) * LAYER_WIDTH]
         return out
 
+    def scores(self, name: str) -> Floats:
+        """The scores of one name in the last minutes: (routes, minutes)."""
+        found: Floats = self.ring[RING.index(name)]
+        return found
+
+    def _group(self) -> None:
+        """Where the routes of each stage begin, sorted by stage."""
+        self._order = np.argsort(self.stage_of, kind="stable")
+        self._begins = np.searchsorted(self.stage_of[self._order], np.arange(len(self.stages)))
+
     def pooled(self, values: Floats) -> Floats:
-        """Sums over the routes of each stage."""
-        out = np.zeros((len(self.stages), *values.shape[1:]))
-        np.add.at(out, self.stage_of, values)
+        """Sums over the routes of each stage: (any, routes, minutes) to (any, stages, minutes)."""
+        if not len(self.stages):
+            return values
+        out: Floats = np.add.reduceat(values[:, self._order], self._begins, axis=1)
         return out
 
     def learn(self, begin: int, stop: int) -> None:
@@ -254,9 +268,10 @@ class Slowness:
         hour = begin // 60 % 24
         free = ~self.held[:, -length:]
         minutes = free.sum(axis=1).astype(np.float64)
-        self._strayed(length, free)
-        calls = np.where(free, self.ring["sized"][:, -length:], 0.0).sum(axis=1)
-        grown = np.where(free, self.ring["grown"][:, -length:], 0.0).sum(axis=1)
+        learned = np.where(free, self.ring[:, :, -length:], 0.0)
+        sums = dict(zip(RING, learned.sum(axis=2), strict=True))
+        self._strayed(learned)
+        calls, grown = sums["sized"], sums["grown"]
         # Residuals are of the old mean, so the new sum is the old mean times the calls, plus them.
         mean = self.size[:, 0] / np.maximum(self.size[:, 1], 1e-9)
         fade = 0.5 ** (minutes / HALF_LIFE)
@@ -267,8 +282,8 @@ class Slowness:
         mine = self.recent[self.recent[:, 0] >= begin]
         mine = mine[free[mine[:, 1], mine[:, 0] - begin]]
         counts = np.bincount(mine[:, 1] * BINS + mine[:, 2], weights=mine[:, 3], minlength=len(self.routes) * BINS)
-        n = np.where(free, self.ring["n"][:, -length:], 0.0).sum(axis=1)
-        body = np.where(free, self.ring["body"][:, -length:], 0.0).sum(axis=1) + n * self.usual.shift(hour)
+        n = sums["n"]
+        body = sums["body"] + n * self.usual.shift(hour)
         found = counts.astype(np.float64).reshape(len(self.routes), BINS)
         self.usual.learn(hour, found, np.rint(body * GRAIN) / GRAIN, n, minutes)
         if stop % 60 == 0:
@@ -281,21 +296,29 @@ class Slowness:
             self.since[rows] = 0.0
         self.resets = []
 
-    def _strayed(self, length: int, free: Bools) -> None:
+    def _strayed(self, learned: Floats) -> None:
+        """Learn from scores (RING, routes, minutes) how far means of whole quarters of an hour stray."""
+        quarters = learned.shape[2] // QUARTER
+        parts = learned[:, :, : quarters * QUARTER].reshape(*learned.shape[:2], quarters, QUARTER).sum(axis=3)
         variance = self.usual.variance()[:, None]
-        cut = {name: np.where(free, self.ring[name][:, -length:], 0.0) for name in (*SCORES, *DUE)}
-        for begin in range(0, length - QUARTER + 1, QUARTER):
-            part = {name: values[:, begin : begin + QUARTER].sum(axis=1) for name, values in cut.items()}
-            n = part["n"]
-            sampling = variance[:, 0] / np.maximum(n, 1.0)
-            self.stray.learn(np.where(n >= 8, part["body"] / np.maximum(n, 1.0), np.nan), sampling, QUARTER)
-            pool = {name: self.pooled(values[:, None])[:, 0] for name, values in part.items()}
-            n = pool["n"]
-            sampling = self.pooled((part["n"] * variance[:, 0])[:, None])[:, 0] / np.maximum(n, 1.0) ** 2
-            self.pool_stray.learn(np.where(n >= 8, pool["body"] / np.maximum(n, 1.0), np.nan), sampling, QUARTER)
-            due = pool[DUE[0]]
-            relative = np.where(due >= 1, (pool["over0"] - due) / np.maximum(due, 1e-9), np.nan)
-            self.tail_stray.learn(relative, 1.0 / np.maximum(due, 1e-9), QUARTER)
+        own = dict(zip(RING, parts, strict=True))
+        pool = dict(zip(RING, self.pooled(parts), strict=True))
+        weighted = np.zeros((len(self.stages), quarters))
+        np.add.at(weighted, self.stage_of, own["n"] * variance)
+        due = pool[DUE[0]]
+        relative = np.where(due >= 1, (pool["over0"] - due) / np.maximum(due, 1e-9), np.nan)
+        told = [(_means(own), variance / np.maximum(own["n"], 1.0))]
+        told += [(_means(pool), weighted / np.maximum(pool["n"], 1.0) ** 2)]
+        for quarter in range(quarters):
+            for spread, (mean, sampling) in zip((self.stray, self.pool_stray), told, strict=True):
+                spread.learn(mean[:, quarter], sampling[:, quarter], QUARTER)
+            self.tail_stray.learn(relative[:, quarter], 1.0 / np.maximum(due[:, quarter], 1e-9), QUARTER)
+
+
+def _means(sums: dict[str, Floats]) -> Floats:
+    """Mean body scores, NaN where there are too few."""
+    n = sums["n"]
+    return np.where(n >= 8, sums["body"] / np.maximum(n, 1.0), np.nan)
 
 
 def _grown(array: Floats, rows: int) -> Floats:

@@ -9,14 +9,18 @@ from __future__ import annotations
 import numpy as np
 
 from detect.grid import Floats, Ints
-from detect.slowstate import DUE, SCORES, Slowness
-from detect.stats.windows import prefix, trailing
+from detect.slowstate import DUE, RING, SCORES, Slowness
+
+LONGEST = 240
+"""Minutes of the longest window."""
 
 GROWN, SIZE_NOISE = 0.04, 1.6
 """Rise of the log answer size from which larger answers explain slower ones, when it is no less than the body score's
 and twice what chance gives (sizes of single answers stray by 0.8 or so)."""
 
 _SUMMED = (*SCORES, *DUE)
+assert RING[: len(_SUMMED) + 2] == (*_SUMMED, "grown", "sized")
+assert _SUMMED[:2] == ("n", "body")
 
 
 class Windows:
@@ -24,35 +28,46 @@ class Windows:
 
     def __init__(self, state: Slowness, take: int) -> None:
         self._state, self._take = state, take
-        self._begin = state.ring["n"].shape[1] - take
-        self._own = {name: prefix(state.ring[name]) for name in (*_SUMMED, "grown", "sized")}
-        pools = {name: state.pooled(state.ring[name]) for name in _SUMMED}
-        pools["variance"] = state.pooled(state.ring["n"] * state.variance[:, None])
-        self._pool = {name: prefix(values) for name, values in pools.items()}
+        ring = state.ring[:, :, -take - LONGEST + 1 :]
+        self._begin = ring.shape[2] - take
+        self._own = _running(ring[: len(_SUMMED) + 2])
+        weighted = ring[0] * state.variance[:, None]
+        self._pool = _running(state.pooled(np.concatenate([ring[: len(_SUMMED)], weighted[None]])))
 
     def sums(self, length: int) -> tuple[dict[str, Floats], dict[str, Floats]]:
         """Sums of each score over a window: of the stages and of the routes, (series, minutes)."""
-        own = {name: trailing(self._own[name], self._begin, self._take, length) for name in _SUMMED}
-        pool = {name: trailing(run, self._begin, self._take, length) for name, run in self._pool.items()}
-        cell = self._grown(own, length)
+        state, take = self._state, self._take
+        own, pool = self._trailing(self._own, length), self._trailing(self._pool, length)
+        cell = self._grown(own)
         if len(cell):
-            row, at = cell // self._take, cell % self._take
-            stage = self._state.stage_of[row]
-            np.subtract.at(pool["variance"], (stage, at), own["n"][row, at] * self._state.variance[row])
-            for name in _SUMMED:
-                np.subtract.at(pool[name], (stage, at), own[name][row, at])
-                own[name][row, at] = 0.0
-        return pool, own
+            row, at = cell // take, cell % take
+            place, size = state.stage_of[row] * take + at, pool[0].size
+            taken = own[: len(_SUMMED), row, at]
+            for line, values in zip(pool, [*taken, taken[0] * state.variance[row]], strict=True):
+                line -= np.bincount(place, weights=values, minlength=size).reshape(line.shape)
+            own[: len(_SUMMED), row, at] = 0.0
+        return dict(zip((*_SUMMED, "variance"), pool, strict=True)), dict(zip(_SUMMED, own, strict=False))
 
-    def _grown(self, own: dict[str, Floats], length: int) -> Ints:
+    def _trailing(self, running: Floats, length: int) -> Floats:
+        end = self._begin + 1
+        sums: Floats = running[:, :, end : end + self._take] - running[:, :, end - length : end - length + self._take]
+        return sums
+
+    def _grown(self, own: Floats) -> Ints:
         """Cells (of routes × minutes) in which larger answers explain that they take longer."""
-        grown = trailing(self._own["grown"], self._begin, self._take, length)
-        known = self._state.size[:, 1] > 0
-        cell = np.flatnonzero((grown > 0) & known[:, None])
+        n, body, grown, sized = own[0].ravel(), own[1].ravel(), own[-2], own[-1].ravel()
+        cell = np.flatnonzero((grown > 0) & (self._state.size[:, 1] > 0)[:, None])
         if not len(cell):
             return cell
-        sized = trailing(self._own["sized"], self._begin, self._take, length).ravel()[cell]
+        sized = sized[cell]
         size = grown.ravel()[cell] / np.maximum(sized, 1.0)
-        shift = own["body"].ravel()[cell] / np.maximum(own["n"].ravel()[cell], 1.0)
+        shift = body[cell] / np.maximum(n[cell], 1.0)
         least = np.maximum(np.maximum(GROWN, shift), SIZE_NOISE / np.sqrt(np.maximum(sized, 1.0)))
         return cell[size >= least]
+
+
+def _running(values: Floats) -> Floats:
+    """Running sums with a leading 0, over the last axis."""
+    out = np.zeros((*values.shape[:2], values.shape[2] + 1))
+    np.cumsum(values, axis=2, out=out[:, :, 1:])
+    return out
