@@ -65,7 +65,9 @@ class Caller:
         return len(self.agents) >= (5 if len(self.names) < 40 else 6)
 
     def forget(self, hour: int) -> None:
-        """Drop what is older than a day."""
+        """Drop what is older than a day. No name or agent is older than the first hour with a refusal."""
+        if next(iter(self.hours), hour) > hour - DAY:
+            return
         for part in (self.names, self.agents):
             for name in [name for name, seen in part.items() if seen <= hour - DAY]:
                 del part[name]

@@ -37,13 +37,16 @@ class Rows:
     n: Ints
     seconds: Ints
     names: dict[str, npt.NDArray[np.object_]]
+    _place: Ints | None = field(default=None, compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.row)
 
     def between(self, row: int, first: int, last: int) -> slice:
         """The rows of a series in the minutes first … last."""
-        place = self.row * _PLACE + self.minute
+        place = self._place
+        if place is None:
+            place = self._place = self.row * _PLACE + self.minute
         low = int(np.searchsorted(place, row * _PLACE + first, side="left"))
         return slice(low, int(np.searchsorted(place, row * _PLACE + last, side="right")))
 

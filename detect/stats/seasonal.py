@@ -17,7 +17,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from detect.grid import Bools, Floats
+from detect.grid import Bools, Floats, Ints
 from detect.stats.fold import Fold, statistic
 
 WEEK = 168
@@ -123,39 +123,34 @@ class Seasonal(Fold):
         error: Floats = np.clip(np.sqrt(square), 0.003, 1.0)
         return error
 
-    def _hours(self, hours: list[int], phi: Floats) -> list[Floats]:
-        """Seasonal rates of hour-of-week buckets."""
+    def _hours(self, hours: list[int], phi: Floats) -> Floats:
+        """Seasonal rates of hour-of-week buckets: (series, hours)."""
         sums, minutes = self.sums.reshape(-1, 7, 24), self.minutes.reshape(-1, 7, 24)
         all_sums, all_minutes = sums.sum(axis=1), minutes.sum(axis=1)
         overall = (_added(all_sums, range(24)) + 0.05) / (_added(all_minutes, range(24)) + 5.0)
-        out = []
-        for hour in hours:
-            day, of_day = divmod(hour, 24)
-            near = [(of_day - 1) % 24, of_day, (of_day + 1) % 24]
-            kin = (0, 6) if day in (0, 6) else (1, 2, 3, 4, 5)
-            here, time = sums[:, :, of_day], minutes[:, :, of_day]
-            rate = overall
-            for part, of, differ in (
-                (_added(all_sums, near), _added(all_minutes, near), HOURS_DIFFER),
-                (all_sums[:, of_day], all_minutes[:, of_day], DAYS_DIFFER),
-                (_added(here, kin), _added(time, kin), DAYS_DIFFER),
-                (here[:, day], time[:, day], DAYS_DIFFER),
-            ):
-                weight = LEAST_PRIOR_MINUTES + phi / (differ * differ * np.maximum(rate, 1e-4))
-                rate = (part + weight * rate) / (of + weight)
-            out.append(rate)
-        return out
+        day, of_day = (np.array(part) for part in zip(*(divmod(hour, 24) for hour in hours), strict=True))
+        weekend = np.isin(day, (0, 6))
+        rate = overall[:, None]
+        for part, of, differ in (
+            (_near(all_sums, of_day), _near(all_minutes, of_day), HOURS_DIFFER),
+            (all_sums[:, of_day], all_minutes[:, of_day], DAYS_DIFFER),
+            (_kin(sums, of_day, weekend), _kin(minutes, of_day, weekend), DAYS_DIFFER),
+            (sums[:, day, of_day], minutes[:, day, of_day], DAYS_DIFFER),
+        ):
+            weight = LEAST_PRIOR_MINUTES + phi[:, None] / (differ * differ * np.maximum(rate, 1e-4))
+            rate = (part + weight * rate) / (of + weight)
+        return rate
 
     def seasonal(self, start: int, minutes: int) -> Floats:
         """Seasonal rate of each minute from `start` on, within one hour: linear, as the hour is known to lean."""
         hour = hour_of_week(start)
         phi = self.dispersion()
-        before, here, after = self._hours([(hour + k) % WEEK for k in (-1, 0, 1)], phi)
+        before, here, after = np.ascontiguousarray(self._hours([(hour + k) % WEEK for k in (-1, 0, 1)], phi).T)
         # As smooth a curve as the neighbours give, until the hour has shown how it leans itself.
-        smooth = np.clip(0.5 * (after - before) / np.maximum(here, 1e-9), -1.2, 1.2)
+        smooth = np.minimum(np.maximum(0.5 * (after - before) / np.maximum(here, 1e-9), -1.2), 1.2)
         weight = self.lean[:, WEEK + hour]
         lean = (4.0 * self.lean[:, hour] + LEAN_PRIOR * phi * smooth) / (weight + LEAN_PRIOR * phi)
-        lean = np.clip(lean, -1.9, 1.9)
+        lean = np.minimum(np.maximum(lean, -1.9), 1.9)
         offset = (np.arange(start, start + minutes) % 60 + 0.5) / 60.0 - 0.5
         rate: Floats = here[:, None] * (1.0 + lean[:, None] * offset) + 1e-4
         return rate
@@ -226,6 +221,21 @@ class Seasonal(Fold):
         self.spread[:, 2] = np.maximum(self.spread[:, 2], 0.0)
         for column, value in ((hour, np.clip(miss, 0.0, 1.0) * hours), (WEEK + hour, hours)):
             self.odd[:, column] = np.where(told, self.odd[:, column] * FORGET + value, self.odd[:, column])
+
+
+def _near(columns: Floats, of_day: Ints) -> Floats:
+    """Sums of the hours before, at and after each of some hours of the day."""
+    before: Floats = columns[:, (of_day - 1) % 24]
+    return before + columns[:, of_day] + columns[:, (of_day + 1) % 24]
+
+
+def _kin(week: Floats, of_day: Ints, weekend: Bools) -> Floats:
+    """Sums of some hours of the day over the weekend, or over the other days."""
+    some = week[:, :, of_day]
+    first, *rest = (some[:, day] for day in range(1, 6))
+    for day in rest:
+        first = first + day
+    return np.where(weekend, some[:, 0] + some[:, 6], first)
 
 
 def _added(columns: Floats, places: Iterable[int]) -> Floats:
