@@ -63,7 +63,8 @@ class Windows:
         size = grown.ravel()[cell] / np.maximum(sized, 1.0)
         shift = body[cell] / np.maximum(n[cell], 1.0)
         least = np.maximum(np.maximum(GROWN, shift), SIZE_NOISE / np.sqrt(np.maximum(sized, 1.0)))
-        return cell[size >= least]
+        found: Ints = cell[size >= least]
+        return found
 
 
 def _running(values: Floats) -> Floats:
