@@ -100,7 +100,7 @@ class Changes:
     wrong: list[str] = field(default_factory=list)
 
 
-def altered(state: State, view: View, window: Window, privacy: Privacy) -> Changes:
+def altered(state: State, view: View, window: Window, privacy: Privacy, *, most: int = MOST_EVENTS) -> Changes:
     """The changes of the view's time, API and conditions (`f`, and `q` in any of their texts); sel: one of them."""
     terms, wrong = _terms(view)
     with state.read() as session:
@@ -116,7 +116,7 @@ def altered(state: State, view: View, window: Window, privacy: Privacy) -> Chang
     kept.reverse()
     return Changes(
         window=window,
-        changes=kept[:MOST_EVENTS],
+        changes=kept[:most],
         total=len(kept),
         facets={name: Counter(one.value(name) for one in kept).most_common(12) for name in FIELDS[:5]},
         chosen=next((one for one in shown if one.event.id == view.sel), None) if view.sel else None,

@@ -157,7 +157,7 @@ def limits(reader: Reader, view: View) -> Limits | None:
     quota = int(np.nansum(grid.line(buckets, cause_column("quota"))))
     known = known_inventory(state)
     cut = throttled_of(state, scope, known) if throttled + quota else []
-    keys, more = _keys(reader, view, window, known)
+    keys, more = keys_left(reader, view, window, known)
     return Limits(
         window=window,
         grid=grid,
@@ -169,7 +169,7 @@ def limits(reader: Reader, view: View) -> Limits | None:
         victims=sorted((one for one in cut if one.role is Role.VICTIM), key=lambda one: (-one.refused, one.asked)),
         keys=keys,
         more_keys=more,
-        stages=_stages(state, scope, known),
+        stages=stages_left(state, scope, known),
         accounts=_accounts(state, window, known),
         findings=[reader.shown(one) for one in _findings(state, window, view)],
         inventory=known,
@@ -243,7 +243,9 @@ def period_of(plan: PlanDoc, now: datetime) -> tuple[datetime, datetime]:
     return day, day + _DAY
 
 
-def _keys(reader: Reader, view: View, window: Window, known: Inventory) -> tuple[list[KeyLine], int]:
+def keys_left(
+    reader: Reader, view: View, window: Window, known: Inventory, *, most: int = MOST_KEYS
+) -> tuple[list[KeyLine], int]:
     """Every key of every plan in scope, those that have least left first."""
     plans = [
         one
@@ -280,7 +282,7 @@ def _keys(reader: Reader, view: View, window: Window, known: Inventory) -> tuple
         for (plan, key), mine in hours.items()
     ]
     lines.sort(key=_least_left)
-    return lines[:MOST_KEYS], max(len(lines) - MOST_KEYS, 0)
+    return lines[:most], max(len(lines) - most, 0)
 
 
 def _least_left(one: KeyLine) -> tuple[float, float, int, str]:
@@ -346,9 +348,9 @@ def runs_out(
     return early, late if late is not None and late < resets else None
 
 
-def _stages(state: State, scope: Scope, known: Inventory) -> list[StageLine]:
+def stages_left(state: State, scope: Scope, known: Inventory, *, most: int = MOST_STAGES) -> list[StageLine]:
     out = []
-    for row in peaks(state, scope, ("api", "stage")).to_pylist()[:MOST_STAGES]:
+    for row in peaks(state, scope, ("api", "stage")).to_pylist()[:most]:
         doc = known.apis.get(row["api"] or "")
         stage = doc.stage(row["stage"]) if doc else None
         limit = stage.limit if stage else Limit()

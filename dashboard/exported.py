@@ -9,6 +9,7 @@ from dashboard.data import Reader
 from dashboard.data_api import head, routes
 from dashboard.data_apis import apis, known_inventory, shown_client
 from dashboard.data_limits import throttled_of
+from dashboard.exported_ops import OPS_EXPORTS
 from dashboard.exports import MOST_ROWS, Export, Rows
 from dashboard.grids import number
 from dashboard.refusals import AUTH
@@ -153,4 +154,5 @@ EXPORTS: dict[str, Export] = {
     "consumers": every_caller,
     "refused": every_refused,
     "throttled": every_throttled,
+    **OPS_EXPORTS,
 }

@@ -114,7 +114,7 @@ class Latency:
 
 def latency(state: State, view: View, window: Window, privacy: Privacy) -> Latency:
     """Everything of the view's API, stage and route (`q`). sel: a trace."""
-    routes = _routes(state, view, window)
+    routes = timed_routes(state, view, window)
     terms = _terms(view)
     step = step_for(window.since, window.until, HEAT_STEPS)
     heat = heat_map(state, Asked(window.since, window.until, step, terms), rows=HEAT_BANDS)
@@ -147,7 +147,7 @@ def _terms(view: View) -> tuple[Term, ...]:
     return tuple(Term(name, "=", (value,)) for name, value in given if value)
 
 
-def _routes(state: State, view: View, window: Window) -> list[RouteTime]:
+def timed_routes(state: State, view: View, window: Window) -> list[RouteTime]:
     """Sums by route, then the histograms of routes that are shown."""
     scope = Scope(window.since, window.until, view.api, view.stage, view.q or None)
     took = minute_histograms(state, scope, _PLACE)

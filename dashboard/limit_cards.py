@@ -216,6 +216,7 @@ def plans(found: Limits) -> Component:
             "served. Runs out: if the next hours are like the last 24, give or take two standard errors.",
             className="small",
         ),
+        html.Div(export_button("keys"), className="rule"),
         note=words.plural(len(found.keys), "key") + more,
     )
 
@@ -288,7 +289,13 @@ def stages(found: Limits, view: View) -> Component:
     return card(
         "Stages",
         folded(heads, rows, caption="Stages and their limits", numbers=(2, 3, 5)),
-        html.P("Peak: most calls in one second. p99: of the seconds with a call.", className="small"),
+        html.Div(
+            [
+                html.P("Peak: most calls in one second. p99: of the seconds with a call.", className="small"),
+                export_button("stages"),
+            ],
+            className="rule",
+        ),
         note="nearest to their limit first",
     )
 

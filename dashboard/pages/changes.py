@@ -33,6 +33,7 @@ from dashboard.components import (
     was,
 )
 from dashboard.data import Reader
+from dashboard.exports import export_button
 from dashboard.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 from dashboard.frame import Nav, add_page
 from dashboard.names import Names
@@ -254,6 +255,7 @@ def listed(found: Changes, view: View, names: Names) -> Component | None:
     return card(
         "Changes",
         folded(heads, rows, caption="Changes, newest first", first=FIRST, name="stack one"),
+        html.Div(export_button("changes"), className="rule"),
         copies(**_calls(found, view)),
         note=note,
     )

@@ -17,6 +17,7 @@ from dashboard import words
 from dashboard.charting import chart, copies
 from dashboard.components import card, command, empty, finding_href, icon, range_line, stale_note, table
 from dashboard.data import Reader
+from dashboard.exports import export_button
 from dashboard.figures import ORANGE, PURPLE, SKY
 from dashboard.frame import Nav, add_page
 from dashboard.heat import heat_figure, heat_rows, heat_sentence
@@ -225,9 +226,10 @@ def routes(found: Latency, view: View, names: Names) -> Component:
     rows = [line(one) for one in found.routes[:ROWS]]
     more = len(found.routes) + found.more - ROWS
     rest = html.P(f"{words.plural(more, 'more route')}: choose an API above.", className="small") if more > 0 else None
+    files = html.Div(export_button("timed-routes"), className="rule")
     caption = "Routes by the time they take in all: latency, slowest layer, timeouts and verdicts"
     return html.Div(
-        [folded(heads, rows, caption=caption, first=FIRST, numbers=(1, 2, 3, 4, 6), name="stack one"), rest]
+        [folded(heads, rows, caption=caption, first=FIRST, numbers=(1, 2, 3, 4, 6), name="stack one"), rest, files]
     )
 
 

@@ -15,6 +15,7 @@ from dashboard import words
 from dashboard.charting import chart, copied, copies
 from dashboard.components import banner, card, command, empty, icon, range_line, stale_note, table
 from dashboard.data import Reader
+from dashboard.exports import export_button
 from dashboard.figures import SKY, spark_sentence, sparkline, strip
 from dashboard.frame import Nav, add_page
 from dashboard.names import Names
@@ -148,7 +149,8 @@ def log_sources(found: Origins) -> Component:
         by_state[one.state] += 1
     note = ", ".join(f"{n} {state}" for state, n in by_state.items())
     caption = "Sources of log lines: whether they work, how far behind they are, and what became of their lines"
-    return card("Log sources", table(heads, rows, caption=caption, numbers=(5, 7), name="stack one origins"), note=note)
+    shown = table(heads, rows, caption=caption, numbers=(5, 7), name="stack one origins")
+    return card("Log sources", shown, html.Div(export_button("sources"), className="rule"), note=note)
 
 
 def _origin(one: Origin, found: Origins) -> list[Any]:

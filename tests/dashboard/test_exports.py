@@ -1,22 +1,35 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
 from dashboard.data import Reader
+from dashboard.data_apis import known_inventory
 from dashboard.exported import EXPORTS
 from dashboard.exports import csv_text
 from dashboard.view import View
 from gatewatch.privacy import Privacy
 from gatewatch.settings import Settings
+from gatewatch.store.changes import changes
 from gatewatch.store.state import open_state
 from tests.dashboard.estate import declare
 from tests.dashboard.world import END, HOSTILE, fill
 from tests.store.builders import clients, put
 
-PATHS = {"apis": "/apis", "refused": "/auth", "throttled": "/limits"}
+PATHS = {
+    "apis": "/apis",
+    "refused": "/auth",
+    "throttled": "/limits",
+    "keys": "/limits",
+    "stages": "/limits",
+    "timed-routes": "/latency",
+    "changes": "/changes",
+    "sources": "/sources",
+}
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +58,32 @@ def test_every_file_says_what_was_asked_for_and_holds_all_rows(estate: Reader) -
     assert [(row["api"], row["status"], row["owner"]) for row in rows] == [("login8a2", "live", "identity")]
     _, rows = read(estate, "routes", View())
     assert [(row["route"], row["declared"]) for row in rows] == [("POST /login", "JWT")]
+
+
+def test_files_of_limits_latency_and_sources_hold_what_their_tables_leave_out(estate: Reader) -> None:
+    _, stages = read(estate, "stages", View())
+    assert ("login8a2", "400") in {(one["api"], one["requests"]) for one in stages}
+    _, timed = read(estate, "timed-routes", View())
+    assert sum(int(one["requests"]) for one in timed) >= sum(int(one["timed"]) for one in timed) > 0
+    _, one_api = read(estate, "timed-routes", View(api="login8a2"))
+    assert {one["api"] for one in one_api} == {"login8a2"}
+    _, keys = read(estate, "keys", View())
+    assert {one["key"] for one in keys} >= {
+        key for plan in known_inventory(estate.store()).plans for key in plan.keys or ()
+    }
+    _, sources = read(estate, "sources", View())
+    assert {one["source"] for one in sources} == {one.source for one in estate.sources()}
+
+
+def test_the_file_of_changes_holds_all_that_the_conditions_let_through(estate: Reader) -> None:
+    _, every = read(estate, "changes", View())
+    with estate.store().read() as session:
+        stored = changes(session, END - timedelta(days=1), END + timedelta(minutes=1))
+    assert {one["call"] for one in every} == {one.change.what for one in stored}
+    calls = Counter(one["actor"] for one in every)
+    for actor, many in calls.items():
+        _, some = read(estate, "changes", View(f=(f"actor = {actor}",)))
+        assert len(some) == many
 
 
 def test_no_cell_is_a_formula_or_hides_something(estate: Reader) -> None:
