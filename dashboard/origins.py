@@ -28,6 +28,7 @@ from gatewatch.store.sources import Source, SourceAccount, accounting, look_job,
 from gatewatch.store.spending import Spent, ledger
 from gatewatch.store.state import Session, State
 from ingest.aws.spending import Budget
+from ingest.sources.gathered import brings
 
 LEDGER_DAYS = 30
 FORECAST_DAYS = 7
@@ -43,7 +44,8 @@ class Origin:
     """A source of lines. looked: (when, error) of the worker's last look, None when nobody knows.
 
     kind None: nobody registered it; lines came by a command or were pushed. lag: from the newest request of its last
-    batch to the moment at which it could be read; None when it brought nothing in the window.
+    batch to the moment at which it could be read; None when it brought nothing in the window. brings: what it brings
+    instead of lines.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Origin:
     lag: timedelta | None
     covered_share: float
     delivered: tuple[bool, ...]
+    brings: str | None = None
 
     @property
     def taken(self) -> float:
@@ -203,6 +206,7 @@ def _origin(
         lag=None if last is None or last.newest_at is None else max(last.committed_at - last.newest_at, timedelta()),
         covered_share=share,
         delivered=delivered,
+        brings=brings(source.kind, source.location) if source else None,
     )
 
 
@@ -217,6 +221,8 @@ def _state(
         return BY_HAND
     if looked is not None and looked[1] is not None:
         return FAILING
+    if brings(source.kind, source.location) is not None:  # nothing may have changed, or been refused, for weeks
+        return WAITING if looked is None else WORKING
     if account is None or account.last_commit_at is None:
         return WAITING
     return SILENT if now - account.last_commit_at > silent_after else WORKING

@@ -12,6 +12,8 @@ from dashboard.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 
 COLOURS = (SKY, ORANGE, GREEN, PURPLE, VERMILLION, BLUE)
 
+TICKS = 10
+
 
 def stacked(
     places: Sequence[str],
@@ -42,5 +44,6 @@ def stacked(
         figure.update_yaxes(autorange="reversed", type="category", rangemode=None)
         figure.update_xaxes(rangemode="tozero")
     else:
-        figure.update_xaxes(type="category")
+        figure.update_xaxes(type="category", nticks=TICKS)  # else each has one, and a month's lie upon each other
+        figure.update_yaxes(exponentformat="none")
     return figure

@@ -65,9 +65,11 @@ def millis(value: float | None) -> str:
 
 
 def money(dollars: float | None) -> str:
-    """$0.12; less than a cent keeps two digits."""
+    """$0.12; less than a cent keeps two digits, and almost nothing has none."""
     if dollars is None or missing(dollars):
         return NONE
+    if 0 < dollars < 0.0001:
+        return "< $0.0001"
     return f"${dollars:.2g}" if 0 < dollars < 0.01 else f"${dollars:,.2f}"
 
 

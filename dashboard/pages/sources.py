@@ -62,6 +62,7 @@ _LOOKS = {
     OVERDUE_STATE: "warn",
     NEVER: "warn",
 }
+_BRINGS = {"changes": "changes", "traces": "traces", "causes": "why requests were refused"}
 _LEVELS = {FULL: ("good", "full"), DEGRADED: ("warn", "degraded"), BLIND: ("bad", "blind")}
 _FORMS = {"cli": "AWS CLI", "terraform": "Terraform", "cloudformation": "CloudFormation", "cdk": "CDK (TypeScript)"}
 
@@ -169,6 +170,10 @@ def _origin(one: Origin, found: Origins) -> list[Any]:
     else:
         said = plain(one.looked[1], 600)
         looked = html.Details([html.Summary(f"failed {ago(one.looked[0], found.now)}"), html.P(said, className="raw")])
+    if one.brings is not None:
+        said = _BRINGS[one.brings]
+        none = html.Span(words.NONE, title="It brings no lines of access logs.")
+        return [name, mark(_LOOKS[one.state], one.state), looked, html.Span(f"brings {said}"), *[none] * 5]
     minutes = found.window.span / timedelta(minutes=1) if found.window else 0
     kept: list[Any] = [words.count(one.taken)]
     if minutes and one.taken:

@@ -117,15 +117,22 @@ def gathered(clients: Clients, location: str, options: Mapping[str, JSON]) -> Ga
     return Gathered(clients, location, spans if place is None else _ExecutionLog(location, place))
 
 
-def beside_logs(kind: str, location: str) -> bool:
-    """Whether a source brings changes, traces or causes instead of lines of access logs.
+def brings(kind: str, location: str) -> str | None:
+    """What a source brings instead of lines of access logs; None: it brings lines.
 
-    >>> beside_logs("cloudwatch_logs", "aws/spans"), beside_logs("cloudwatch_logs", "/aws/apigateway/orders")
-    (True, False)
+    >>> brings("cloudwatch_logs", "aws/spans"), brings("cloudwatch_logs", "/aws/apigateway/orders")
+    ('traces', None)
     """
     if kind in ("cloudtrail", "eventbridge"):
-        return True
-    return is_spans(kind, location) or (kind == "cloudwatch_logs" and place_of(location) is not None)
+        return "changes"
+    if is_spans(kind, location):
+        return "traces"
+    return "causes" if kind == "cloudwatch_logs" and place_of(location) is not None else None
+
+
+def beside_logs(kind: str, location: str) -> bool:
+    """Whether a source brings changes, traces or causes instead of lines of access logs."""
+    return brings(kind, location) is not None
 
 
 def is_spans(kind: str, location: str) -> bool:

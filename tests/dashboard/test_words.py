@@ -90,3 +90,9 @@ def test_one_of_a_thing_is_no_plural() -> None:
 def test_layers_have_their_names() -> None:
     assert words.layer("waf") == "WAF"
     assert words.layer("cold_start") == "cold start"
+
+
+def test_small_sums_of_money_are_no_powers_of_ten() -> None:
+    assert [words.money(value) for value in (None, 0.0, 0.000052, 0.0012, 0.12, 1234.5)] == [
+        words.NONE, "$0.00", "< $0.0001", "$0.0012", "$0.12", "$1,234.50",
+    ]  # fmt: skip

@@ -9,11 +9,13 @@ import pytest
 from plotly.utils import PlotlyJSONEncoder
 
 from dashboard.data import Reader
-from dashboard.origins import FAILING, WAITING, origins, spending
+from dashboard.origins import FAILING, WAITING, WORKING, origins, spending
 from dashboard.pages.sources import render
 from dashboard.view import View
 from gatewatch.connecting import budget_of
+from gatewatch.jobs import note_look
 from gatewatch.settings import Settings
+from gatewatch.store.sources import register_source
 from gatewatch.store.spending import Spent
 from gatewatch.store.state import open_state
 from tests.alerts.hostile import HOSTILE
@@ -44,6 +46,23 @@ def test_each_source_says_how_it_goes(filled: Reader) -> None:
     text = shown(filled)
     assert "AWS bucket: ListObjectsV2 is denied" in text
     assert "Data do not come as they should: bucket (failing)." in text
+
+
+def test_a_source_that_brings_no_lines_waits_for_none(tmp_path: Path) -> None:
+    state = open_state(Settings(data_dir=tmp_path / "data"))
+    group = "API-Gateway-Execution-Logs_a1b2c3d4e5/prod"
+    kinds = {"queue": ("eventbridge", "https://sqs.eu-west-1.amazonaws.com/1/q"), "why": ("cloudwatch_logs", group)}
+    for name, (kind, location) in {**kinds, "spans": ("cloudwatch_logs", "aws/spans")}.items():
+        register_source(state, name, kind, location, True, {})
+        if name != "spans":
+            note_look(state, name, END - timedelta(minutes=1), [])
+    reader = Reader(lambda: state, lambda: END)
+    found = {one.name: (one.state, one.brings) for one in origins(state, None, END).origins}
+    assert found == {"queue": (WORKING, "changes"), "why": (WORKING, "causes"), "spans": (WAITING, "traces")}
+    text = shown(reader)
+    assert "brings changes" in text
+    assert "brings why requests were refused" in text
+    state.close()
 
 
 def test_what_was_never_seen_is_said_not_to_be_known(filled: Reader) -> None:
@@ -84,6 +103,7 @@ def test_spending_has_a_chart_a_sentence_and_a_table(filled: Reader) -> None:
     [figure] = [one.data for one in find(page, "Store") if one.id == {"type": "figure", "name": "spend"}]
     assert [trace["name"] for trace in figure["data"]] == ["logs", "metrics"]
     assert len(figure["data"][0]["x"]) == 30
+    assert figure["layout"]["xaxis"]["nticks"] == 10  # a month of dates would lie upon each other
     text = "\n".join(texts(page))
     assert "the dearest day was" in text
     assert "Day" in json.dumps(page, cls=PlotlyJSONEncoder)
