@@ -23,6 +23,7 @@ from dash.development.base_component import Component
 from alerts.render.plotly import plotly_text
 from alerts.render.text import plain
 from dashboard import words
+from dashboard.components import twin
 from dashboard.names import Names
 from dashboard.view import View, Window
 from detect.changes import class_of
@@ -38,6 +39,8 @@ KINDS: dict[str, tuple[str, str]] = {
 """Kind -> what people call it, and its colour."""
 
 MOST = 60
+MOST_TOLD = 200
+"""Lines of the table twin of the lane."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +177,31 @@ def lane(window: Window, notes: Sequence[Note], view: View, *, changes_page: boo
         "%H:%M" if window.span <= timedelta(days=1) else "%d %b %H:%M" if window.span <= timedelta(days=7) else "%d %b"
     )
     axis = [html.Span((window.since + window.span * step / 4).strftime(form)) for step in range(5)]
-    return html.Div([*rows, html.Div(axis, className="lane-axis")], className="lane")
+    shown = sorted((note for note in notes if note.kind not in off(view)), key=lambda note: note.at)
+    told = [
+        [
+            KINDS[note.kind][0],
+            words.at(note.at),
+            words.at(note.until),
+            note.said + (f" (+{note.more})" if note.more else ""),
+        ]
+        for note in shown[:MOST_TOLD]
+    ]
+    return html.Div(
+        [
+            html.Div([*rows, html.Div(axis, className="lane-axis")], className="lane"),
+            html.P(lane_sentence(shown), className="small lane-said"),
+            twin(("What", "From", "To", "Which"), told, caption="What happened in this range, in its order"),
+        ]
+    )
+
+
+def lane_sentence(notes: Sequence[Note]) -> str:
+    """How much happened, and what last."""
+    many = [(KINDS[kind][0].lower(), sum(1 + note.more for note in notes if note.kind == kind)) for kind in KINDS]
+    counted = ", ".join(f"{words.count(n)} {name if n > 1 else name.removesuffix('s')}" for name, n in many if n)
+    last = max(notes, key=lambda note: note.at)
+    return f"{counted}; the last begins {text_of(last)}."
 
 
 def _mark(note: Note, window: Window, *, link: bool) -> Component:

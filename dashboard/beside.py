@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from dashboard.data import Reader
+from dashboard.thresholds import LOOK_BACK
 from dashboard.traffic import covered_share
 from gatewatch.records import Blind, Finding
 from gatewatch.roles import Role, Who
@@ -23,6 +24,7 @@ from gatewatch.where import Term
 EARLIER = 5
 ALIKE = 5
 AUDITED = 50
+MOST_PEERS = 200
 _SAID = frozenset({"comment", "resolve", "suppress"})
 """What of an earlier episode's history is worth reading again."""
 
@@ -39,7 +41,8 @@ class Episode:
 @dataclass(frozen=True, slots=True)
 class Beside:
     """earlier: of the same problem; alike: of the same kind, on the same API. covered: share of its time for which
-    sources delivered. newest: of the stored requests. audit: only for who may see it."""
+    sources delivered. newest: of the stored requests. audit: only for who may see it. peers: of the same kind, of
+    the last month."""
 
     earlier: list[Episode] = field(default_factory=list)
     alike: list[Episode] = field(default_factory=list)
@@ -48,6 +51,7 @@ class Beside:
     blind: list[Blind] = field(default_factory=list)
     newest: datetime | None = None
     audit: list[AuditEvent] = field(default_factory=list)
+    peers: list[Finding] = field(default_factory=list)
 
 
 def beside(reader: Reader, stored: StoredFinding, who: Who | None) -> Beside:
@@ -64,6 +68,7 @@ def beside(reader: Reader, stored: StoredFinding, who: Who | None) -> Beside:
         alike = list_findings(
             session, FindingFilter(state="all", kind=one.kind.value, api=one.api, where=(others,)), limit=ALIKE
         ).items
+        month = FindingFilter(state="all", kind=one.kind.value, since=until - LOOK_BACK, until=until)
         before = [each for each in earlier if each.finding.id != one.id][:EARLIER]
         return Beside(
             earlier=_episodes(session, reader, before),
@@ -73,6 +78,7 @@ def beside(reader: Reader, stored: StoredFinding, who: Who | None) -> Beside:
             blind=[each for each in list_blind(session) if each.api == one.api and each.stage in (None, one.stage)],
             newest=newest,
             audit=audit_events(session, limit=AUDITED, target=one.id) if who and who.may(Role.ADMIN) else [],
+            peers=[each.finding for each in list_findings(session, month, limit=MOST_PEERS).items],
         )
 
 

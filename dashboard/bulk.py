@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,9 +16,11 @@ from dashboard import words
 from dashboard.acts import SNOOZE_MEANS, look_ahead, popover, snooze_inputs, suppress_inputs
 from dashboard.changing import action, form
 from dashboard.components import icon
+from dashboard.glance import copying
 from dashboard.listing import Listing, acted_on, conditions, order, query
 from dashboard.view import View
-from gatewatch.records import JSON
+from gatewatch.lifecycle import OPEN
+from gatewatch.records import JSON, iso
 from gatewatch.roles import Role, Who
 
 PATH = "/api/v1/findings/actions"
@@ -114,8 +117,27 @@ def exports(found: Listing, view: View) -> Component:
         link("CSV", "csv"),
         link("JSON lines", "jsonl"),
         link("Parquet", "parquet"),
+        html.P("The same outside of this page:", className="small"),
+        copying(
+            "Copy as API call", f"curl -H 'Authorization: Bearer TOKEN' '{{origin}}/api/v1/findings?{urlencode(pairs)}'"
+        ),
+        copying("Copy as command", listed(found)),
         name="end",
     )
+
+
+def listed(found: Listing) -> str:
+    """The command that lists what is shown."""
+    wish = found.wish
+    given = [("since", iso(wish.since) if wish.since else None), ("until", iso(wish.until) if wish.until else None)]
+    given += [("detector", wish.kind), ("api", wish.api), ("stage", wish.stage)]
+    states = sorted(one.value for one in OPEN) if wish.state == "open" else [wish.state]
+    given += [("state", one) for one in states if one != "all"]
+    options = [f"--{name} {shlex.quote(value)}" for name, value in given if value]
+    if wish.severity_min is not None:
+        options.append(f"--where 'severity >= {wish.severity_min.value}'")
+    options += [f"--where {shlex.quote(str(term))}" for term in wish.where]
+    return " ".join(["gatewatch findings list", *options])
 
 
 def views(who: Who | None) -> Component:

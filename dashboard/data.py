@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from dashboard.annotations import Beside, Note, notes_of
+from dashboard.annotations import Beside, Note, gaps, notes_of
 from dashboard.labels import Label
 from dashboard.names import Names, names_of
 from dashboard.people import People, people
@@ -286,6 +286,14 @@ class Reader:
         if self.privacy.on:
             events = [replace(one, change=self.privacy.change(one.change)) for one in events]
         return notes_of(view, window, events, seen, intervals, names)
+
+    def missing(self, view: View) -> tuple[float, list[tuple[datetime, datetime]], Window] | None:
+        """The share of the view's window for which sources delivered, and when none did; None: an empty store."""
+        window = self.window(view)
+        if window is None:
+            return None
+        intervals = coverage(self._opened(), window.since, window.until)
+        return covered_share(intervals, window.since, window.until), gaps(intervals, window), window
 
     def standing(self) -> Standing:
         """How gatewatch itself stands."""

@@ -37,6 +37,7 @@ from dashboard.components import banner, command, icon, skeleton
 from dashboard.data import Reader, Scopes
 from dashboard.figures import template
 from dashboard.palette import Entry, openers, overlay, palette
+from dashboard.partial import partial_note
 from dashboard.standing import footer
 from dashboard.still import stilled
 from dashboard.view import KEPT_KEYS, View, view_of
@@ -288,11 +289,13 @@ def add_page(
     heights: tuple[int, ...] = (96, 240, 240),
     every_minute: bool = True,
     nav: Nav | None = None,
+    partial: bool = False,
 ) -> None:
     """Register a page: its skeleton at once, its content by one callback.
 
     every_minute: drawn anew as often as the bar says, in place. nav: its entry in the navigation, which brings its key,
-    too; a page without one is reached from others.
+    too; a page without one is reached from others. partial: where sources did not deliver for all of its time, a line
+    above it says so.
     """
     if nav is not None:
         _enter(dash, Place(name, title, path or "/", nav))
@@ -319,7 +322,10 @@ def add_page(
 
     def drawn(rest: str, view: View) -> Any:
         with drawing(lambda: reader.beside(view)):
-            return stilled(render(reader, rest, view), name)
+            made = render(reader, rest, view)
+            known = reader.missing(view) if partial else None
+            note = partial_note(*known) if known else None
+            return stilled(html.Div([note, made]) if note else made, name)
 
     # The browser decides whether the answer replaces what stands there or is laid over it: assets/draw.js.
     dash.clientside_callback(

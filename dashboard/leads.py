@@ -17,6 +17,9 @@ from gatewatch.frames.selecting import EVERY_API, export_command
 from gatewatch.records import Selection, iso
 from gatewatch.where import Term
 
+LINKED = 400
+"""Characters of a name that fit into an address."""
+
 Words = Component | str | list[Any]
 
 
@@ -62,6 +65,8 @@ def caller_page(reader: Reader, client_id: str | None, view: View) -> str:
     """The page of a caller, `kind:value`; '' where it has none."""
     if not client_id or reader.privacy.on or not has_page("/caller"):
         return ""
+    if len(client_id) > LINKED or client_id != client_id.encode("utf-8", "ignore").decode():
+        return ""  # half a character, as a log can bring it, stands in no address
     return "/caller" + view.kept().search(sel=client_id)
 
 

@@ -119,6 +119,7 @@
         change(asked.keys);
         return ["", ""];
       },
+      would: function (place, sentences) { return (sentences || [])[place || 0] || none(); },
       // Two days of the calendar, the last of them whole.
       set_days: function (days) {
         if (!days || !days[0] || !days[1]) return none();

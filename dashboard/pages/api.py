@@ -40,7 +40,14 @@ TABS: dict[str, tuple[str, Tab]] = {
 
 def register(dash: Dash, reader: Reader) -> None:
     add_page(
-        dash, reader, "api", title="API", render=render, path_template="/apis/<api_id>", heights=(48, 96, 320, 240)
+        dash,
+        reader,
+        "api",
+        title="API",
+        render=render,
+        partial=True,
+        path_template="/apis/<api_id>",
+        heights=(48, 96, 320, 240),
     )
 
 

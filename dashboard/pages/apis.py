@@ -42,7 +42,7 @@ NAV = Nav(order=30, key="a", icon="api")
 
 
 def register(dash: Dash, reader: Reader) -> None:
-    add_page(dash, reader, "apis", title="APIs", render=render, path="/apis", heights=(48, 480), nav=NAV)
+    add_page(dash, reader, "apis", title="APIs", render=render, partial=True, path="/apis", heights=(48, 480), nav=NAV)
     add_exports(dash, reader, EXPORTS)
 
 

@@ -19,7 +19,7 @@ NAV = Nav(order=50, key="u", icon="auth")
 
 def register(dash: Dash, reader: Reader) -> None:
     heights = (48, 96, 320, 240)
-    add_page(dash, reader, "auth", title="Auth", render=render, path="/auth", heights=heights, nav=NAV)
+    add_page(dash, reader, "auth", title="Auth", render=render, partial=True, path="/auth", heights=heights, nav=NAV)
 
 
 def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001

@@ -49,7 +49,9 @@ class Caller:
 
 
 def register(dash: Dash, reader: Reader) -> None:
-    add_page(dash, reader, "caller", title="Caller", render=render, path="/caller", heights=(48, 96, 300, 240))
+    add_page(
+        dash, reader, "caller", title="Caller", render=render, partial=True, path="/caller", heights=(48, 96, 300, 240)
+    )
 
 
 def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001

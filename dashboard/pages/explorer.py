@@ -36,6 +36,7 @@ def register(dash: Dash, reader: Reader) -> None:
         "explorer",
         title="Explorer",
         render=render,
+        partial=True,
         path="/explorer",
         heights=(48, 360, 320),
         nav=NAV,

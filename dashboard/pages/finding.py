@@ -23,6 +23,7 @@ from dashboard.frame import add_page
 from dashboard.glance import around, copying, downloads, glance, share
 from dashboard.leads import caller_page
 from dashboard.past import activity, audited, similar
+from dashboard.thresholds import add_threshold, threshold_card
 from dashboard.traced import traced_card
 from dashboard.view import View
 from gatewatch.access.current import current
@@ -38,6 +39,8 @@ def register(dash: Dash, reader: Reader) -> None:
     add_page(
         dash, reader, "finding", title="Finding", render=render, path_template="/findings/<finding_id>", heights=HEIGHTS
     )
+
+    add_threshold(dash)
 
 
 def render(reader: Reader, rest: str, view: View) -> Component:
@@ -94,6 +97,7 @@ def content(
                             facts(one),
                             joined(one),
                             similar(more, view, found.names),
+                            threshold_card(one, more.peers),
                             quality(one, more),
                             activity(found.events),
                             audited(more),

@@ -51,6 +51,7 @@ def register(dash: Dash, reader: Reader) -> None:
         "latency",
         title="Latency",
         render=render,
+        partial=True,
         path="/latency",
         heights=(48, 360, 320, 240),
         nav=NAV,

@@ -31,7 +31,9 @@ _HIGHEST = 1e9
 
 def register(dash: Dash, reader: Reader) -> None:
     heights = (48, 96, 320, 240)
-    add_page(dash, reader, "limits", title="Limits", render=render, path="/limits", heights=heights, nav=NAV)
+    add_page(
+        dash, reader, "limits", title="Limits", render=render, partial=True, path="/limits", heights=heights, nav=NAV
+    )
 
     def part(name: str) -> dict[str, Any]:
         return {"type": "whatif", "name": MATCH, "part": name}

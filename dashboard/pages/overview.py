@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from urllib.parse import urlencode
 
 from dash import Dash, dcc, html
 from dash.development.base_component import Component
 
 from alerts.render.text import plain
 from dashboard import words
-from dashboard.annotations import lane, text_of, toggles
+from dashboard.annotations import lane, toggles
+from dashboard.charting import copies
 from dashboard.components import (
-    banner,
     card,
     empty,
     finding_link,
@@ -32,11 +33,10 @@ from dashboard.frame import Nav, add_page
 from dashboard.labels import Label, marks
 from dashboard.links import api_href, page_href
 from dashboard.names import Names
-from dashboard.standing import FULL
 from dashboard.summary import budgets, tiles
 from dashboard.view import View
 from gatewatch.access.current import current
-from gatewatch.records import Kind, Severity, State
+from gatewatch.records import Kind, Severity, State, iso
 from gatewatch.store.findings import StoredFinding
 
 API_ROWS = 15
@@ -54,6 +54,7 @@ def register(dash: Dash, reader: Reader) -> None:
         "overview",
         title="Overview",
         render=render,
+        partial=True,
         path="/",
         heights=(28, 156, 160, 260, 260),
         nav=NAV,
@@ -72,13 +73,13 @@ def content(found: Overview, view: View) -> Component:
             [
                 html.H1("Overview"),
                 range_line(window),
+                asked_outside(found, view),
             ],
             className="page-head",
         )
     ]
     if note := stale_note(view, window):
         parts.append(note)
-    parts += gaps_note(found)
     n_open = sum(found.open_counts.values())
     happened = lane(window, found.notes, view, changes_page=page_href("changes", view) is not None)
     parts += [
@@ -106,17 +107,21 @@ def content(found: Overview, view: View) -> Component:
     return html.Div(parts)
 
 
-def gaps_note(found: Overview) -> list[Component]:
-    """Partial data are said above everything that they make doubtful."""
-    missing = [note for note in found.notes if note.kind == "gap"]
-    if found.covered_share >= FULL or not missing:
-        return []
-    longest = max(missing, key=lambda one: (one.until or one.at) - one.at)
-    text = (
-        f"Data are partial: sources delivered in {words.percent(found.covered_share)} of this range. "
-        f"{text_of(longest)}. What lies there is not known, and not judged."
+def asked_outside(found: Overview, view: View) -> Component:
+    """The numbers of the page as a call of the API and as a command."""
+    since, until = iso(found.window.since), iso(found.window.until)
+    scope = [f"{name} = {value}" for name, value in (("api", view.api), ("stage", view.stage)) if value]
+    asked = [
+        ("measure", "requests"),
+        ("by", "api"),
+        ("since", since),
+        ("until", until),
+        *(("where", one) for one in scope),
+    ]
+    return copies(
+        api=f"GET /api/v1/series?{urlencode(asked)}",
+        cli=f"gatewatch export minutes --since {since} --until {until} --format csv -o minutes.csv",
     )
-    return [banner(text)]
 
 
 def needs_you(found: Overview, view: View) -> Component:

@@ -7,7 +7,7 @@ import dash
 import pytest
 
 from dashboard.data import Reader
-from dashboard.leads import api_href, caller_href, requests_copies, requests_href, requests_link
+from dashboard.leads import api_href, caller_href, caller_page, requests_copies, requests_href, requests_link
 from dashboard.view import View, Window
 from gatewatch.privacy import Privacy
 from gatewatch.settings import Settings
@@ -53,3 +53,17 @@ def test_the_same_is_asked_of_the_api_and_by_a_command() -> None:
 def test_the_address_of_an_api_keeps_time_and_leaves_filters() -> None:
     assert api_href("a/1?#", ASKED, "auth", stage="p") == "/apis/a%2F1%3F%23?range=7d&stage=p&tab=auth"
     assert api_href("a1", ASKED, route="GET /x") == "/apis/a1?range=7d&f=route+%3D+GET+%2Fx"
+
+
+def test_a_caller_leads_to_its_page_where_an_address_can_name_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(dash, "page_registry", {"c": {"path": "/caller", "path_template": None}})
+    state = open_state(Settings(data_dir=tmp_path / "data"))
+    seen = Reader(lambda: state, lambda: NOW)
+    hidden = Reader(lambda: state, lambda: NOW, privacy=Privacy("truncate"))
+    state.close()
+    assert caller_page(seen, "key:<k&1>", View(range="7d")) == "/caller?range=7d&sel=key%3A%3Ck%261%3E"
+    for nobody in (None, "", "principal:half \ud83d", "principal:" + "x" * 500):
+        assert caller_page(seen, nobody, View()) == ""
+    assert caller_page(hidden, "ip:192.0.2.1", View()) == ""

@@ -156,6 +156,13 @@ def test_what_is_wrong_now_since_when_for_whom_and_whose_fault(hands: Hands, des
     box = said.bounding_box()
     assert box is not None
     assert box["y"] + box["height"] < 900  # seen without scrolling
+    slider = page.get_by_role("slider", name="Score that a finding needs")
+    if hands.mouse:
+        page.locator(".threshold .mantine-Slider-trackContainer").click(position={"x": 200, "y": 5})
+    else:
+        hands.reach(slider)
+        page.keyboard.press("ArrowRight")
+    expect(page.locator(".card:has(.threshold)")).to_contain_text("From a score of 48.3 on")
 
 
 def test_from_a_number_to_its_rows_and_each_of_their_fields(hands: Hands) -> None:

@@ -77,3 +77,12 @@ def test_conditions_can_be_typed_and_what_there_is_is_offered(reader: Reader) ->
     offered = [one.value for one in find(page, "Option")]
     assert "severity = critical" in offered
     assert "route = " in offered
+
+
+def test_what_is_listed_can_be_asked_for_outside_of_the_page(reader: Reader) -> None:
+    page = findings.render(reader, "", View(severity="high", state="open", api="login8a2"))
+    call, command = (one for one in (getattr(one, "data-copy", "") for one in find(page, "Button")) if one)
+    assert "/api/v1/findings?severity=high&api=login8a2&state=open&since=" in call
+    assert command.startswith("gatewatch findings list --since 2026-")
+    assert "--api login8a2 --state acknowledged --state escalating" in command
+    assert command.endswith("--where 'severity >= high'")
