@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -147,6 +148,36 @@ def test_a_later_poll_asks_for_new_periods_only(double: Double, state: State, se
     assert spans[0][1] == spans[1][0]
     assert spans[1][1] == spans[2][0]
     assert [name for name in double.names("monitoring") if name == "ListMetrics"] == ["ListMetrics"]
+
+
+def test_what_began_since_the_last_listing_is_asked_for_from_its_beginning(
+    double: Double, state: State, settings: Settings
+) -> None:
+    """Metrics are listed once an hour: the first hour of a new stage would be missing, and its coverage unknown."""
+    names, asked = ["old"], defaultdict[str, list[tuple[float, float]]](list)
+
+    def answer(call: Call) -> Answer | None:
+        if call.name == "ListMetrics":
+            mine = names if call.body["Namespace"] == "AWS/ApiGateway" else []
+            dimensions = [[{"Name": "ApiName", "Value": one}, {"Name": "Stage", "Value": "prod"}] for one in mine]
+            told = [{"Namespace": "AWS/ApiGateway", "MetricName": "Count", "Dimensions": one} for one in dimensions]
+            return 200, {"Metrics": told}
+        if call.name == "GetMetricData":
+            for query in call.body["MetricDataQueries"]:
+                name = query["MetricStat"]["Metric"]["Dimensions"][0]["Value"]
+                asked[name].append((call.body["StartTime"], call.body["EndTime"]))
+            return 200, {"MetricDataResults": []}
+        return None
+
+    double.answers.append(answer)
+    accounts = Accounts(state, settings)
+    for minutes in (0, 10, 70, 80):
+        names[1:] = ["new"] if minutes else []
+        assert failed(poll(state, accounts, NOW + timedelta(minutes=minutes))) == {}
+    settled = NOW.timestamp() // 60 * 60 - 300
+    assert asked["new"] == [(settled, settled + 600), (settled + 600, settled + 4200), (settled + 4200, settled + 4800)]
+    for spans in asked.values():
+        assert [end for _, end in spans[:-1]] == [start for start, _ in spans[1:]]  # each period once
 
 
 def test_a_denied_source_is_one_line_and_the_others_go_on(double: Double, state: State, settings: Settings) -> None:

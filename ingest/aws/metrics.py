@@ -91,12 +91,15 @@ def pull_metrics(
     if until <= since:
         return None
     listed_at = datetime.fromisoformat(known["listed_at"]) if "listed_at" in known else None
+    rows: list[dict[str, Any]] = []
     if listed_at is None or now - listed_at >= LISTED_AGAIN:
-        known["metrics"], known["listed_at"] = (
-            list(listed_series(Reader(aws, region), related, namespaces)),
-            now.isoformat(),
-        )
-    rows = list(_asked(aws, region, known["metrics"], since, until))
+        listed = list(listed_series(Reader(aws, region), related, namespaces))
+        if listed_at is not None:  # what began since then has not been asked for yet
+            began = max(_floor(listed_at - SETTLE), until - LONGEST)
+            fresh = [one for one in listed if one not in known["metrics"]]
+            rows += _asked(aws, region, fresh, began, since) if began < since else ()
+        known["metrics"], known["listed_at"] = listed, now.isoformat()
+    rows += _asked(aws, region, known["metrics"], since, until)
     known["until"] = until.isoformat()
     return Pulled(pa.Table.from_pylist(rows, schema=POINTS), known)
 
