@@ -93,7 +93,7 @@ class Spending:
 
     @property
     def paused(self) -> tuple[str, ...]:
-        return self.budget.paused(round(self.dollars * 1e9))
+        return self.budget.paused(round(self.dollars * 1e9), self.calls)
 
     @property
     def sources(self) -> list[str]:

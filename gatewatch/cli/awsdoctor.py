@@ -171,8 +171,14 @@ def _cost(state: State, settings: Settings, now: datetime) -> Iterator[Check]:
         text = f"cost {one.account} {one.source}: ${dollars:.4f} and {calls:,} calls today"
         yield Check("ok", f"{text}, about ${one.dollars:,.2f} a month")
     budget = budget_of(settings)
-    paused = budget.paused(sum(s.nanos for s in spent if s.day == today))
-    if paused:
+    nanos, calls = (sum(getattr(s, field) for s in spent if s.day == today) for field in ("nanos", "calls"))
+    paused = budget.paused(nanos, calls)
+    if calls >= budget.hard_calls:
+        yield Check(
+            "warn", f"{calls:,} AWS calls today, the hard cap is {budget.hard_calls:,}: all sources pause",
+            "set aws_hard_calls_per_day higher, or wait until 00:00 UTC",
+        )  # fmt: skip
+    elif paused:
         yield Check(
             "warn", f"over the soft cap of ${budget.soft_dollars:g} a day, paused: {', '.join(paused)}",
             "set aws_soft_dollars_per_day higher, or wait until 00:00 UTC",

@@ -45,14 +45,16 @@ class Budget:
     hard_calls: int
     order: tuple[str, ...] = DEGRADE_ORDER
 
-    def paused(self, nanos: int) -> tuple[str, ...]:
+    def paused(self, nanos: int, calls: int = 0) -> tuple[str, ...]:
         """Sources that may not call any more: one more at each equal step from the soft cap to the hard one.
+
+        All of them when a hard cap is reached, be it of dollars or of calls.
 
         >>> Budget(1.0, 4.0, 10, ("traces", "metrics", "logs")).paused(int(2.5e9))
         ('traces', 'metrics')
         """
         spent = nanos / NANO
-        if spent >= self.hard_dollars:
+        if spent >= self.hard_dollars or calls >= self.hard_calls:
             return self.order
         if spent < self.soft_dollars:
             return ()

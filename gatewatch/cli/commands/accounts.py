@@ -211,8 +211,10 @@ def cost(ui: Ui, days: int) -> None:
             )
         )
     budget = budget_of(settings)
-    paused = budget.paused(sum(one.nanos for one in spent if one.day == today))
+    nanos, calls = (sum(getattr(one, field) for one in spent if one.day == today) for field in ("nanos", "calls"))
+    paused = budget.paused(nanos, calls)
     click.echo(
-        f"today: soft cap ${budget.soft_dollars:g}, hard cap ${budget.hard_dollars:g}; "
+        f"today: ${nanos / 1e9:.4f}, soft cap ${budget.soft_dollars:g}, hard cap ${budget.hard_dollars:g}; "
+        f"{calls:,} calls, hard cap {budget.hard_calls:,}; "
         f"order {', '.join(budget.order)}; paused: {', '.join(paused) or 'nobody'}"
     )

@@ -108,6 +108,12 @@ def test_sources_pause_one_by_one_between_the_caps(double: Double) -> None:
         get_metrics(opened, metrics(1, "Sum"))
 
 
+def test_a_hard_cap_of_either_kind_pauses_all() -> None:
+    budget = Budget(1.0, 5.0, 100)
+    assert budget.paused(0, 99) == ()
+    assert budget.paused(0, 100) == budget.paused(5 * NANO, 0) == budget.order
+
+
 def test_calls_of_one_service_keep_their_distance(double: Double) -> None:
     opened = Opened(double)
     for _ in range(3):
