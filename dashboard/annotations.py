@@ -82,7 +82,7 @@ def notes_of(
         return said, f"/findings/{one.id}{kept.search()}"
 
     def gap(start: datetime, end: datetime) -> tuple[str, str]:
-        return f"No source delivered for {words.duration(end - start)}", kept.between(start, end).search()
+        return "No source delivered", kept.between(start, end).search()
 
     for event in events:
         kind = "deployment" if _deploys(event.change.what) else "config"

@@ -22,7 +22,7 @@ from dashboard.data_auth import auth as read_auth
 from dashboard.data_limits import limits as read_limits
 from dashboard.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION, spark_sentence, sparkline, strip
 from dashboard.inventoried import Limit, StageDoc
-from dashboard.leads import findings_href, requests_copies
+from dashboard.leads import findings_href, requests_copies, requests_href
 from dashboard.limit_cards import content as limit_content
 from dashboard.parts import no_requests, short_list, size, unknown
 from dashboard.timelines import Lines, busiest, line_figure, line_sentence, stack_figure, stack_sentence
@@ -108,6 +108,12 @@ def tiles(found: Traffic, view: View) -> Component:
             findings_href(view, kind="latency_outlier"),
         ),
     ]
+    behind: dict[str, tuple[str, ...]] = {
+        "Requests": (),
+        "Server errors": ("status >= 500",),
+        "Refused": ("status_class = 4xx",),
+        "Throttled": ("reject_cause in throttle,quota",),
+    }
     shown = [
         tile(
             name,
@@ -116,6 +122,7 @@ def tiles(found: Traffic, view: View) -> Component:
             sparkline(series, colour) if series else None,
             spark_sentence(name, series, [words.count(one) for one in series]) if series else name,
             href=href,
+            rows=requests_href(view, *behind[name]) if name in behind else None,
         )
         for name, value, note, series, colour, href in rows
     ]

@@ -22,14 +22,22 @@ from dashboard.data_auth import Auth, AuthorizerLine, CallerLine
 from dashboard.exports import export_button
 from dashboard.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILLION, spark_sentence, sparkline
 from dashboard.grids import Column, grid
-from dashboard.leads import api_href, caller_href, caller_page, findings_href, requests_copies, requests_link
+from dashboard.leads import (
+    api_href,
+    caller_href,
+    caller_page,
+    findings_href,
+    requests_copies,
+    requests_href,
+    requests_link,
+)
 from dashboard.parts import folded, no_requests, route_name, size, unknown
 from dashboard.refusals import ATTACK, AUTH, LANE_ORDER, OUTAGE, SCAN, STORM, lane
 from dashboard.summing import route_term
 from dashboard.timelines import Lines, busiest, stack_figure, stack_sentence
 from dashboard.view import View
 from detect.saying import CAUSES
-from gatewatch.records import Kind
+from gatewatch.records import AUTH_CAUSES, Kind
 
 _LANE_COLOURS = {ATTACK: VERMILLION, SCAN: PURPLE, STORM: ORANGE, OUTAGE: BLUE}
 
@@ -72,6 +80,18 @@ def tiles(found: Auth, view: View) -> Component:
             False,
         ),
     ]
+    behind = {
+        "Credentials refused": (refused, sorted(AUTH_CAUSES)),
+        "Authorizer failed": (failed, ["authorizer_error", "authorizer_timeout"]),
+        "Blocked by WAF": (sums["waf_block"], ["waf_block"]),
+        "Paths probed": (sums["path_probing"], ["path_probing"]),
+        "Cause not told": (found.untold, ["unknown"]),
+    }
+
+    def rows_of(name: str) -> str | None:
+        n, named = behind.get(name, (0, []))
+        return requests_href(view, f"reject_cause {'in' if len(named) > 1 else '='} {','.join(named)}") if n else None
+
     shown = [
         tile(
             name,
@@ -81,6 +101,7 @@ def tiles(found: Auth, view: View) -> Component:
             spark_sentence("Refusals", series, [words.count(one) for one in series]) if series else note,
             href=findings_href(view, kind=Kind.AUTH_FAILURE_SPIKE.value) if name == "Credentials refused" else None,
             bad=bad,
+            rows=rows_of(name),
         )
         for name, value, note, series, colour, bad in rows
     ]

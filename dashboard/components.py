@@ -58,8 +58,9 @@ def tile(
     delta: Component | None = None,
     ribbon: Component | None = None,
     window: Window | None = None,
+    rows: str | None = None,
 ) -> Component:
-    """A number with its line; `sentence` says what the line shows. href: where its name leads.
+    """A number with its line; `sentence` says what the line shows. href: where its name leads, rows: the number.
 
     delta: what has changed. ribbon: the strip under the line. window: the time of the line; who draws across it with
     the mouse shows that part.
@@ -69,9 +70,13 @@ def tile(
         head: Component = dcc.Link([name, icon("forward")], href=href, className="tile-name")
     else:
         head = html.Div(name, className="tile-name")
+    look = "tile-value bad" if bad else "tile-value"
+    number: Component = html.Span(value, className=look)
+    if rows:
+        number = dcc.Link(value, href=rows, className=look, title="The requests behind it")
     inside: list[Any] = [
         head,
-        html.Div([html.Span(value, className="tile-value bad" if bad else "tile-value"), delta], className="tile-line"),
+        html.Div([number, delta], className="tile-line"),
         html.Div(note, className="tile-note"),
         html.Div(
             html.Img(src=spark, alt=sentence, title=sentence, className="spark") if spark else None,

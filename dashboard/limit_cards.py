@@ -18,7 +18,15 @@ from dashboard.data_apis import shown_client
 from dashboard.data_limits import AccountLine, KeyLine, Limits, StageLine, Throttled, period_name
 from dashboard.exports import export_button
 from dashboard.figures import ORANGE, spark_sentence, sparkline
-from dashboard.leads import api_href, caller_href, caller_page, findings_href, requests_copies, requests_link
+from dashboard.leads import (
+    api_href,
+    caller_href,
+    caller_page,
+    findings_href,
+    requests_copies,
+    requests_href,
+    requests_link,
+)
 from dashboard.parts import folded, no_requests, short_list, size, unknown
 from dashboard.timelines import Lines, busiest, stack_figure, stack_sentence
 from dashboard.view import View
@@ -85,6 +93,10 @@ def tiles(found: Limits, view: View) -> Component:
             sparkline(series, ORANGE) if series else None,
             spark_sentence("Refused by a limit", series, [words.count(one) for one in series]) if series else note,
             href=href,
+            rows={
+                "Throttled": requests_href(view, "reject_cause = throttle") if found.throttled else None,
+                "Quota used up": requests_href(view, "reject_cause = quota") if found.quota else None,
+            }.get(name),
         )
         for name, value, note, series, href in rows
     ]

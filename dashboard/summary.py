@@ -15,10 +15,12 @@ from dashboard.annotations import KINDS, place
 from dashboard.components import card, delta_mark, tile, twin
 from dashboard.data import Buckets, Overview, Totals
 from dashboard.figures import BLUE, ORANGE, PURPLE, SKY, VERMILLION, spark_sentence, sparkline, strip
+from dashboard.leads import requests_href
 from dashboard.links import page_href
 from dashboard.ribbon import ribbon
 from dashboard.standing import Standing
 from dashboard.view import View, against
+from gatewatch.records import AUTH_CAUSES
 from gatewatch.store.noise import Noise
 
 _COMPARABLE = 0.9
@@ -68,6 +70,15 @@ SIGNALS = (
 )  # fmt: skip
 
 
+ROWS: dict[str, tuple[str, ...]] = {
+    "requests": (),
+    "failed": ("status >= 500",),
+    "auth": (f"reject_cause in {','.join(sorted(AUTH_CAUSES))}",),
+    "throttled": ("reject_cause in throttle,quota",),
+}
+"""The requests that a number counts."""
+
+
 def tiles(found: Overview, view: View) -> Component:
     totals, buckets, window = found.totals, found.buckets, found.window
     size = timedelta(minutes=window.bucket_minutes)
@@ -106,6 +117,7 @@ def tiles(found: Overview, view: View) -> Component:
                 ),
                 ribbon=ribbon(one.name, one.key, found.episodes, buckets.at, size, view, window),
                 window=window,
+                rows=requests_href(view, *ROWS[one.key]) if one.key in ROWS and one.value(totals) else None,
             )
         )
     spots = len({(one.kind, one.api, one.stage) for one in found.blind})

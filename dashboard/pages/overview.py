@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 from urllib.parse import urlencode
 
 from dash import Dash, dcc, html
@@ -31,9 +33,10 @@ from dashboard.figures import SKY, spark_sentence, sparkline
 from dashboard.firstrun import first_run
 from dashboard.frame import Nav, add_page
 from dashboard.labels import Label, marks
+from dashboard.leads import Words, requests_link
 from dashboard.links import api_href, page_href
 from dashboard.names import Names
-from dashboard.summary import budgets, tiles
+from dashboard.summary import ROWS, budgets, tiles
 from dashboard.view import View
 from gatewatch.access.current import current
 from gatewatch.records import Kind, Severity, State, iso
@@ -216,7 +219,7 @@ def apis(found: Overview, view: View) -> Component:
     slowest = max((row.totals.p95_ms for row in rows if math.isfinite(row.totals.p95_ms)), default=1.0) or 1.0
     heads = ("API / stage", "Requests", "", "5xx", "Auth rejections", "Throttled", "p95", "Open findings")
 
-    def line(row: ApiRow) -> list[Component | str]:
+    def line(row: ApiRow) -> list[Any]:
         name = found.names.place(row.api, row.stage)
         series = row.requests
         said = spark_sentence(f"Requests of {name}", series, [words.count(one) for one in series])
@@ -237,16 +240,30 @@ def apis(found: Overview, view: View) -> Component:
         shown_name = (
             dcc.Link(name, href=href_api, className="api-name") if href_api else html.Span(name, className="api-name")
         )
-        totals = row.totals
+        totals, place = row.totals, replace(view, api=row.api, stage=row.stage)
+
+        def rows(said: str, n: int, key: str) -> Words:
+            return requests_link(said, place, *ROWS[key]) if n else said
+
         return [
             html.Span([shown_name, html.Span(row.api_type or "", className="chip")]),
-            words.count(row.totals.n),
+            rows(words.count(totals.n), totals.n, "requests"),
             html.Img(src=sparkline(series, SKY, shaded), alt=said, title=said, className="spark small-spark")
             if series
             else "",
-            bar(words.percent(totals.failed_share), totals.failed_share / 0.05, "failed"),
-            bar(words.count(totals.auth), totals.auth / totals.n / 0.2 if totals.n else 0, "auth"),
-            bar(words.count(totals.throttled), totals.throttled / totals.n / 0.2 if totals.n else 0, "throttled"),
+            bar(
+                rows(words.percent(totals.failed_share), totals.failed, "failed"), totals.failed_share / 0.05, "failed"
+            ),
+            bar(
+                rows(words.count(totals.auth), totals.auth, "auth"),
+                totals.auth / totals.n / 0.2 if totals.n else 0,
+                "auth",
+            ),
+            bar(
+                rows(words.count(totals.throttled), totals.throttled, "throttled"),
+                totals.throttled / totals.n / 0.2 if totals.n else 0,
+                "throttled",
+            ),
             bar(words.millis(totals.p95_ms), totals.p95_ms / slowest, "p95"),
             findings,
         ]
@@ -268,7 +285,7 @@ def rest(many: int, page: str, view: View) -> list[Component]:
     return [html.P(more, className="note padded")]
 
 
-def bar(said: str, share: float, name: str) -> Component:
+def bar(said: Words, share: float, name: str) -> Component:
     """A number with a small bar; full at 5 % of failures, at 20 % of refusals, and at the slowest p95."""
     width = 100 * min(max(share, 0.0), 1.0) if math.isfinite(share) else 0.0
     fill = html.Span(className=f"bar-fill bar-{name}", style={"width": f"{width:.0f}%"})

@@ -74,7 +74,7 @@ def test_deployments_changes_findings_and_gaps_are_told_apart() -> None:
     holes = delivered((WINDOW.since, AT - 2 * HOUR), (AT - HOUR, AT))
     found = notes_of(View(), WINDOW, events, [episode(20, None)], holes, Names())
     assert [note.kind for note in found] == ["deployment", "config", "gap", "deployment", "incident"]
-    assert text_of(found[2]).endswith("UTC for 1 h: No source delivered for 1 h")
+    assert text_of(found[2]).endswith("UTC for 1 h: No source delivered")
     assert found[2].href.startswith("?from=")
     assert sentence(found) == "Marked: 2 deployments, 1 change, 1 finding, 1 gap."
 

@@ -118,3 +118,14 @@ def test_what_does_not_fit_is_one_click_away(monkeypatch: pytest.MonkeyPatch) ->
     assert "of 1,234" in told
     assert "/apis?range=6h" in told
     assert "Show all" not in str(overview.rest(99, "no such page", view))
+
+
+def test_numbers_lead_to_the_requests_that_they_count(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboard.leads.has_page", lambda _: True)
+    found = reader.overview(View())
+    assert found is not None
+    led = {str(link.href) for link in find(overview.content(found, View()), "Link")}
+    assert "/explorer" in led  # all requests
+    assert "/explorer?f=status+%3E%3D+500" in led
+    assert "/explorer?api=login8a2&stage=prod" in led
+    assert any(href.startswith("/explorer?api=login8a2&stage=prod&f=reject_cause+in+authorizer_deny") for href in led)
