@@ -23,12 +23,12 @@ def place_sql(variables: Iterable[str]) -> str:
     """The combination that account, region, API, its type, stage and route follow from."""
     names = sorted(variables)
     declared = " OR ".join(
-        f"coalesce({_quoted(name)}, '-') NOT IN ('-', '')" for name in ("resourcePath", "routeKey") if name in names
+        f"{_quoted(name)} NOT IN ('-', '')" for name in ("resourcePath", "routeKey") if name in names
     )
-    parts = []
-    for name in names:
-        value = _told(name)
-        parts.append(f"CASE WHEN {declared} THEN NULL ELSE {value} END" if declared and name in _UNDECLARED else value)
+    apart = [_told(name) for name in names if declared and name in _UNDECLARED]
+    parts = [_told(name) for name in names if not declared or name not in _UNDECLARED]
+    if apart:  # one condition for all of them
+        parts.append(f"CASE WHEN {declared} THEN NULL ELSE hash({', '.join(apart)}) END")
     return f"hash({', '.join(parts) or 'NULL'})"
 
 

@@ -83,7 +83,7 @@ def _block(
             guessed(text)
     accepted = reading.accepted
     asked = question(accepted)
-    _, repeated = without(accepted, seen.take(asked.identities))
+    _, repeated = without(accepted, seen.take(asked.identities, asked.span))
     duplicate = set(repeated.tolist())
     others = [
         (reading.split_from.get(row, row), row, Outcome.REJECTED, reason) for row, reason in reading.rejected.items()

@@ -41,9 +41,10 @@ class Repetitions:
         self._brought: dict[int, list[Identities]] = {}
 
     def ask(self, task: int, question: Question) -> Repeated:
-        for kept in self._load(question.first_s, question.last_s):
+        first, last = question.span
+        for kept in self._load(first / 1e6 - 1, last / 1e6 + 1):  # a second for what floats leave out
             self._seen.take(kept)
-        repeated = self._seen.take(question.identities)
+        repeated = self._seen.take(question.identities, question.span)
         self._brought.setdefault(task, []).append(question.identities[~repeated])
         return repeated
 

@@ -71,21 +71,19 @@ class Rolled:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Identities of a block's rows, and the first and last instant (epoch seconds) among them."""
+    """Identities of a block's rows, and the first and last instant (epoch microseconds) among all of its rows."""
 
     identities: npt.NDArray[np.uint64]
-    first_s: float
-    last_s: float
+    span: tuple[int, int]
 
 
 def question(accepted: pa.Table) -> Question:
     """What to ask about the rows that have an identity, in their order (see Reading.accepted)."""
-    identified = accepted.select(["identity", "minute"])
+    identified = accepted.select(["identity"])
     if identified.column("identity").null_count:
         identified = identified.filter(identified.column("identity").is_valid())
-    span = pc.min_max(identified.column("minute")).as_py()
-    first, last = span["min"] or 0, span["max"] or 0
-    return Question(identified.column("identity").to_numpy(), first * 60.0, last * 60.0 + 60.0)
+    span = pc.min_max(accepted.column("at").cast(pa.int64())).as_py()
+    return Question(identified.column("identity").to_numpy(), (span["min"] or 0, span["max"] or 0))
 
 
 def without(accepted: pa.Table, repeated: npt.NDArray[np.bool_]) -> tuple[pa.Table, npt.NDArray[np.int64]]:

@@ -20,6 +20,19 @@ def test_each_identity_is_new_exactly_once(batches: list[list[int]]) -> None:
     assert len(seen) == len(known)
 
 
+@given(st.lists(st.lists(st.integers(0, 60), max_size=12), max_size=15), st.booleans())
+def test_times_that_do_not_meet_hide_no_repetition(batches: list[list[int]], ever: bool) -> None:
+    seen = SeenSet()
+    known: set[int] = set()
+    for batch in [[7, 7, 9], *batches] if ever else batches:
+        identities = np.array(batch, dtype=np.uint64) << np.uint64(40)  # the instant is in the identity
+        span = (min(batch, default=0), max(batch, default=0))
+        repeated = seen.take(identities, span) if batch != [7, 7, 9] else seen.take(identities)
+        assert len(batch) - int(repeated.sum()) == len(set(batch) - known)
+        known |= set(batch)
+    assert len(seen) == len(known)
+
+
 def test_what_a_failed_batch_brought_is_new_again() -> None:
     seen = SeenSet()
     seen.take(np.array([1, 2], dtype=np.uint64))
