@@ -124,6 +124,21 @@ def test_guessing_is_slowed_down(client: TestClient) -> None:
     answers = [client.post("/ingest/test", headers=wrong).status_code for _ in range(22)]
     assert answers[:19] == [401] * 19
     assert answers[-1] == 429
+    assert client.post("/ingest/test").status_code == 429
+
+
+def test_whose_key_is_right_does_not_wait_for_what_others_guess(client: TestClient, state: State) -> None:
+    """Firehose's addresses are those of all its customers, and behind a proxy all senders have one."""
+    known, new = token(state, Scope.INGEST), token(state, Scope.INGEST)
+    assert client.post("/ingest/test", headers=bearer(known)).status_code == 200
+    for _ in range(22):
+        client.post("/ingest/test", headers=bearer(f"gw_{'a' * 10}_{'b' * 43}"))
+    assert client.post("/ingest/test", headers=bearer(new)).status_code == 429  # nobody knows yet that it is right
+    assert client.post("/ingest/test", headers=bearer(known)).status_code == 200
+    with state.begin() as session:
+        revoke(session, CLI, known.split("_")[1], now=datetime.now(UTC))
+    assert client.post("/ingest/test", headers=bearer(known)).status_code == 401
+    assert client.post("/ingest/test", headers=bearer(known)).status_code == 429
 
 
 def test_a_mistake_of_ours_tells_nothing(client: TestClient, state: State) -> None:
