@@ -22,7 +22,7 @@ from dashboard.view import View, Window
 from gatewatch.frames import bucket_value_ms, cause_column
 from gatewatch.records import AUTH_CAUSES, Blind, Kind
 from gatewatch.store.findings import FindingFilter, StoredFinding, list_blind, list_findings
-from gatewatch.store.groups import Scope, minute_histograms, minute_sums, refused_sums
+from gatewatch.store.groups import Scope, minute_histograms, minute_sums, refused_of, refused_rows
 from gatewatch.store.state import State
 
 MOST_CALLERS = 100
@@ -134,23 +134,24 @@ def auth(reader: Reader, view: View) -> Auth | None:
     visible = 0
     for mask in buckets.column("visible").to_pylist():
         visible |= mask or 0
-    whole = refused_sums(state, scope, (), causes=AUTH).to_pylist()
+    rows = refused_rows(state, scope, causes=AUTH)
+    whole = refused_of(rows, (), distinct=("callers",)).to_pylist()
     refused = sum(totals[name] for name in columns)
     known = known_inventory(state)
-    who = _who(state, scope)
+    who = _who(rows)
     return Auth(
         window=window,
         grid=grid,
         series=grid.lines(buckets, dict(zip(columns, AUTH, strict=True))),
-        causes=_causes(state, scope),
+        causes=_causes(rows),
         total=totals["n"],
         refused=refused,
         callers=int(whole[0]["callers"] or 0) if whole else 0,
         untold=totals[cause_column("unknown")],
         backend_refused=totals[cause_column("backend_refused")],
         who=who,
-        networks=_networks(state, scope),
-        places=_places(state, scope),
+        networks=_networks(rows),
+        places=_places(rows),
         authorizers=_authorizers(state, scope, known, view),
         findings=[reader.shown(one) for one in _findings(state, window, view)],
         blind=_blind(state, view),
@@ -166,8 +167,8 @@ def _named(who: Iterable[CallerLine]) -> bool:
     return any(one.client_id for one in who)
 
 
-def _causes(state: State, scope: Scope) -> list[CauseLine]:
-    rows = refused_sums(state, scope, ("reject_cause",), causes=AUTH).to_pylist()
+def _causes(refused: pa.Table) -> list[CauseLine]:
+    rows = refused_of(refused, ("reject_cause",), distinct=("callers", "addresses", "routes")).to_pylist()
     total = sum(row["n"] for row in rows) or 1
     return [
         CauseLine(
@@ -183,7 +184,7 @@ def _causes(state: State, scope: Scope) -> list[CauseLine]:
     ]
 
 
-def _who(state: State, scope: Scope) -> list[CallerLine]:
+def _who(refused: pa.Table) -> list[CallerLine]:
     """Whose requests are refused most, with what for."""
     lines = {
         row["client_id"]: CallerLine(
@@ -197,18 +198,20 @@ def _who(state: State, scope: Scope) -> list[CallerLine]:
             first_at=row["first"],
             last_at=row["last"],
         )
-        for row in refused_sums(state, scope, ("client_id",), causes=AUTH, limit=MOST_CALLERS).to_pylist()
+        for row in refused_of(
+            refused, ("client_id",), limit=MOST_CALLERS, distinct=("routes", "addresses", "agents")
+        ).to_pylist()
     }
-    for row in refused_sums(state, scope, ("client_id", "reject_cause"), causes=AUTH, limit=_GROUPS).to_pylist():
+    for row in refused_of(refused, ("client_id", "reject_cause"), limit=_GROUPS, distinct=()).to_pylist():
         if row["client_id"] in lines:
             lines[row["client_id"]].causes[row["reject_cause"]] = row["n"]
     return list(lines.values())
 
 
-def _networks(state: State, scope: Scope) -> list[tuple[str, int, int]]:
+def _networks(refused: pa.Table) -> list[tuple[str, int, int]]:
     """(network, refused, addresses): /24 and /48, the most refused first. An address that is none stands for itself."""
     sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for row in refused_sums(state, scope, ("client_ip",), causes=AUTH, limit=_GROUPS).to_pylist():
+    for row in refused_of(refused, ("client_ip",), limit=_GROUPS, distinct=()).to_pylist():
         if row["client_ip"]:
             network = sums[network_of(row["client_ip"])]
             network[0] += row["n"]
@@ -230,8 +233,8 @@ def network_of(address: str) -> str:
     return str(ipaddress.ip_network((one, 24 if one.version == 4 else 48), strict=False))
 
 
-def _places(state: State, scope: Scope) -> list[PlaceLine]:
-    rows = refused_sums(state, scope, ("api", "stage", "route"), causes=AUTH, limit=MOST_PLACES).to_pylist()
+def _places(refused: pa.Table) -> list[PlaceLine]:
+    rows = refused_of(refused, ("api", "stage", "route"), limit=MOST_PLACES, distinct=("callers",)).to_pylist()
     return [PlaceLine(row["api"], row["stage"], row["route"], row["n"], row["callers"]) for row in rows]
 
 

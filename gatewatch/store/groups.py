@@ -111,6 +111,16 @@ def _minutes(
     return among(query, values, minutes=rows)
 
 
+DISTINCT: dict[str, str] = {
+    "callers": "client_id",
+    "addresses": "client_ip",
+    "principals": "principal",
+    "routes": "route",
+    "agents": "user_agent",
+}
+"""Numbers of different values: what they are called, and of which column."""
+
+
 def refused_sums(
     state: State,
     scope: Scope,
@@ -120,29 +130,54 @@ def refused_sums(
     step: timedelta | None = None,
     limit: int = _MOST,
 ) -> pa.Table:
-    """Refused requests by these columns of CLIENTS, or `client_id`; the `limit` largest groups.
+    """`refused_of` the refused requests of the scope."""
+    return refused_of(refused_rows(state, scope, causes=causes), by, step=step, limit=limit)
 
-    Columns: `bucket` (if there is a step), `by`, `n`, `first`, `last`, the numbers of different `callers`, `addresses`,
-    `principals`, `routes` and `agents`, and one `agent`.
-    """
-    _known([name for name in by if name != "client_id"], CLIENTS)
+
+def refused_rows(state: State, scope: Scope, *, causes: Sequence[str] = ()) -> pa.Table:
+    """Rows of CLIENTS, with `client_id`: read once for all that a page asks of them."""
     condition, values = scope.condition("minute")
     if causes:
         condition += " AND list_contains($causes, reject_cause)"
         values["causes"] = list(causes)
-    groups = [*bucket_sql("minute", step, values), *by]
-    query = (
-        f"SELECT {_listed(groups)}sum(n)::BIGINT AS n, min(minute) AS first, max(minute) AS last, "
-        f"count(DISTINCT client_id)::BIGINT AS callers, count(DISTINCT client_ip)::BIGINT AS addresses, "
-        f"count(DISTINCT principal)::BIGINT AS principals, count(DISTINCT route)::BIGINT AS routes, "
-        f"count(DISTINCT user_agent)::BIGINT AS agents, any_value(user_agent) AS agent "
-        f"FROM (SELECT *, {CLIENT_ID_SQL} AS client_id FROM ({{rows}}) WHERE {condition}) "
-        f"{'GROUP BY ALL' if groups else ''} ORDER BY {_listed(['bucket'] if step else [])}n DESC, "
-        f"{_listed(by)}first LIMIT {limit:d}"
-    )
+    query = f"SELECT *, {CLIENT_ID_SQL} AS client_id FROM ({{rows}}) WHERE {condition}"
     who = ("client_ip", "principal", "api_key_id", "user_agent")
-    names = ("minute", "api", "stage", "route", "reject_cause", *who, "n")
-    return asked(state, "clients", columns_of(CLIENTS, *names, *_stored(by)), query, values, scope.since, scope.until)
+    schema = columns_of(CLIENTS, "minute", "api", "stage", "route", "reject_cause", "throttle_scope", *who, "n")
+    return asked(state, "clients", schema, query, values, scope.since, scope.until)
+
+
+def refused_of(
+    rows: pa.Table,
+    by: Sequence[str],
+    *,
+    step: timedelta | None = None,
+    limit: int = _MOST,
+    distinct: Sequence[str] = tuple(DISTINCT),
+) -> pa.Table:
+    """Refused requests by these columns; the `limit` largest groups.
+
+    Columns: `bucket` (if there is a step), `by`, `n`, `first`, `last`, the numbers of different values that are asked
+    for, and one `agent`.
+    """
+    _known([name for name in by if name != "client_id"], rows.schema)
+    values: dict[str, object] = {}
+    groups = [*bucket_sql("minute", step, values), *by]
+    names = ["bucket", *by] if step else list(by)
+    counts = "".join(f", count(DISTINCT {DISTINCT[name]})::BIGINT AS {name}" for name in distinct)
+    order = f"ORDER BY {_listed(['bucket'] if step else [])}n DESC, {_listed(by)}first LIMIT {limit:d}"
+    same = " AND ".join(f"refused.{name} IS NOT DISTINCT FROM top.{name}" for name in by)
+    # What is different is counted of those groups alone that are in the answer.
+    only = (
+        f"(SELECT refused.* FROM refused JOIN (SELECT {_listed(by)}sum(n) AS n, min(minute) AS first FROM refused "
+        f"GROUP BY ALL ORDER BY n DESC, {_listed(by)}first LIMIT {limit:d}) AS top ON {same})"
+        if by and not step and counts and limit < _MOST
+        else "refused"
+    )
+    query = (
+        f"SELECT {_listed(groups)}sum(n)::BIGINT AS n, min(minute) AS first, max(minute) AS last{counts}, "
+        f"any_value(user_agent) AS agent FROM {only} {'GROUP BY ALL' if names else ''} {order}"
+    )
+    return among(query, values, refused=rows)
 
 
 def caller_sums(state: State, scope: Scope, *, limit: int = 200) -> pa.Table:
@@ -152,21 +187,27 @@ def caller_sums(state: State, scope: Scope, *, limit: int = 200) -> pa.Table:
     user_agent (one of them), first, last; and `clients` and `total`, the number of all clients and of all requests.
     """
     condition, values = scope.condition("at")
+    # Two passes: what is different is counted of few callers, and no pass keeps millions of rows.
     query = f"""
-        WITH callers AS (
-            SELECT {CLIENT_ID_SQL} AS client_id, any_value(client_ip) AS client_ip, any_value(principal) AS principal,
-                   any_value(api_key_id) AS api_key_id, count(*)::BIGINT AS n,
-                   count(*) FILTER (WHERE status BETWEEN 400 AND 499)::BIGINT AS refused,
-                   count(*) FILTER (WHERE status = 429)::BIGINT AS throttled,
-                   count(*) FILTER (WHERE status >= 500)::BIGINT AS failed,
-                   count(DISTINCT route)::BIGINT AS routes, count(DISTINCT client_ip)::BIGINT AS addresses,
-                   count(DISTINCT user_agent)::BIGINT AS agents, any_value(user_agent) AS user_agent,
-                   min("at") AS first, max("at") AS last
-            FROM ({{rows}}) WHERE {condition} GROUP BY 1
-        )
-        SELECT *, (SELECT count(*) FROM callers WHERE client_id IS NOT NULL)::BIGINT AS clients,
-               (SELECT sum(n) FROM callers)::BIGINT AS total
-        FROM callers ORDER BY n DESC, client_id LIMIT {limit:d}
+        WITH counted AS (
+            SELECT {CLIENT_ID_SQL} AS client_id, count(*)::BIGINT AS n FROM ({{rows}}) WHERE {condition} GROUP BY 1
+        ),
+        top AS (SELECT client_id, n FROM counted ORDER BY n DESC, client_id LIMIT {limit:d})
+        SELECT calls.client_id, any_value(client_ip) AS client_ip, any_value(principal) AS principal,
+               any_value(api_key_id) AS api_key_id, count(*)::BIGINT AS n,
+               count(*) FILTER (WHERE status BETWEEN 400 AND 499)::BIGINT AS refused,
+               count(*) FILTER (WHERE status = 429)::BIGINT AS throttled,
+               count(*) FILTER (WHERE status >= 500)::BIGINT AS failed,
+               count(DISTINCT route)::BIGINT AS routes, count(DISTINCT client_ip)::BIGINT AS addresses,
+               count(DISTINCT user_agent)::BIGINT AS agents, any_value(user_agent) AS user_agent,
+               min("at") AS first, max("at") AS last,
+               (SELECT count(*) FROM counted WHERE client_id IS NOT NULL)::BIGINT AS clients,
+               (SELECT sum(n) FROM counted)::BIGINT AS total
+        FROM (
+            SELECT {CLIENT_ID_SQL} AS client_id, client_ip, principal, api_key_id, status, route, user_agent, "at"
+            FROM ({{rows}}) WHERE {condition}
+        ) AS calls JOIN top ON calls.client_id IS NOT DISTINCT FROM top.client_id
+        GROUP BY calls.client_id ORDER BY n DESC, calls.client_id
     """
     names = ("at", "api", "stage", "route", "status", "client_ip", "principal", "api_key_id", "user_agent")
     return asked(state, "requests", columns_of(REQUESTS, *names), query, values, scope.since, scope.until)
@@ -232,10 +273,6 @@ def _known(names: Sequence[str], allowed: pa.Schema | Sequence[str]) -> None:
     for name in names:
         if name not in have:
             raise ValueError(f"there is no column {name!r} to group or sum by")
-
-
-def _stored(by: Sequence[str]) -> list[str]:
-    return [name for name in by if name != "client_id"]
 
 
 def _listed(names: Sequence[str]) -> str:
