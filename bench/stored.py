@@ -90,30 +90,27 @@ def build(
     return state
 
 
-def put(state: State, requests: pa.Table, begin: datetime, *, span: timedelta = timedelta(hours=1)) -> None:
-    """Commit requests of [begin, begin + span) as one batch."""
+def put(
+    state: State,
+    requests: pa.Table,
+    begin: datetime,
+    *,
+    span: timedelta = timedelta(hours=1),
+    with_rollups: bool = True,
+) -> None:
+    """Commit requests of [begin, begin + span) as one batch. with_rollups: False costs next to nothing."""
     batch = lease_batch(state, "bench", "bench")
     at = requests.column("at")
     first, last = at[0].as_py(), at[-1].as_py()
-    minutes = rolled(requests)
-    written = [
-        publish_segment(state.lake.root, "requests", batch.id, 0, pack(requests), first, last),
-        publish_segment(
-            state.lake.root,
-            "minutes",
-            batch.id,
-            1,
-            minutes,
-            minutes.column("minute")[0].as_py(),
-            minutes.column("minute")[-1].as_py(),
-        ),
-    ]
-    refused = refusals(requests)
-    if len(refused):
-        times = refused.column("minute")
-        written.append(
-            publish_segment(state.lake.root, "clients", batch.id, 2, refused, times[0].as_py(), times[-1].as_py())
-        )
+    written = [publish_segment(state.lake.root, "requests", batch.id, 0, pack(requests), first, last)]
+    for kind, table in (("minutes", rolled(requests)), ("clients", refusals(requests))) if with_rollups else ():
+        if len(table):
+            times = table.column("minute")
+            written.append(
+                publish_segment(
+                    state.lake.root, kind, batch.id, len(written), table, times[0].as_py(), times[-1].as_py()
+                )
+            )
     rows = len(requests)
     commit_batch(
         state,

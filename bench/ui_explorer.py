@@ -78,8 +78,8 @@ def tail(browser: Browser, address: str, settings: Settings) -> list[bool]:
         expect(visit.page.locator("#tail-said")).to_contain_text("connected")
         time.sleep(1.5)  # the stream has looked once, and so has its mark
         visit.page.evaluate(_TAIL)
-        stop = threading.Event()
-        thread = threading.Thread(target=_sending, args=(state, stop))
+        stop, sent = threading.Event(), list[int]()
+        thread = threading.Thread(target=_sending, args=(state, stop, sent))
         thread.start()
         time.sleep(_SECONDS)
         stop.set()
@@ -90,6 +90,7 @@ def tail(browser: Browser, address: str, settings: Settings) -> list[bool]:
         print("  the live tail showed nothing: MISSED")
         return [False]
     seconds = max(one[0] for one in told) / 1000 - min(one[0] for one in told) / 1000
+    print(f"  sent to the live tail: {sum(sent) / _SECONDS:,.0f} rows a second")
     delays = sorted(one[1] for one in told)
     return [
         at_least("live tail, rows a second", len(told) / max(seconds, 1.0), ROWS_A_SECOND, "/s"),
@@ -97,7 +98,7 @@ def tail(browser: Browser, address: str, settings: Settings) -> list[bool]:
     ]
 
 
-def _sending(state: State, stop: threading.Event) -> None:
+def _sending(state: State, stop: threading.Event, sent: list[int]) -> None:
     """Their path tells when they came; they are as old as the newest that are stored, so that ranges stay."""
     known = bounds(state)
     assert known is not None
@@ -110,4 +111,5 @@ def _sending(state: State, stop: threading.Event) -> None:
         path = pa.array([f"/sent/{time.time_ns() // 1_000_000}"] * len(rows))
         rows = rows.set_column(rows.column_names.index("path"), "path", path)
         rows = rows.set_column(rows.column_names.index("route"), "route", pa.nulls(len(rows), pa.string()))
-        put(state, rows, begin, span=timedelta(seconds=1))
+        put(state, rows, begin, span=timedelta(seconds=1), with_rollups=False)
+        sent.append(len(rows))

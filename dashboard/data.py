@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -335,6 +335,11 @@ class Reader:
     def shown(self, stored: StoredFinding) -> StoredFinding:
         """A finding as pages show it."""
         return self.masked(stored, self.names())
+
+    def all_shown(self, stored: Iterable[StoredFinding]) -> list[StoredFinding]:
+        """Findings as pages show them."""
+        names = self.names()
+        return [self.masked(one, names) for one in stored]
 
     def names(self) -> Names:
         """Of the APIs, by the newest inventory; read again when it has changed."""

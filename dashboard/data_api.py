@@ -161,7 +161,7 @@ def head(reader: Reader, api: str, view: View) -> Head | None:
         seen_types=list(dict.fromkeys(one.api_type for one in seen if one.api_type)),
         last_at=max((one.last_at for one in seen), default=None),
         first_known=bool(seen),
-        findings=[reader.shown(one) for one in open_findings(state, api) if _here(one, view)],
+        findings=reader.all_shown(one for one in open_findings(state, api) if _here(one, view)),
         names=reader.names(),
         visible=int(sums[0]["visible"] or 0) if sums else 0,
     )
@@ -195,7 +195,7 @@ def traffic(reader: Reader, of: Head, view: View) -> Traffic:
         totals=totals
         | {"auth": sum(totals[name] for name in _AUTH), "throttled": sum(totals[name] for name in _THROTTLED)},
         p95_ms=whole.get((), (float("nan"),))[0],
-        ended=[reader.shown(one) for one in recent if one.finding.end is not None],
+        ended=reader.all_shown(one for one in recent if one.finding.end is not None),
         latency_unknown=needs(of.visible, "latency_ms") if totals["n"] else None,
     )
 

@@ -153,7 +153,7 @@ def auth(reader: Reader, view: View) -> Auth | None:
         networks=_networks(rows),
         places=_places(rows),
         authorizers=_authorizers(state, scope, known, view),
-        findings=[reader.shown(one) for one in _findings(state, window, view)],
+        findings=reader.all_shown(_findings(state, window, view)),
         blind=_blind(state, view),
         inventory=known,
         names=reader.names(),

@@ -21,7 +21,7 @@ from dashboard.summing import Grid, grid_of, needs, scope_of
 from dashboard.view import View, Window
 from gatewatch.frames import cause_column, scope_column
 from gatewatch.records import THROTTLE_SCOPES, Kind
-from gatewatch.store.demand import key_use, peaks, throttled_callers
+from gatewatch.store.demand import Period, key_use, peaks, plan_use, throttled_callers
 from gatewatch.store.findings import FindingFilter, StoredFinding, list_findings
 from gatewatch.store.groups import Scope, minute_sums
 from gatewatch.store.state import State
@@ -37,6 +37,7 @@ AHEAD = 4.0
 """So many times an equal share of the calls it must ask for besides."""
 
 _DAY = timedelta(days=1)
+_MINUTE = timedelta(minutes=1)
 _PERIODS = {"DAY": "a day", "WEEK": "a week", "MONTH": "a month"}
 ACCOUNT_DEFAULT = Limit(10_000, 5_000)
 """Of AWS, for an account and region (aws-facts.md 9)."""
@@ -171,7 +172,7 @@ def limits(reader: Reader, view: View) -> Limits | None:
         more_keys=more,
         stages=stages_left(state, scope, known),
         accounts=_accounts(state, window, known),
-        findings=[reader.shown(one) for one in _findings(state, window, view)],
+        findings=reader.all_shown(_findings(state, window, view)),
         inventory=known,
         names=reader.names(),
         unknown_who=needs(0, "api_key_id", "principal", "client_ip")
@@ -259,27 +260,26 @@ def keys_left(
     told = [sorted(one.keys) for one in plans if one.keys is not None]
     only = sorted({key for keys in told for key in keys}) if len(told) == len(plans) else None
     scope = scope_of(window, view, route=None)
-    uses: dict[tuple[str, str | None, str], list[tuple[datetime, int, int, int]]] = defaultdict(list)
-    for row in key_use(state, replace(scope, since=begin), keys=only).to_pylist():
-        uses[row["api"], row["stage"], row["api_key_id"]].append(
-            (row["hour"], row["served"], row["throttled"], row["quota"])
-        )
+    used = key_use(state, replace(scope, since=begin), keys=only)
     peak: dict[str, int] = {}
     for row in peaks(state, scope, ("api_key_id",), keys=only).to_pylist():
         if row["api_key_id"]:
             peak[row["api_key_id"]] = row["peak"]
-    hours: dict[tuple[str, str], list[tuple[datetime, int, int, int]]] = {
-        (plan.id, key): [] for plan in plans for key in plan.keys or ()
-    }
-    stages = {plan.id: set(plan.stages) for plan in plans}
-    for (api, stage, key), mine in uses.items():
-        plan_of_key = known.plan_of(key, api, stage)
-        if plan_of_key is not None and plan_of_key.id in stages and (api, stage) in stages[plan_of_key.id]:
-            hours.setdefault((plan_of_key.id, key), []).extend(mine)
     by_id = {plan.id: plan for plan in plans}
+    since = {plan.id: period_of(plan, until - _MINUTE)[0] if plan.quota else window.since for plan in plans}
+    counted = []
+    for row in (
+        used.select(["api", "stage", "api_key_id"]).group_by(["api", "stage", "api_key_id"]).aggregate([]).to_pylist()
+    ):
+        api, stage, key = row["api"], row["stage"], row["api_key_id"]
+        plan = known.plan_of(key, api, stage)
+        if plan is not None and plan.id in by_id and (api, stage) in plan.stages:
+            counted.append(Period(plan.id, api, stage, key, since[plan.id]))
+    found = {(row["plan"], row["api_key_id"]): row for row in plan_use(used, counted, window.since, until).to_pylist()}
+    every = dict.fromkeys([*((plan.id, key) for plan in plans for key in plan.keys or ()), *found])
     lines = [
-        _key_line(by_id[plan], key, known.key_name(key), mine, window, peak.get(key, 0))
-        for (plan, key), mine in hours.items()
+        _key_line(by_id[plan], key, known.key_name(key), found.get((plan, key)), window, peak.get(key, 0))
+        for plan, key in every
     ]
     lines.sort(key=_least_left)
     return lines[:most], max(len(lines) - most, 0)
@@ -295,34 +295,34 @@ def _key_line(
     plan: PlanDoc,
     key: str,
     name: str | None,
-    hours: Sequence[tuple[datetime, int, int, int]],
+    used: Mapping[str, Any] | None,
     window: Window,
     peak: int,
 ) -> KeyLine:
-    since, resets = period_of(plan, window.until - timedelta(minutes=1)) if plan.quota else (window.since, window.until)
-    served = sum(n for hour, n, _, _ in hours if hour >= since)
-    lately = _lately(hours, window.until)
+    since, resets = period_of(plan, window.until - _MINUTE) if plan.quota else (window.since, window.until)
+    told: Mapping[str, Any] = used or {"served": 0, "throttled": 0, "quota": 0, "lately": None}
+    lately = _lately(told["lately"] or [], window.until)
     return KeyLine(
         plan=plan,
         key=key,
         name=name,
-        served=served,
-        throttled=sum(n for hour, _, n, _ in hours if hour >= window.since),
-        cut_by_quota=sum(n for hour, _, _, n in hours if hour >= window.since),
+        served=told["served"],
+        throttled=told["throttled"],
+        cut_by_quota=told["quota"],
         since=since,
         resets=resets,
         hour=sum(lately) / len(lately),
-        runs_out=runs_out(plan.quota - served, lately, window.until, resets) if plan.quota else None,
+        runs_out=runs_out(plan.quota - told["served"], lately, window.until, resets) if plan.quota else None,
         peak=peak,
     )
 
 
-def _lately(hours: Sequence[tuple[datetime, int, int, int]], until: datetime) -> list[int]:
+def _lately(hours: Sequence[Mapping[str, Any]], until: datetime) -> list[int]:
     """Served in each of the last 24 whole hours; hours without a call are 0."""
     last = until.replace(minute=0, second=0, microsecond=0)
     by_hour: dict[datetime, int] = defaultdict(int)
-    for hour, n, _, _ in hours:
-        by_hour[hour] += n
+    for one in hours:
+        by_hour[one["hour"]] += one["served"]
     return [by_hour[last - timedelta(hours=back)] for back in range(1, 25)]
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 
 from gatewatch.frames import REQUESTS
+from gatewatch.frames.schema import TIME
 from gatewatch.store.groups import Scope, columns_of
 from gatewatch.store.hours import by_the_hour
 from gatewatch.store.reading import among, asked
@@ -140,7 +142,7 @@ def key_use(state: State, scope: Scope, *, keys: Sequence[str] | None = None) ->
     schema = columns_of(REQUESTS, *_PLACE, "reject_cause", "api_key_id")
     parts = by_the_hour(state, schema, query, values, scope.since, scope.until)
     if parts is None:
-        return _NOBODY
+        return _NO_KEY
     return among(
         "SELECT api, stage, api_key_id, hour, sum(served)::BIGINT AS served, sum(throttled)::BIGINT AS throttled, "
         "sum(quota)::BIGINT AS quota FROM parts GROUP BY ALL ORDER BY api, stage, api_key_id, hour",
@@ -148,6 +150,51 @@ def key_use(state: State, scope: Scope, *, keys: Sequence[str] | None = None) ->
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Period:
+    """What of a stage counts for a plan, and since when its quota does."""
+
+    plan: str
+    api: str
+    stage: str | None
+    key: str
+    since: datetime
+
+
+def plan_use(used: pa.Table, periods: Sequence[Period], since: datetime, until: datetime) -> pa.Table:
+    """Answers of `key_use` by plan and key: plan, api_key_id, served (in its period), throttled and quota (from `since`
+    on), and lately: (hour, served) of the 24 hours before `until`.
+    """
+    if not periods or not used.num_rows:
+        return _NOBODY
+    given = pa.table(
+        {
+            "plan": [one.plan for one in periods],
+            "api": [one.api for one in periods],
+            "stage": pa.array([one.stage for one in periods], pa.string()),
+            "api_key_id": [one.key for one in periods],
+            "begin": pa.array([one.since for one in periods], TIME),
+        }
+    )
+    return among(
+        """
+        SELECT plan, given.api_key_id, coalesce(sum(served) FILTER (hour >= begin), 0)::BIGINT AS served,
+               coalesce(sum(throttled) FILTER (hour >= $since), 0)::BIGINT AS throttled,
+               coalesce(sum(quota) FILTER (hour >= $since), 0)::BIGINT AS quota,
+               list({'hour': hour, 'served': served}) FILTER (hour >= $lately AND hour < $until) AS lately
+        FROM used JOIN given ON used.api = given.api AND used.api_key_id = given.api_key_id
+             AND used.stage IS NOT DISTINCT FROM given.stage
+        GROUP BY ALL
+        """,
+        {"since": since, "until": until, "lately": until - timedelta(hours=25)},
+        used=used,
+        given=given,
+    )
+
+
+_NO_KEY = pa.table(
+    {"api": pa.array([], pa.string()), "stage": pa.array([], pa.string()), "api_key_id": pa.array([], pa.string())}
+)
 MOST_KEYS = 2000
 
 
