@@ -69,7 +69,7 @@ def hot_minutes(counts: Floats, good: Floats | None = None, *, guarded: bool = F
 
     good: the successes that the counts come along with; the detectors always know them.
     """
-    counting = Counting()
+    counting = Counting(patient=True)
     keys = [(None, None, f"s{row}", None) for row in range(len(counts))]
     counting.align(keys, np.zeros(len(counts), np.int64), START)
     parts: list[Bools] = []

@@ -23,6 +23,7 @@ LANES: dict[str, str] = {
     "brute_force": ATTACK,
     "distributed": ATTACK,
     "password_spray": ATTACK,
+    "account_takeover": ATTACK,
     "credential_stuffing": ATTACK,
     "api_key_probing": ATTACK,
     "path_probing": SCAN,

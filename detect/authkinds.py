@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from detect.changes import LIKELY
 from detect.who import Tally, distinct
@@ -87,6 +87,22 @@ def judge(
     if day is not None and day[1] >= MANY_NAMES and day[0] <= FEW_TRIES * day[1]:
         return _spray(group)
     return _attack(group, over, many=many)
+
+
+GUESSES = frozenset({"brute_force", "distributed", "password_spray", "credential_stuffing"})
+
+
+def taken_over(guesses: Verdict) -> Verdict:
+    """What guesses are when some of those who were refused came in."""
+    return replace(
+        guesses,
+        subtype="account_takeover",
+        severity=Severity.CRITICAL,
+        title="Accounts were opened by guessing",
+        remedy="Close the sessions and reset the passwords of the accounts that were opened, look at what they called "
+        "since, and block the sources in WAF.",
+        confidence=min(guesses.confidence, 0.8),
+    )
 
 
 def _mixed(over: Tally) -> bool:

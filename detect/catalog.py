@@ -61,7 +61,11 @@ FAMILIES: tuple[Family, ...] = (
         "young, moved by the recent level) and with its usual odds to the successes, so that a crowd that brings its "
         "share of typing errors is no alarm. How unlikely the count of a trailing window (1 to 60 minutes, then 3 to "
         "24 hours) is follows from the tail of a negative binomial whose spread is learned from the series itself, and "
-        "what such a score is worth from the series' own hourly maxima. The alarm limit follows from the budget.",
+        "what such a score is worth from the series' own hourly maxima, some hours late, so that what works itself up "
+        "is not its own yardstick; windows of hours are judged by what was expected a day before. Refusals of one "
+        "caller come in clusters, callers do not: those who were not refused in the hour before are counted apart, "
+        "and four of them (three where that is very rare) are enough where hardly any are usual. The alarm limit "
+        "follows from the budget.",
         {
             "status": "without it refusals are not seen at all",
             "error_type": "tells why a request was refused",
@@ -82,7 +86,8 @@ FAMILIES: tuple[Family, ...] = (
         "Throttling abuse",
         "Requests answered 429 out of line: by whom, and whether the caller or the limit is wrong. Offenders and "
         "victims are listed apart.",
-        "Throttled and quota refusals a minute, judged like auth failures. The seconds of a minute in which a caller "
+        "Throttled requests a minute, and apart from them those refused for a quota, judged like auth failures; of a "
+        "quota four refusals of one caller within an hour are enough. The seconds of a minute in which a caller "
         "was refused tell its rhythm: who backs off (a few refusals, seconds apart, then none for minutes) is no "
         "alarm. Who: shares of the excess by key, else principal, else address.",
         {
@@ -192,7 +197,7 @@ CODES: tuple[Code, ...] = (
         "AUTH-003", Kind.AUTH_FAILURE_SPIKE, "password_spray",
         "One source tries a few passwords on many names.",
         "At least ten names with five tries each at most (or five with two), and no name with 30 %; within minutes, or "
-        "by one address within 24 hours.",
+        "by one address within 24 hours or, for one that came lately, seven days.",
         "A proxy in front of many people after a change of passwords; many agents behind one address keep it quiet.",
         "Log the principal; without names it reads as brute force.",
     ),
@@ -209,6 +214,15 @@ CODES: tuple[Code, ...] = (
         "Six of ten refusals are for unknown or disabled keys.",
         "A key that was deleted while in use; then the change is found and it reads as misconfiguration.",
         "Bring `--changes`, so that deleted keys are known.",
+    ),
+    Code(
+        "AUTH-006", Kind.AUTH_FAILURE_SPIKE, "account_takeover",
+        "Guesses of which some opened an account.",
+        "An attack as above, and an address of it (its second refusal or later; with a tool of the attack, or eight "
+        "refusals) or a name of it (ten refusals or more) is then let in where it was refused, within 15 minutes.",
+        "The owner of a name that is attacked logs in meanwhile. Successes within the minute of a refusal, of sources "
+        "that are hidden behind names, and on routes with more than 64 callers a minute are not seen.",
+        "Log the principal on login routes.",
     ),
     Code(
         "AUTH-007", Kind.AUTH_FAILURE_SPIKE, "expired_token_loop",

@@ -234,9 +234,14 @@ def _same_campaign(one: Finding, two: Finding) -> bool:
     if not one.cause is two.cause is Cause.CLIENT or not _overlap(one, two, PAUSE):
         return False
     one_network = one.entities.asns[:1] == two.entities.asns[:1] != ()
-    alike = one.subtype == two.subtype in _CAMPAIGNS and bool(
-        (one_network or set(one.entities.principals) & set(two.entities.principals))
-        and set(one.entities.user_agents) & set(two.entities.user_agents)
+    kind = {one.subtype, two.subtype} - {"account_takeover"}  # guesses that have come to succeed
+    alike = (
+        len(kind) <= 1
+        and {one.subtype, two.subtype} <= _CAMPAIGNS
+        and bool(
+            (one_network or set(one.entities.principals) & set(two.entities.principals))
+            and set(one.entities.user_agents) & set(two.entities.user_agents)
+        )
     )
     same_keys = one.subtype == two.subtype and set(one.entities.api_key_ids) & set(two.entities.api_key_ids)
     return alike or bool(same_keys or set(one.entities.ips) & set(two.entities.ips))

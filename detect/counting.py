@@ -17,7 +17,7 @@ from detect import codec
 from detect.grid import Bools, Floats, Ints, Key
 from detect.stats.glr import Scan, scan
 from detect.stats.peaks import Peaks
-from detect.stats.seasonal import MATURE_MINUTES, Seasonal, hour_of_week
+from detect.stats.seasonal import DAY, MATURE_MINUTES, Seasonal, hour_of_week
 from detect.stats.tail import size, tail_nats
 from detect.stats.windows import GRAIN, TAIL
 from gatewatch.records import JSON
@@ -26,16 +26,23 @@ YOUNG_CLOCK = 240
 SLOW_HOURS: tuple[int, ...] = (3, 6, 12, 24)
 RING = 24
 ODDS_HALF_LIFE = 2880.0
+LATE_HOURS, LATE_SLOW_HOURS = 6, 24
+"""Hours that a score waits before it is learned from: of windows of minutes, of windows of hours."""
 
 
 @dataclass(slots=True)
 class Slow:
-    """Nats, length in hours, observed and expected of the best window of hours: (series,). peaks: as in Chunk."""
+    """Nats, length in hours, observed and expected of the best window of hours: (series,). peaks: as in Chunk.
+
+    now, due: observed and expected in the last of the hours.
+    """
 
     score: Floats
     hours: Ints
     observed: Floats
     expected: Floats
+    now: Floats
+    due: Floats
     peaks: Peaks
 
 
@@ -92,12 +99,22 @@ Decide = Callable[[Chunk], Bools]
 class Counting:
     """State of many count series. Rows are only added, in the order of their first minute.
 
-    scored: else only what is expected is learned, and `scan` tells of single rows how odd they are.
+    scored: else only what is expected is learned, and `scan` tells of single rows how odd they are. patient: what an
+    hour's scores are worth is learned hours later, and not at all when they led to an episode; and hours are judged by
+    what was expected of them a day before.
     """
 
     _tails = ("counts", "mean", "plain", "base")
 
-    def __init__(self, *, low: bool = False, lowest: float = 0.4, highest: float = 2.5, scored: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        low: bool = False,
+        lowest: float = 0.4,
+        highest: float = 2.5,
+        scored: bool = True,
+        patient: bool = False,
+    ) -> None:
         self.keys: list[Key] = []
         self.rows: dict[Key, int] = {}
         self.born: Ints = np.zeros(0, np.int64)
@@ -116,6 +133,18 @@ class Counting:
         self._bounds = (lowest, highest)
         self._low = low
         self._scored = scored
+        self.late: Floats = np.zeros((0, LATE_HOURS))
+        self.slow_late: Floats = np.zeros((0, LATE_SLOW_HOURS))
+        self.ahead: Floats = np.zeros((0, RING))
+        self.spread: Floats = np.zeros((0, RING))
+        self._kept = (
+            *self._tails,
+            "use",
+            "hours",
+            "odds",
+            *(("late", "slow_late", "ahead", "spread") if patient else ()),
+        )
+        self._patient = patient
 
     def load(self, state: JSON) -> None:
         if not isinstance(state, dict) or not state:
@@ -126,7 +155,7 @@ class Counting:
         self.season.load(state["season"])
         self.peaks.load(state["peaks"])
         self.slow_peaks.load(state["slow_peaks"])
-        for name in (*self._tails, "use", "hours", "odds", "born"):
+        for name in (*self._kept, "born"):
             setattr(self, name, codec.unpack(state[name]))
 
     def dump(self) -> dict[str, JSON]:
@@ -137,7 +166,7 @@ class Counting:
             "season": self.season.dump(),
             "peaks": self.peaks.dump(),
             "slow_peaks": self.slow_peaks.dump(),
-            **{name: codec.pack(getattr(self, name)) for name in (*self._tails, "use", "hours", "odds", "born")},
+            **{name: codec.pack(getattr(self, name)) for name in (*self._kept, "born")},
         }
 
     def align(self, keys: Sequence[Key], first: Ints, start: int) -> Ints:
@@ -154,7 +183,7 @@ class Counting:
             self.season.grow(rows)
             self.peaks.grow(rows)
             self.slow_peaks.grow(rows)
-            for name in (*self._tails, "use", "hours", "odds"):
+            for name in self._kept:
                 old = getattr(self, name)
                 more = np.zeros((rows - len(old), old.shape[1]), dtype=old.dtype)
                 setattr(self, name, np.concatenate([old, more]))
@@ -266,15 +295,18 @@ class Counting:
 
     def _slow(self, all_counts: Floats, all_plain: Floats) -> Slow:
         """Nats over hours, against the rate without the recent level (which would follow a slow rise)."""
+        now, due = all_counts[:, -60:].sum(axis=1), self._due(all_plain[:, -60:].sum(axis=1))
         # Sums of so many hours up to now: exact, as those of minutes are.
         y, m = (
-            np.cumsum(np.concatenate([part[:, -60:].sum(axis=1)[:, None], before[:, ::-1]], axis=1), axis=1)
-            for part, before in ((all_counts, self.hours[:, 2::2]), (all_plain, self.hours[:, 3::2]))
+            np.cumsum(np.concatenate([part[:, None], before[:, ::-1]], axis=1), axis=1)
+            for part, before in ((now, self.hours[:, 2::2]), (due, self.hours[:, 3::2]))
         )
         places = np.array(SLOW_HOURS) - 1
         full = self.hours[:, 2 * (RING - places) + 1] > 0
         y, m = y[:, places], m[:, places]
         dispersion, relative = self.season.dispersion()[:, None], self.season.relative()[:, None]
+        if self._patient:
+            dispersion = np.where(self.spread[:, :1] > 0, self.spread[:, :1], dispersion)
         score = np.where(full, tail_nats(y, m, size(m, dispersion, relative)), -np.inf)
         best, row = np.argmax(score, axis=1), np.arange(len(score))
         known = full.any(axis=1)
@@ -283,6 +315,8 @@ class Counting:
             np.where(known, np.array(SLOW_HOURS)[best], 0),
             np.where(known, y[row, best], 0.0),
             np.where(known, m[row, best], 0.0),
+            now,
+            due,
             self.slow_peaks,
         )
 
@@ -300,11 +334,45 @@ class Counting:
         if stop % 60 == 0 and self._scored:
             # Two hours after a gap or an episode: until then its minutes stand in the windows.
             calm = self.use[:, -120:].sum(axis=1) >= 110
-            self.peaks.close(calm & (self.season.age > 120.0))
-            self.slow_peaks.close(calm & (self.season.age > 1440.0))
+            old, older = self.season.age > 120.0, self.season.age > 1440.0
+            if self._patient:
+                self.late = _waited(self.peaks, self.late, calm & old, self.season.age)
+                self.slow_late = _waited(self.slow_peaks, self.slow_late, calm & older, self.season.age)
+            else:
+                self.peaks.close(calm & old)
+                self.slow_peaks.close(calm & older)
             full = np.where(use, counts, mean).sum(axis=1) if length == 60 else np.zeros(len(counts))
-            hour = np.stack([full, plain.sum(axis=1) if length == 60 else full], axis=1)
+            hour = np.stack([full, self._due(plain.sum(axis=1)) if length == 60 else full], axis=1)
             self.hours = np.concatenate([self.hours[:, 2:], hour], axis=1)
+            if self._patient:
+                tomorrow = self.season.seasonal(stop - 60 + 1440, 60).sum(axis=1)[:, None]
+                self.ahead = np.concatenate([self.ahead[:, 1:], np.rint(tomorrow * GRAIN) / GRAIN], axis=1)
+                self.spread = np.concatenate([self.spread[:, 1:], self.season.dispersion()[:, None]], axis=1)
+
+    def _due(self, plain: Floats) -> Floats:
+        """What is due in the hour that ends: as was expected a day ago, where it was, so that no rise of hours has
+        lifted it.
+        """
+        if not self._patient:
+            return plain
+        expected: Floats = np.where(self.ahead[:, 0] > 0, self.ahead[:, 0], plain)
+        return expected
+
+
+def _waited(peaks: Peaks, late: Floats, calm: Bools, age: Floats) -> Floats:
+    """End an hour, learning from the one that has waited longest; who is younger than two days learns at once.
+
+    late (series, hours): the hours' largest and one more, 0: none. What works itself up must not be its own yardstick,
+    so where an episode came meanwhile the hours before it are not learned from.
+    """
+    largest = np.where(calm, peaks.top[:, 0] + 1.0, 0.0)
+    late = np.where(calm[:, None], late, 0.0)
+    young = age < 2 * DAY
+    due = np.where(young, largest, late[:, 0])
+    peaks.top[:, 0] = np.maximum(due - 1.0, 0.0)
+    peaks.close(due > 0.0)
+    pushed: Floats = np.concatenate([late[:, 1:], np.where(young, 0.0, largest)[:, None]], axis=1)
+    return pushed
 
 
 def _last(values: np.ndarray[Any, Any]) -> Any:

@@ -12,11 +12,14 @@ from typing import cast
 import numpy as np
 
 from detect import codec
+from detect.arrivals import MEMORY, arrivals, score_of
 from detect.callers import Callers, Lasting
 from detect.counting import Chunk, Counting
-from detect.episodes import BEFORE, SERIES, Episode
+from detect.entered import Inside, entered
+from detect.episodes import BEFORE, MERGE_MINUTES, SERIES, Episode
 from detect.grid import Bools, Floats, Ints, Key, closing
 from detect.model import Block
+from detect.stats.peaks import HOURS_A_WEEK
 from detect.stats.seasonal import MATURE_MINUTES
 from detect.stats.tail import nats, upper_limit
 from detect.stats.windows import TAIL, prefix, trailing
@@ -28,11 +31,17 @@ from gatewatch.records import JSON
 
 YOUNG_MINUTES = 10.0
 SOURCE_WINDOW = 60
-SOURCE_AGE = 360.0
+SOURCE_AGE, SOURCE_SETTLED = 360.0, 1440.0
 PENDING_GAP = 15
 SLOW_AGE = 3 * 1440.0
-QUICK_SHARE, SLOW_SHARE = 0.75, 0.25
-"""How the budget is shared between windows up to an hour and windows of hours."""
+QUICK_SHARE, CALLERS_SHARE, SLOW_SHARE = 0.6, 0.15, 0.25
+"""How the budget is shared between refusals in windows up to an hour, callers in such windows, and windows of hours."""
+
+BY_ADDRESS = ("client_ip", "principal", "api_key_id")
+BY_KEY = ("api_key_id", "principal", "client_ip")
+
+CALLERS_LOOKS = 4.0
+"""Looks an hour that the overlapping windows of callers are worth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +49,10 @@ class Group:
     """One series a stage: which causes it counts, and how much is worth a word.
 
     least: smallest excess. ratio: smallest observed / expected. source: refusals of one source in an hour that are
-    looked at even when the sum is quiet; 0: never. young: excess that counts in the first hour of a stage. columns:
-    counts that are no reject causes. lasting: the names that a source tries are followed over a day.
+    looked at even when the sum is quiet (twice as many in the first two days); 0: never. young: excess that counts in
+    the first hour of a stage. columns: counts that are no reject causes. lasting: the names that a source tries are
+    followed over a day. callers: so many who were not refused in the hour before are enough, however few their
+    refusals; 0: never. door: credentials are tried here, so that who was refused and comes in then has an account.
     """
 
     name: str
@@ -52,6 +63,8 @@ class Group:
     young: float = 100.0
     columns: tuple[str, ...] = ()
     lasting: bool = False
+    callers: int = 4
+    door: bool = False
 
     @property
     def counted(self) -> tuple[str, ...]:
@@ -85,10 +98,12 @@ Waits = Callable[[Candidate], str | None]
 class Spikes:
     """State of the fold: counts, client rows of the last hours, episodes."""
 
-    def __init__(self, groups: Sequence[Group], budget: float) -> None:
+    def __init__(self, groups: Sequence[Group], budget: float, named: Sequence[str] = BY_ADDRESS) -> None:
+        """named: by what a source is told from others, the best first."""
+        self.sources_by = tuple(named)
         self.groups = {group.name: group for group in groups}
         self._of_cause = {cause: group.name for group in groups for cause in group.causes}
-        self.counting = Counting()
+        self.counting = Counting(patient=True)
         self.total = Counting(lowest=0.3, highest=4.0, scored=False)
         self.rows = rows_from_json(None)
         self.callers = Callers()
@@ -96,6 +111,8 @@ class Spikes:
         self.pending: dict[int, list[int]] = {}
         self.peak: Floats = np.zeros((0, 3))
         self.peak_now: Floats = np.zeros(0)
+        self.crowd: Floats = np.zeros((0, 3))
+        self.crowd_now: Floats = np.zeros(0)
         self.budget = budget / len(self.groups)
         """False alarms an API, group and week."""
 
@@ -119,7 +136,8 @@ class Spikes:
             int(row): Episode.from_json(ep) for row, ep in cast(dict[str, JSON], state["episodes"]).items()
         }
         self.pending = {int(row): cast(list[int], two) for row, two in cast(dict[str, JSON], state["pending"]).items()}
-        self.peak, self.peak_now = codec.unpack(state["peak"]), codec.unpack(state["peak_now"])
+        for name in _LARGEST:
+            setattr(self, name, codec.unpack(state[name]))
 
     def dump(self) -> dict[str, JSON]:
         return {
@@ -129,8 +147,7 @@ class Spikes:
             "callers": self.callers.dump(),
             "episodes": {str(row): self.episodes[row].to_json() for row in sorted(self.episodes)},
             "pending": {str(row): cast(JSON, self.pending[row]) for row in sorted(self.pending)},
-            "peak": codec.pack(self.peak),
-            "peak_now": codec.pack(self.peak_now),
+            **{name: codec.pack(getattr(self, name)) for name in _LARGEST},
         }
 
     def step(self, block: Block, waits: Waits, told: Told | None = None) -> list[tuple[int, Episode]]:
@@ -141,8 +158,9 @@ class Spikes:
         index = counting.align(keys, np.repeat(grid.first, len(names)), block.first)
         self.total.align(grid.keys, grid.first, block.first)
         total = len(counting.keys)
-        self.peak = np.concatenate([self.peak, np.zeros((total - len(self.peak), 3))])
-        self.peak_now = np.concatenate([self.peak_now, np.zeros(total - len(self.peak_now))])
+        for name in _LARGEST:
+            old = getattr(self, name)
+            setattr(self, name, np.concatenate([old, np.zeros((total - len(old), *old.shape[1:]))]))
         counts = np.zeros((total, block.minutes))
         base = np.zeros((total, block.minutes))
         refused = grid.counts(*(column for group in self.groups.values() for column in group.counted))
@@ -166,13 +184,35 @@ class Spikes:
         self._follow_total(block, good)
         sources = self._sources(block.first)
         work = _Work(self, block.first, closes, sources, waits)
+        work.came = arrivals(self.rows, total, block.first, block.minutes)
         counting.run(block.first, counts, use, work.chunk, base)
+        self._let_in(block)
         self.rows = self.rows.since(block.first + block.minutes - TAIL)
         changed = [(row, episode) for row, episode in self.episodes.items() if episode.changed] + self.done
         self.done = []
         for _, episode in changed:
             episode.changed = False
         return sorted(changed, key=lambda item: (item[1].start, item[0]))
+
+    def _let_in(self, block: Block) -> None:
+        """Note who came in after refusals while an episode went on."""
+        inside: Inside | None = None
+        for row, episode in (*self.episodes.items(), *self.done):
+            key = self.counting.keys[row]
+            if not self.groups[key[4] or ""].door:
+                continue
+            last = block.first + block.minutes - 1
+            if episode.end is not None:
+                last = min(last, episode.end + MERGE_MINUTES - 1)
+            first = max(block.first, int(episode.facts["opened"]) + 1)
+            if first > last:
+                continue
+            inside = Inside(block.route_grid) if inside is None else inside
+            known = episode.facts.setdefault("entered", {})
+            for kind, who, minute in entered(self.rows, row, first, last, inside, key[:4]):
+                if who not in known and len(known) < 4 * ENTITIES:
+                    known[who] = [kind, minute]
+                    episode.changed = True
 
     def _row(self, key: Key, cause: str) -> int | None:
         name = self._of_cause.get(cause)
@@ -210,7 +250,7 @@ class Spikes:
             return picked
 
         out: dict[int, dict[int, tuple[int, str]]] = {}
-        found = sources_over(self.rows, first, SOURCE_WINDOW, lambda rows: 0.25 * limit(rows))
+        found = sources_over(self.rows, first, SOURCE_WINDOW, lambda rows: 0.25 * limit(rows), self.sources_by)
         for row, minute, count, source in zip(*(column.tolist() for column in found), strict=True):
             of_row = out.setdefault(row, {})
             if minute not in of_row or (count, source) > of_row[minute]:
@@ -233,6 +273,18 @@ def _note(episode: Episode, lasting: Lasting) -> None:
     }
 
 
+_LARGEST = ("peak", "peak_now", "crowd", "crowd_now")
+
+
+def _hour_over(largest: Floats, now: Floats) -> tuple[Floats, Floats]:
+    """An hour's largest goes into (faded largest, last hour's, this hour's).
+
+    What works itself up must not be its own yardstick: the last two hours wait.
+    """
+    old = np.maximum(largest[:, 0] * 0.99, largest[:, 1])
+    return np.stack([old, largest[:, 2], now], axis=1), np.zeros_like(now)
+
+
 class _Work:
     """Decides chunk by chunk within one step."""
 
@@ -252,6 +304,11 @@ class _Work:
         self.ratio = np.array([group.ratio for group in groups])
         self.young = np.array([group.young for group in groups])
         self.source = np.array([group.source or np.inf for group in groups])
+        self.out: Bools = np.zeros((0, 0), dtype=bool)
+        """Minutes in an episode, or due for one, when they were looked at: the same however blocks are cut."""
+
+        self.enough = np.array([group.callers or np.inf for group in groups])
+        self.came: Floats = np.zeros((len(keys), MEMORY - 1))
         _, self.api = np.unique([repr(key[:3]) for key in keys], return_inverse=True)
 
     def chunk(self, chunk: Chunk) -> Bools:
@@ -294,15 +351,19 @@ class _Work:
                 age_minutes=chunk.age,
             )
         slow = chunk.slow
+        self.steady = np.full(len(chunk.age), np.nan)
         if slow is not None:
             steady = (slow.score >= slow.peaks.limit(SLOW_SHARE * budget)) & (chunk.age >= SLOW_AGE)
             steady &= slow.observed - slow.expected >= 2.0 * self.least
             steady &= slow.observed >= 1.5 * slow.expected
-            steady &= (seen10[:, -1] > 1.2 * mean10[:, -1]) & ~hot[:, -1]
+            # Still going on, at whatever minute of the hour.
+            steady &= (slow.now > 1.2 * slow.due) & ~hot[:, -1]
             hot[:, -1] |= steady
             chunk.score[:, -1] = np.where(steady, slow.score, chunk.score[:, -1])
             chunk.window[:, -1] = np.where(steady, 60 * slow.hours, chunk.window[:, -1])
-        held = np.zeros_like(hot)
+            self.steady = np.where(steady, slow.expected / np.maximum(slow.observed, 1.0), np.nan)
+        self._judge_callers(chunk, hot, budget)
+        held, self.out = np.zeros_like(hot), np.zeros_like(hot)
         rows = set(np.flatnonzero(hot.any(axis=1)).tolist()) | set(spikes.episodes) | set(spikes.pending)
         rows |= {row for row, minutes in self.sources.items() if self._any(row, minutes, chunk)}
         # The hour's last minute by itself: which series are in an episode then must not depend on where it was cut.
@@ -316,14 +377,32 @@ class _Work:
                 self._row(row, chunk, hot, warm, held, range(take - 1, take))
         if watched is not None:
             self._tell_episodes()
+        at = chunk.start - self.first + MEMORY - 1
+        spikes.crowd_now = spikes.crowd_now + np.where(self.out, 0.0, self.came[:, at : at + take]).sum(axis=1)
         if (chunk.start + take) % 60 == 0:
-            # A source that works itself up must not be its own yardstick: the last two hours wait.
-            old = np.maximum(spikes.peak[:, 0] * 0.99, spikes.peak[:, 1])
-            spikes.peak = np.stack([old, spikes.peak[:, 2], spikes.peak_now], axis=1)
-            spikes.peak_now = np.zeros_like(spikes.peak_now)
+            spikes.peak, spikes.peak_now = _hour_over(spikes.peak, spikes.peak_now)
+            spikes.crowd, spikes.crowd_now = _hour_over(spikes.crowd, spikes.crowd_now)
             for episode in spikes.episodes.values():
                 episode.now.prune()
         return held
+
+    def _judge_callers(self, chunk: Chunk, hot: Bools, budget: Floats) -> None:
+        """Mark the minutes in which more callers came to be refused than can be."""
+        spikes, take = self.spikes, chunk.minutes
+        at = chunk.start - self.first
+        mean = np.concatenate([chunk.prior_mean[:, 1 - MEMORY :], chunk.mean], axis=1)
+        relative = spikes.counting.season.relative()[:, None]
+        found = score_of(self.came[:, at : at + MEMORY - 1 + take], mean, take, relative)
+        # Callers are alike, so the model is right but for what happens in crowds; those are remembered.
+        limit = np.log(np.maximum(CALLERS_LOOKS * HOURS_A_WEEK / (CALLERS_SHARE * budget), 1.0))[:, None]
+        more = found.observed - found.expected
+        # One less where it is so rare that twice the evidence is there.
+        due = (found.score >= limit) & (more >= self.enough[:, None] - np.where(found.score >= 2.0 * limit, 1.5, 0.5))
+        due &= found.observed >= 2.0 * spikes.crowd[:, :1]
+        due &= (chunk.counts > 0) & chunk.use & (chunk.age >= SOURCE_AGE)[:, None] & ~hot
+        hot |= due
+        chunk.score[:] = np.where(due, found.score, chunk.score)
+        chunk.window[:] = np.where(due, found.window, chunk.window)
 
     def _tell_episodes(self) -> None:
         """Which series had an episode open at the watched minute."""
@@ -356,7 +435,8 @@ class _Work:
     def _row(self, row: int, chunk: Chunk, hot: Bools, warm: Bools, held: Bools, minutes: range) -> None:
         spikes = self.spikes
         sources = self.sources.get(row, {})
-        allowed = max(float(self.source[row]), 3.0 * float(spikes.peak[row, 0]))
+        settled = chunk.age[row] >= SOURCE_SETTLED
+        allowed = max(float(self.source[row]) * (1.0 if settled else 2.0), 2.5 * float(spikes.peak[row, 0]))
         ripe = chunk.age[row] >= SOURCE_AGE
         for at in minutes:
             minute = chunk.start + at
@@ -377,7 +457,7 @@ class _Work:
                 episode = None
             if episode is None:
                 if is_hot or single or lasting is not None:
-                    held[row, at] = True
+                    held[row, at] = self.out[row, at] = True
                     episode = self._open(row, chunk, at, is_hot, None if is_hot else source)
                     if episode is not None:
                         spikes.episodes[row] = episode
@@ -387,7 +467,7 @@ class _Work:
                 elif row in spikes.pending and minute - spikes.pending[row][1] > PENDING_GAP:
                     del spikes.pending[row]
             if episode is None:
-                if count and not held[row, at]:
+                if not held[row, at]:
                     spikes.peak_now[row] = max(spikes.peak_now[row], float(count))
                 continue
             if lasting is not None:
@@ -398,7 +478,7 @@ class _Work:
             if episode.end is None:
                 self._chart_on(episode, row, chunk, at)
                 # What lasts a day is the new normal: raised once, then learned.
-                held[row, at] = minute - episode.start < 1440
+                held[row, at] = self.out[row, at] = minute - episode.start < 1440
             if episode.last == minute:
                 self._count(row, episode, chunk, at)
 
@@ -422,6 +502,10 @@ class _Work:
         before.add(spikes.rows, spikes.rows.between(row, start - BEFORE, start - 1))
         length = minute - start + 1
         observed, expected = float(counts[-length:].sum()), float(mean[-length:].sum())
+        if at == chunk.minutes - 1 and np.isfinite(self.steady[row]):
+            # The level of late has followed what went on for hours; what is due is what was a day ago.
+            expected = min(expected, observed * float(self.steady[row]))
+            before = Tally()  # the hour before was part of it
         base, base_expected = spikes.base_between(row, start, minute)
         group = self.groups[row]
         candidate = Candidate(
@@ -451,7 +535,7 @@ class _Work:
         episode.before, episode.before_minutes = before, BEFORE
         masked = source is not None and now.total > 0 and observed < 3.0 * expected + 10.0
         only = [source] if source is not None and masked and group.name != "throttle" else None
-        episode.facts = {"source": source, "only": only}
+        episode.facts = {"source": source, "only": only, "opened": minute}
         shown = max(length, 1) + BEFORE
         for back in range(min(shown, len(counts)) - 1, 0, -1):
             r = chunk.r(row, at)

@@ -286,19 +286,18 @@ def distinct(tally: Tally, name: str) -> int:
 
 
 def sources_over(
-    rows: Rows, first: int, window: int, limit: Callable[[Sequence[int]], npt.NDArray[np.float64]]
+    rows: Rows,
+    first: int,
+    window: int,
+    limit: Callable[[Sequence[int]], npt.NDArray[np.float64]],
+    named: Sequence[str] = ("client_ip", "principal", "api_key_id"),
 ) -> tuple[Ints, Ints, Ints, npt.NDArray[np.object_]]:
     """Sources with many refusals within `window` minutes: (row, minute, count, source) from minute `first` on.
 
-    A source is an address, else a principal, else a key. limit: least count for each series row.
+    A source is named by the first of `named` that is told. limit: least count for each series row.
     """
     source = np.array(
-        [
-            ip or principal or key or ""
-            for ip, principal, key in zip(
-                rows.names["client_ip"], rows.names["principal"], rows.names["api_key_id"], strict=True
-            )
-        ],
+        [one or two or three or "" for one, two, three in zip(*(rows.names[name] for name in named), strict=True)],
         dtype=object,
     )
     known = source != ""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from detect.authkinds import Verdict, judge
+from detect.authkinds import GUESSES, Verdict, judge, taken_over
 from detect.episodes import Episode
 from detect.model import Block, Context, Step, detector, minute_at
 from detect.policy import budget_of, severity_of
@@ -23,17 +23,17 @@ from detect.who import ENTITIES, Tally, culprits, distinct, excess
 from gatewatch.records import AUTH_CAUSES, JSON, Cause, Entities, Finding, Kind, iso
 
 GROUPS: tuple[Group, ...] = (
-    Group("missing", ("missing_credential", "malformed_credential"), least=8, source=30),
-    Group("expired", ("expired_credential",), least=8, source=30),
-    Group("signature", ("bad_signature",), least=8, source=30),
-    Group("key", ("unknown_key", "disabled_key"), least=8, source=30),
-    Group("denied", ("authorizer_deny",), least=8, source=30, lasting=True),
-    Group("policy", ("policy_deny", "wrong_scope", "mtls_failure"), least=8, source=30),
-    Group("unknown", ("unknown",), least=8, source=30, lasting=True),
-    Group("application", ("backend_refused",), least=10, source=30, lasting=True),
+    Group("missing", ("missing_credential", "malformed_credential"), least=8, source=15),
+    Group("expired", ("expired_credential",), least=8, source=15),
+    Group("signature", ("bad_signature",), least=8, source=15),
+    Group("key", ("unknown_key", "disabled_key"), least=8, source=15),
+    Group("denied", ("authorizer_deny",), least=8, source=15, lasting=True, door=True),
+    Group("policy", ("policy_deny", "wrong_scope", "mtls_failure"), least=8, source=15),
+    Group("unknown", ("unknown",), least=8, source=15, lasting=True, door=True),
+    Group("application", ("backend_refused",), least=10, source=15, lasting=True, door=True),
     Group("authorizer", ("authorizer_error", "authorizer_timeout"), least=4, young=20),
     Group("waf", ("waf_block",), least=8, ratio=2.0, young=200),
-    Group("probing", (PROBING,), least=150, ratio=3.0, source=400, young=400),
+    Group("probing", (PROBING,), least=150, ratio=3.0, source=200, young=400, callers=0),
 )
 assert {cause for group in GROUPS for cause in group.causes} >= AUTH_CAUSES
 
@@ -126,6 +126,9 @@ def _finding(spikes: Spikes, row: int, episode: Episode, context: Context) -> Fi
         base_expected=base_due,
         day=None if day is None else (day["refused"], len(day["names"])),
     )
+    opened = _opened(episode, over)
+    if opened and verdict.subtype in GUESSES:
+        verdict = taken_over(verdict)
     who = culprits(over, episode.before) if verdict.cause is Cause.CLIENT else _keys_of(over, verdict.subtype)
     if day is not None and verdict.cause is Cause.CLIENT:
         who = _lasting(who, day)
@@ -162,6 +165,8 @@ def _finding(spikes: Spikes, row: int, episode: Episode, context: Context) -> Fi
             "distinct_principals": len(day["names"]),
             "since": iso(minute_at(day["since"])),
         }
+    if opened:
+        facts["entered"] = cast(JSON, [{kind: name, "at": iso(minute_at(at))} for name, kind, at in opened[:ENTITIES]])
     unknown = over.share("reject_cause", "unknown")
     return finding(
         Kind.AUTH_FAILURE_SPIKE,
@@ -184,6 +189,24 @@ def _finding(spikes: Spikes, row: int, episode: Episode, context: Context) -> Fi
         shown=_shown(group, None if sources is None else sources[0]),
     )
 
+
+def _opened(episode: Episode, over: Tally) -> list[tuple[str, str, int]]:
+    """Who came in after its refusals (who, as what it is known, minute): addresses only with a tool of the attack."""
+    found: dict[str, list[Any]] = episode.facts.get("entered", {})
+    tools = {agent for agent, n in over.of("user_agent").items() if n >= 0.2 * over.total}
+    tools = {agent for agent in tools if episode.before.share("user_agent", agent) < 0.1}
+    used = {pair.split("\x1f")[0] for pair in over.of("client_ip|user_agent") if pair.split("\x1f")[1] in tools}
+    tries = over.of("client_ip")
+    listed = [
+        (name, str(kind), int(at))
+        for name, (kind, at) in found.items()
+        if kind == "principal" or name in used or tries.get(name, 0) >= SURELY_NO_OWNER
+    ]
+    return sorted(listed, key=lambda one: (one[2], one[0]))
+
+
+SURELY_NO_OWNER = 8
+"""Refusals of an address without a tool of its own, from which whoever comes in then has not mistyped."""
 
 MOST_ROUTES = 50
 

@@ -15,12 +15,16 @@ from detect.model import Block, Context, Step, detector
 from detect.policy import budget_of, severity_of
 from detect.report import changes_for, finding, number, place, span_words, were_expected
 from detect.sight import remember, throttle_blind
-from detect.spikes import Candidate, Group, Spikes
+from detect.spikes import BY_KEY, Candidate, Group, Spikes
 from detect.throttlekinds import judge
 from detect.who import Tally, culprits, distinct, excess, ranked
 from gatewatch.records import JSON, Entities, Finding, Kind
 
-GROUPS: tuple[Group, ...] = (Group("throttle", ("throttle", "quota"), least=6, ratio=1.5, source=50, young=60),)
+GROUPS: tuple[Group, ...] = (
+    Group("throttle", ("throttle",), least=6, ratio=1.5, source=25, young=60),
+    # What is used up stays so: whoever is refused four times goes on calling.
+    Group("quota", ("quota",), least=4, ratio=1.5, source=4, young=60),
+)
 
 LIMIT_MOVED = 0.5
 """Score of a change of the limit itself from which the limit is what is wrong, whoever runs into it first."""
@@ -39,7 +43,7 @@ class ThrottlingAbuse:
 
     def step(self, state: JSON, block: Block, context: Context) -> Step:
         known = cast(dict[str, JSON], state or {})
-        spikes = Spikes(GROUPS, budget_of(context.settings, self.name))
+        spikes = Spikes(GROUPS, budget_of(context.settings, self.name), BY_KEY)
         spikes.load(known.get("spikes"))
         changed = spikes.watched(self.name, context.watch).step(block, waits)
         findings = [_finding(spikes, row, episode, context) for row, episode in changed]
@@ -68,6 +72,7 @@ def waits(candidate: Candidate) -> str | None:
 
 def _finding(spikes: Spikes, row: int, episode: Episode, context: Context) -> Finding:
     key = spikes.counting.keys[row]
+    group = spikes.groups[key[4] or ""]
     length = max((episode.end or episode.last + 1) - episode.start, 1)
     over = excess(episode.now, episode.before, length, episode.before_minutes)
     changes, likely = changes_for(context, Kind.THROTTLING_ABUSE, key, episode.start)
@@ -100,7 +105,7 @@ def _finding(spikes: Spikes, row: int, episode: Episode, context: Context) -> Fi
         Kind.THROTTLING_ABUSE,
         key,
         episode,
-        scope=None,
+        scope=None if group.name == "throttle" else group.name,
         subtype=verdict.subtype,
         severity=severity_of(verdict.severity, ratio=ratio, minutes=length),
         confidence=verdict.confidence,
@@ -112,7 +117,7 @@ def _finding(spikes: Spikes, row: int, episode: Episode, context: Context) -> Fi
         facts=facts,
         remedy=verdict.remedy,
         changes=changes,
-        counts={"reject_causes": GROUPS[0].causes},
+        counts={"reject_causes": group.causes},
     )
 
 

@@ -17,9 +17,14 @@ def caller_hash_sql(text: str, rank: int) -> str:
 
 def key_hashes(keys: Sequence[str]) -> list[int]:
     """The hashes of callers with these API key ids, in their order."""
-    if not keys:
+    return caller_hashes(keys, KEY)
+
+
+def caller_hashes(names: Sequence[str], rank: int) -> list[int]:
+    """The hashes of callers that are known by these names, in their order; rank: KEY, PRINCIPAL or ADDRESS."""
+    if not names:
         return []
     with in_process(threads=1) as connection:
-        query = f"SELECT list_transform(?::VARCHAR[], lambda k: {caller_hash_sql('k', KEY)})"
-        row = connection.execute(query, [list(keys)]).fetchone()
+        query = f"SELECT list_transform(?::VARCHAR[], lambda k: {caller_hash_sql('k', rank)})"
+        row = connection.execute(query, [list(names)]).fetchone()
         return [int(value) for value in row[0]] if row else []

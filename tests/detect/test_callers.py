@@ -86,5 +86,27 @@ def test_two_addresses_with_one_tool_are_one_campaign() -> None:
     assert set(follow(90, spray(72, 15) + other)[86].sources) == {SPRAYER, "203.0.113.67"}
 
 
+def drip(begin: int, days: int, every: int = 4) -> list[tuple[int, str, str, str]]:
+    """A name each few hours: six a day are nothing."""
+    return [
+        (hour * 60 + 7, SPRAYER, f"victim{hour}", "curl")
+        for hour in range(begin, begin + days * 24)
+        if hour % every == 0
+    ]
+
+
+def test_six_names_a_day_are_seen_within_a_week_and_counted_over_it() -> None:
+    said = follow(12 * 24, drip(100, 7))
+    first = min(said)
+    assert 100 + 72 <= first <= 100 + 7 * 24
+    assert said[first].sources == (SPRAYER,)
+    assert said[first].since == 100 * 60 + 7
+    assert said[first].refused == len(said[first].names) >= 18
+
+
+def test_what_logs_in_others_from_one_address_was_always_there() -> None:
+    assert follow(12 * 24, drip(0, 12)) == {}
+
+
 def test_the_state_goes_through_json() -> None:
     assert follow(90, spray(72, 15), reload=True) == follow(90, spray(72, 15))

@@ -2,9 +2,10 @@ import numpy as np
 
 from detect.model import Context
 from detect.run import detect
+from gatewatch.frames import COVERAGE
 from gatewatch.records import Finding, Kind
 from gatewatch.settings import Settings
-from tests.detect.world import World, a_world
+from tests.detect.world import Api, World, a_world, tables_of
 
 
 def found(world: World) -> list[Finding]:
@@ -40,7 +41,30 @@ def test_a_client_that_backs_off_is_left_alone() -> None:
     extra = np.zeros_like(api.n)
     extra[0, 4000:4012] = np.floor(60 * 0.5 ** np.arange(12))
     api.refuse("throttle", extra, ["203.0.113.9"], keys=["polite"], scope="plan")
-    from tests.detect.world import tables_of
-
     world.minutes, world.clients = tables_of(api)
     assert found(world) == []
+
+
+def with_refusals(cause: str, minutes: list[int], *, days: int, per_minute: int = 1) -> list[Finding]:
+    """What is said of a key that is refused in these minutes, where nobody ever was."""
+    api = Api("plan000001", np.random.default_rng(8), 29_000_160, days * 1440, 2.0)
+    extra = np.zeros_like(api.n)
+    extra[0, minutes] = per_minute
+    api.refuse(cause, extra, ["203.0.113.9"], keys=["kbig"])
+    table, clients = tables_of(api)
+    context = Context(settings=Settings())
+    findings = detect(table, clients, COVERAGE.empty_table(), context, only={"throttling_abuse"}).findings
+    return [finding for finding in findings if finding.kind is Kind.THROTTLING_ABUSE]
+
+
+def test_who_goes_on_after_its_quota_is_said_at_the_fourth_refusal() -> None:
+    (hit,) = with_refusals("quota", list(range(3500, 3600, 5)), days=3)
+    assert hit.subtype == "quota_exhausted"
+    assert hit.entities.api_key_ids == ("kbig",)
+    assert (hit.detected_at - hit.start).total_seconds() <= 60 * 18
+
+
+def test_a_few_refusals_an_hour_that_go_on_for_hours_are_found_at_whatever_minute_of_the_hour() -> None:
+    # Batches at seven and at 37 minutes past: never in the last ten minutes of an hour, when hours are looked at.
+    (hit,) = with_refusals("throttle", list(range(5 * 1440 + 7, 6 * 1440, 30)), days=6, per_minute=2)
+    assert hit.entities.api_key_ids == ("kbig",)
