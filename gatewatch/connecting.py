@@ -67,13 +67,19 @@ class Accounts:
     """Opens connections: one pace and one till for all of them."""
 
     def __init__(
-        self, state: State, settings: Settings, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        state: State,
+        settings: Settings,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        stop: threading.Event | None = None,
     ) -> None:
+        """stop: when it is set no call goes out any more (ingest.aws.pace.Ended)."""
         self.ledger = StoredLedger(state)
         self.budget = budget_of(settings)
         self._endpoint = settings.aws_endpoint_url
         self._till = Till(self.ledger, self.budget, now=now)
-        self._pace = Pace(settings.aws_rates)
+        self._pace = Pace(settings.aws_rates, stop=stop)
         self._open: dict[Connection, Aws] = {}
         self._lock = threading.Lock()
 

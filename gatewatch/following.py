@@ -27,6 +27,7 @@ from gatewatch.store.sources import Source
 from gatewatch.store.spans import save_spans
 from gatewatch.store.state import State
 from gatewatch.taking import Delivery, Taker
+from ingest.aws.pace import Ended
 from ingest.aws.problems import explained
 from ingest.aws.spending import on_behalf_of
 from ingest.inputs import apis_of
@@ -103,6 +104,8 @@ class Follower:
                     known, now, Path(folder), looked.errors.append, apis, enough=lambda: self._clock() >= until
                 )
                 self._fetch(source, world, inventory, looked)
+        except Ended:
+            log.info("a look ends early", extra={"source": source.name})
         except GatewatchError as error:
             looked.errors.append(str(error))
         except Exception as error:  # the edge of a source: the others go on, whatever is wrong with this one

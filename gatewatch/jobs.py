@@ -298,7 +298,8 @@ class _Worker:
         self._stop = stop
         self._holder = holder_name()
         self._config = load_alert_config(settings)
-        self._accounts = Accounts(state, settings)  # one pace and one till for what is followed and what is polled
+        # One pace and one till for what is followed and what is polled; when told to stop nobody waits for his turn.
+        self._accounts = Accounts(state, settings, stop=stop)
         self._follower = follower_of(state, settings, self._accounts)
         self._senders = Senders(
             state, configured_channels(settings), holder=self._holder, clock=lambda: datetime.now(UTC), stop=stop

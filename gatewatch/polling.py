@@ -19,6 +19,7 @@ from ingest.aws.alarms import pull_alarms
 from ingest.aws.config import pull_config, recorded
 from ingest.aws.inventory import pull_inventory
 from ingest.aws.metrics import USAGE, pull_metrics
+from ingest.aws.pace import Ended
 from ingest.aws.session import Aws
 from ingest.aws.spending import on_behalf_of
 from ingest.aws.trail import pull_changes
@@ -108,6 +109,8 @@ def _due(
             with suppress(GatewatchError):  # then each call says what is wrong
                 _ = aws.account  # whose calls share one pace: known before the first of them
             kept, after = _PULLS[source](state, aws, one, region, cursor, now)
+    except Ended:  # not tried, so that the next start asks at once
+        return None
     except Exception as error:  # the edge of a source: the others go on, whatever is wrong with this one
         said = str(error) if isinstance(error, GatewatchError) else mistake(error)
         if not isinstance(error, GatewatchError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,6 +19,7 @@ from detect.model import Context
 from gatewatch.backtesting import backtest
 from gatewatch.cli import main
 from gatewatch.connecting import Accounts
+from gatewatch.following import follower_of
 from gatewatch.jobs import tick
 from gatewatch.polling import Polled, poll
 from gatewatch.settings import Settings
@@ -24,6 +27,7 @@ from gatewatch.store.changes import changes
 from gatewatch.store.connections import AwsConnection, polls, save_connection
 from gatewatch.store.findings import FindingFilter, list_findings
 from gatewatch.store.points import read_metrics, read_points
+from gatewatch.store.sources import Source
 from gatewatch.store.spans import read_spans
 from gatewatch.store.spending import ledger
 from gatewatch.store.state import State, open_state
@@ -189,6 +193,33 @@ def test_a_denied_source_is_one_line_and_the_others_go_on(double: Double, state:
         stands = {one.source: (one.ok_at, one.error) for one in polls(session)}
     assert stands["changes"] == (None, failed(done)["changes"])
     assert stands["inventory"] == (NOW, None)
+
+
+def test_who_is_told_to_end_asks_no_more_and_begins_there_again(
+    double: Double, state: State, settings: Settings
+) -> None:
+    stop = threading.Event()
+
+    def answer(call: Call) -> Answer | None:
+        if call.name == "LookupEvents":
+            stop.set()
+        return None
+
+    double.answers.append(answer)
+    slow = settings.model_copy(update={"aws_rates": {**settings.aws_rates, "cloudtrail": 0.01}})
+    began = time.monotonic()
+    assert [one.source for one in poll(state, Accounts(state, slow, stop=stop), NOW)] == ["inventory"]
+    assert time.monotonic() - began < 90  # its next call to CloudTrail would have waited for 100 seconds
+    assert double.names("cloudtrail") == ["LookupEvents"]
+    assert double.names("monitoring") == []
+    follower = follower_of(state, settings, Accounts(state, settings, stop=stop))
+    source = Source("pets", "cloudwatch_logs", "/apigw/pets", True, NOW, {"region": REGION})
+    assert follower.look(source, NOW).errors == []
+    follower.close()
+    assert double.names("logs") == []
+    double.answers.pop()
+    done = poll(state, Accounts(state, settings), NOW + timedelta(minutes=1))
+    assert [one.source for one in done] == ["changes", "metrics", "traces"]
 
 
 def test_what_nobody_foresaw_is_one_line_too_and_the_others_go_on(
