@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test properties lint clean lock venv browser slow-clients fuzz-api audit sbom terraform bench-api bench-ingest bench-detect bench-simulate bench-push bench-ui screenshots kill-test
+.PHONY: help demo test properties lint clean lock venv browser slow-clients fuzz-api audit sbom terraform bench-api bench-ingest bench-detect bench-simulate bench-push bench-ui screenshots walkthrough kill-test
 
 help:
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -53,6 +53,9 @@ bench-ui: $(STAMP) browser ## the dashboard over 10 M requests: paint, pages, fi
 
 screenshots: $(STAMP) browser ## every page of the demo at 1440 and 390 px, light and dark, into screenshots/
 	$(BIN)/python -m bench.screens $(SCREENS)
+
+walkthrough: $(STAMP) browser ## the pictures of docs/walkthrough.md, of its own seeded world, into docs/pictures/
+	$(BIN)/python -m bench.walkthrough $(WALK)
 
 kill-test: $(STAMP) ## SIGKILL during ingest and during pushes, judged against a ledger
 	$(BIN)/python -m bench.kill

@@ -17,10 +17,12 @@ from dashboard import words
 from dashboard.charting import chart, copies, laid_out
 from dashboard.components import card, empty
 from dashboard.exploring import Exploration
+from dashboard.figures import ORANGE, SKY, VERMILLION
 from dashboard.stacks import COLOURS
 from gatewatch.records import iso
 
 HEIGHT = 320
+GREY = "#8b949e"
 
 
 def picture(found: Exploration, below: Component) -> Component:
@@ -120,6 +122,17 @@ def _band(edges: list[float], place: int) -> str:
     return f"{words.millis(edges[place])} to {words.millis(edges[place + 1])}"
 
 
+_CLASSES = {"2xx": SKY, "3xx": GREY, "4xx": ORANGE, "5xx": VERMILLION}
+"""A failure has the same colour as everywhere, whatever its place in the list."""
+
+
+def _colour(field: str, value: str | None, number: int, *, other: bool) -> str:
+    if other:
+        return GREY
+    known = _CLASSES.get(value or "") if field == "status_class" else None
+    return known or COLOURS[number % len(COLOURS)]
+
+
 def _counts(found: Exploration) -> Component | None:
     lines = found.lines
     assert lines is not None
@@ -135,7 +148,7 @@ def _counts(found: Exploration) -> Component | None:
             x=[at.isoformat() for at in lines.at],
             y=[None if math.isnan(value) else value for value in one.points],
             name=plotly_text(name, 40),
-            marker={"color": "#8b949e" if one.other else COLOURS[number % len(COLOURS)], "line": {"width": 0}},
+            marker={"color": _colour(found.by, one.value, number, other=one.other), "line": {"width": 0}},
             hovertemplate="%{y:,}",
         )
     laid_out(figure, height=HEIGHT, y="requests")

@@ -295,6 +295,7 @@ def band_sentence(finding: Finding) -> str:
         if during and counted(finding) and (top.observed or 0.0) <= top.upper:
             said += (
                 ". No single one passes that limit; together they do: "
-                f"{words.quantity(evidence.observed, unit)} where {words.count(evidence.expected)} were expected"
+                f"{words.quantity(evidence.observed, unit)} where "
+                f"{'hardly any' if evidence.expected < 0.1 else words.count(evidence.expected)} were expected"
             )
     return said + "."

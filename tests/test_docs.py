@@ -54,7 +54,9 @@ def test_examples_use_options_that_exist(command: str) -> None:
                 assert option in known, example
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/guide.md", "docs/architecture.md", "docs/evaluation.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/guide.md", "docs/architecture.md", "docs/evaluation.md", "docs/walkthrough.md"]
+)
 def test_every_link_leads_somewhere(page: str) -> None:
     path = ROOT / page
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):

@@ -71,6 +71,9 @@ def test_a_rise_that_no_single_minute_shows_is_told_as_a_whole() -> None:
         "8.5 refused requests. No single one passes that limit; together they do: 18 refused requests where 3 were "
         "expected."
     )
+    assert band_sentence(a_series([5.0], upper=8.5, whole=5.0, due=0.005)).startswith("The highest value was 5 refused")
+    rare = a_series([5.0, 6.0], upper=8.5, whole=11.0, due=0.005)
+    assert band_sentence(rare).endswith("11 refused requests where hardly any were expected.")
     assert "No single one" not in band_sentence(a_series([5.0, 9.0], upper=8.5, whole=14.0, due=2.0))
 
 

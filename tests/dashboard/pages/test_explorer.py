@@ -10,8 +10,11 @@ import pytest
 from dash.development.base_component import Component
 
 from dashboard.data import Reader
+from dashboard.explorer_chart import GREY, _colour
 from dashboard.exploring import Selected, explore, selected
+from dashboard.figures import SKY, VERMILLION
 from dashboard.pages.explorer import render
+from dashboard.stacks import COLOURS
 from dashboard.view import view_of
 from gatewatch.privacy import Privacy
 from gatewatch.settings import Settings
@@ -149,3 +152,10 @@ def test_live_leaves_the_reading_to_the_stream(full: Reader, tmp_path: Path) -> 
     page = shown(full, "&tab=live&f=status+%3E%3D+500")
     (tail,) = [one for one in find(page, "Div") if getattr(one, "id", None) == "tail"]
     assert vars(tail)["data-stream"] == "/api/v1/events/requests?where=status+%3E%3D+500"
+
+
+def test_failures_have_the_colour_of_failures_whatever_else_is_shown() -> None:
+    assert _colour("status_class", "5xx", 0, other=False) == VERMILLION
+    assert _colour("status_class", "2xx", 3, other=False) == SKY
+    assert _colour("route", "5xx", 0, other=False) == COLOURS[0]
+    assert _colour("status_class", None, 1, other=True) == GREY
