@@ -15,9 +15,10 @@ from detect.model import Block, Context, epoch_minute
 from detect.run import beside, cut, fold, frames_of
 from gatewatch.evaluating import history
 from gatewatch.records import JSON, Blind, Finding, Kind
+from gatewatch.recounting import judged
 from gatewatch.store.feedback import required_scores
 from gatewatch.store.manifest import segments
-from gatewatch.store.reading import coverage, read_clients, read_minutes
+from gatewatch.store.reading import coverage
 from gatewatch.store.state import State
 from gatewatch.surroundings import surrounded, with_spans
 from gatewatch.verdicts import believed
@@ -136,7 +137,7 @@ def stored_blocks(state: State, since: datetime, until: datetime) -> Iterator[Bl
     # Whole, not slice by slice: a short pause between two intervals is none, wherever a slice ends.
     intervals = coverage(state, since, until)
     for start, end in _slices(state, since, until):
-        minutes, clients = read_minutes(state, start, end), read_clients(state, start, end)
+        minutes, clients = judged(state, start, end)
         yield frames_of(minutes, clients, intervals, epoch_minute(start), epoch_minute(end))
 
 

@@ -41,13 +41,14 @@ from gatewatch.records import (
     Point,
     Severity,
 )
+from gatewatch.recounting import judged
 from gatewatch.settings import Settings
 from gatewatch.store.changes import change_keys
 from gatewatch.store.detector_state import forget_states, load_state, save_state, states_before
-from gatewatch.store.inventories import current_digests, current_inventory, snapshots
+from gatewatch.store.inventories import current_digests, current_inventory, version_times
 from gatewatch.store.lake import added
 from gatewatch.store.manifest import covered, has_segments, segments
-from gatewatch.store.reading import coverage, read_clients, read_minutes
+from gatewatch.store.reading import coverage
 from gatewatch.store.state import Session, State
 from gatewatch.surroundings import surrounded, with_spans
 
@@ -135,8 +136,7 @@ def evaluate(state: State, settings: Settings, horizon: datetime) -> Evaluation 
     if rows and before is not None and before.meter != now_seen.meter:
         rows, base = [], Checkpoint(since)
         context = surrounded(state, Context(settings=settings), base.at, until, history=since, known_until=horizon)
-    minutes = _before(read_minutes(state, base.at, until), until)
-    clients = _before(read_clients(state, base.at, until), until)
+    minutes, clients = (_before(table, until) for table in judged(state, base.at, until))
     intervals = coverage(state, base.at, until)
     begin = base.at
     if not rows and minutes.num_rows:
@@ -219,14 +219,14 @@ def _remembered(said: Mapping[str, Finding], at: datetime) -> dict[str, Finding]
 def _look(state: State, settings: Settings, horizon: datetime) -> Seen:
     oldest = horizon - history(settings) - _REMEMBERED
     with state.read() as session:
-        kinds = ("minutes", "clients", "metrics")
+        kinds = ("minutes", "clients", "metrics", "executions")
         listed = [segment for kind in kinds for segment in segments(session, kind, until=horizon)]
         intervals = covered(session, until=horizon)
         changes = change_keys(session, oldest, horizon)
         beside = [one for kind in ("spans", "executions") for one in segments(session, kind, oldest, horizon)]
         traces = added(segment.token for segment in beside)
         # What has to stand for some time is decided by the clock alone.
-        moments = [at for at, _ in changes] + [one.taken_at for one in snapshots(session) if one.taken_at >= oldest]
+        moments = [at for at, _ in changes] + version_times(session, oldest)
         due = sum(at + timedelta(minutes=minutes) <= horizon for at in moments for minutes in DECIDES)
         explained = _digest(f"{current_digests(session)} {traces} {due}")
         key = _key(settings, session)

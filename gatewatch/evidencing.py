@@ -15,9 +15,10 @@ from gatewatch.frames.executions import refined
 from gatewatch.frames.schema import TIME
 from gatewatch.frames.selecting import EVERY_API
 from gatewatch.records import Finding, Selection
+from gatewatch.recounting import judged
 from gatewatch.store.executions import with_executions
 from gatewatch.store.findings import stored_finding
-from gatewatch.store.reading import read_clients, read_minutes, select_requests
+from gatewatch.store.reading import select_requests
 from gatewatch.store.state import State
 
 Requests = Callable[[Sequence[Selection], int], list[pa.Table]]
@@ -50,13 +51,11 @@ class Stored:
 
     def minutes(self, asked: Selection) -> pa.Table:
         api = None if asked.api == EVERY_API else asked.api
-        found = read_minutes(self.state, asked.since, asked.until, api=api, stage=asked.stage)
-        return _of_place(found, asked)
+        return _of_place(judged(self.state, asked.since, asked.until, api=api, stage=asked.stage)[0], asked)
 
     def clients(self, asked: Selection) -> pa.Table:
         api = None if asked.api == EVERY_API else asked.api
-        found = read_clients(self.state, asked.since, asked.until, api=api, stage=asked.stage)
-        return _of_place(found, asked)
+        return _of_place(judged(self.state, asked.since, asked.until, api=api, stage=asked.stage)[1], asked)
 
     def requests(self, asked: Sequence[Selection], limit: int) -> list[pa.Table]:
         return [with_executions(self.state, select_requests(self.state, one, limit=limit)) for one in asked]

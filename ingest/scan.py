@@ -144,19 +144,31 @@ def scanning(
     progress: Progress | None = None,
     exclude: Iterable[str] = (),
     clients: Clients | None = None,
+    executions: pa.Table | None = None,
 ) -> Iterator[tuple[ScanResult, ReadBack]]:
-    """`scan_paths`, and what reads single requests back from the same files while inside. clients: for s3:// paths."""
+    """`scan_paths`, and what reads single requests back from the same files while inside. clients: for s3:// paths.
+
+    executions: EXECUTIONS whose causes count. Where some are found among the logs, all is read once more with them.
+    """
     with inputs(paths, inventory, exclude, all_logs=log_format is not None, clients=clients) as found:
+        again = False
         if progress is not None:
             progress.total(sum(file.size for file in found.files))
-        pieces: Iterator[Piece] = (piece for file in found.files for piece in split(file))
-        tasks = (Task(number, tuple(several)) for number, several in enumerate(group(pieces)))
-        sink = _Sink(found)
-        config = Config(hash_key, chosen_formats(log_format, inventory, sink.guessed.append))
-        told = progress.advance if progress is not None else _quiet
-        count = workers_for(found.files, workers)
-        for result in run(tasks, config, workers=count, repetitions=Repetitions(), told=told):
-            sink.take(result)
+        while True:
+            pieces: Iterator[Piece] = (piece for file in found.files for piece in split(file))
+            tasks = (Task(number, tuple(several)) for number, several in enumerate(group(pieces)))
+            sink = _Sink(found)
+            chosen = chosen_formats(log_format, inventory, sink.guessed.append)
+            config = Config(hash_key, chosen, executions=executions)
+            told = progress.advance if progress is not None and not again else _quiet
+            count = workers_for(found.files, workers)
+            for result in run(tasks, config, workers=count, repetitions=Repetitions(), told=told):
+                sink.take(result)
+            said = sink.executions.table()
+            if again or not said.num_rows:
+                break
+            again = True
+            executions = said if executions is None else pa.concat_tables([executions, said])
         yield sink.result(), ReadBack(config, sink.places, sink.spans)
 
 

@@ -16,6 +16,9 @@ from ingest.outcome import Reading
 
 _ISO = r"(?P<time>[0-9]{4}(?:-[0-9]{2}){2}[T ][0-9]{2}(?::[0-9]{2}){2}(?:\.[0-9]{1,9})?Z?)[ \t]+(?:[^\s({<]+[ \t]+)?"
 _LINE = re.compile(rf"(?:{_ISO})?(?P<line>\((?P<id>[\w=+/.-]{{8,128}})\) (?P<text>[\s\S]{{0,1200}}))")
+BEFORE = 200
+"""Bytes in which a line of an execution log has its request id: behind a time and the name of its stream."""
+
 _WORDS = (
     "Extended Request Id: ",
     "Verifying Usage Plan for request: ",
@@ -58,7 +61,10 @@ def set_aside(reading: Reading, together: Executions, arrived_ms: int | None = N
     for row in reading.rejected:
         if row >= len(block):
             continue  # a record that was split out of a line
-        line = _LINE.match(block.raw(row)[: LINE + 200].decode("utf-8", "replace"))
+        raw = block.raw(row)[: LINE + 200]
+        if b"(" not in raw[:BEFORE]:
+            continue  # almost all that is rejected
+        line = _LINE.match(raw.decode("utf-8", "replace"))
         if line is None:
             continue
         where = place_of((group_of(row) or block.origin(row)[0]).replace("__", "/"))

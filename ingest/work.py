@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from gatewatch.errors import SourceError
 from gatewatch.frames import REQUESTS
+from gatewatch.frames.executions import refined
 from ingest.beside import no_access_log
 from ingest.block import Block, Origin, Rows, Text, block_of
 from ingest.engine import Engine
@@ -145,16 +146,21 @@ _NONE = np.zeros(0, dtype=np.int64)
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What every task of a run has in common. writer None: nothing is kept (`scan`)."""
+    """What every task of a run has in common. writer None: nothing is kept (`scan`).
+
+    executions: EXECUTIONS whose causes count for requests that tell none.
+    """
 
     hash_key: bytes
     chosen: Chosen
     writer: Writer | None = None
+    executions: pa.Table | None = None
 
     def engine(self) -> Engine:
-        columns = ROLLUP_COLUMNS if self.writer is None else REQUESTS.names
+        lean = self.writer is None and self.executions is None  # requests are joined with these by their ids
+        columns = ROLLUP_COLUMNS if lean else REQUESTS.names
         kept = [name for name in columns if name not in {"source", "batch"}]
-        return Engine(kept, self.hash_key, lean=self.writer is None)
+        return Engine(kept, self.hash_key, lean=lean)
 
 
 def blocks(pieces: Sequence[Piece], first_lines: dict[str, int], failed: Callable[[str, str], None]) -> Iterator[Block]:
@@ -277,7 +283,7 @@ def take_block(
     told_of = sum(count.accepted for count in counts.values())
     assert told_of == len(accepted), (told_of, len(accepted))
     if len(accepted):
-        rolled = roll(accepted, engine.connection)
+        rolled = roll(refined(accepted, config.executions), engine.connection)
         span = pc.min_max(accepted.column("at")).as_py()
         min_at, max_at = span["min"], span["max"]
         result.covered.append((min_at, max_at))

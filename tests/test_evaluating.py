@@ -102,13 +102,13 @@ def test_a_tick_that_follows_reads_only_what_is_new(
     state = open_state(Settings(data_dir=tmp_path / "copy"))
     tick(state, state.settings, NOW - timedelta(minutes=70))
     read: list[datetime] = []
-    real = evaluating.read_minutes  # type: ignore[attr-defined]  # watched where it is used
+    real = evaluating.judged  # type: ignore[attr-defined]  # watched where it is used
 
     def watched(state: State, since: datetime, until: datetime) -> object:
         read.append(since)
         return real(state, since, until)
 
-    monkeypatch.setattr(evaluating, "read_minutes", watched)
+    monkeypatch.setattr(evaluating, "judged", watched)
     tick(state, state.settings, NOW - timedelta(minutes=60))
     assert len(read) == 1
     assert read[0] >= NOW - timedelta(hours=4)

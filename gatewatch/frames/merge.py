@@ -116,7 +116,7 @@ def merge_clients(clients: pa.Table) -> pa.Table:
     order = ", ".join(f"{key} NULLS FIRST" for key in CLIENT_KEYS)
     with in_process() as connection:
         connection.register("clients_in", clients)
-        query = f"SELECT {names}, {CLIENT_SUMS} FROM clients_in GROUP BY {names} ORDER BY {order}"
+        query = f"SELECT {names}, {CLIENT_SUMS} FROM clients_in GROUP BY {names} HAVING sum(n) > 0 ORDER BY {order}"
         return connection.sql(query).to_arrow_table().cast(CLIENTS)
 
 

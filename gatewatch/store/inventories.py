@@ -72,6 +72,11 @@ def snapshots(session: Session, account: str | None = None, region: str | None =
     return [_snapshot(row) for row in session.scalars(question)]
 
 
+def version_times(session: Session, since: datetime) -> list[datetime]:
+    """When versions of `since` on were first seen, without reading them."""
+    return list(session.scalars(select(InventoryRow.taken_at).where(InventoryRow.taken_at >= since)))
+
+
 def snapshot_document(session: Session, snapshot_id: int) -> dict[str, JSON] | None:
     """The document of a version; None when there is no such version."""
     row = session.get(InventoryRow, snapshot_id)

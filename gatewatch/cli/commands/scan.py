@@ -127,6 +127,7 @@ def _run(
             progress=progress,
             exclude=[*beside.files, *outputs],
             clients=_clients(settings) if any(path.startswith("s3://") for path in paths) else None,
+            executions=beside.executions,
         ) as (scanned, back),
     ):
         metrics = beside.metrics
