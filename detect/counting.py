@@ -23,6 +23,10 @@ from detect.stats.windows import GRAIN, TAIL
 from gatewatch.records import JSON
 
 YOUNG_CLOCK = 240
+YOUNG_TIMES = 2.0
+"""On its first day nobody knows how a series scatters and what its day looks like: what is said of it must be so much
+clearer."""
+
 SLOW_HOURS: tuple[int, ...] = (3, 6, 12, 24)
 RING = 24
 ODDS_HALF_LIFE = 2880.0
@@ -121,7 +125,7 @@ class Counting:
         self.first = -1
         self.clock = -1
         self.season = Seasonal()
-        self.peaks = Peaks()
+        self.peaks = Peaks(YOUNG_TIMES)
         self.slow_peaks = Peaks()
         self.odds: Floats = np.zeros((0, 2))
         self.counts: Floats = np.zeros((0, TAIL))
@@ -263,12 +267,13 @@ class Counting:
     def _chunk(
         self, minute: int, counts: Floats, mean: Floats, alive: Bools, all_counts: Floats, all_mean: Floats
     ) -> Chunk:
-        nothing = np.zeros(counts.shape)
+        nothing, dispersion = np.zeros(counts.shape), self.season.dispersion()
+        self.peaks.often = 60.0 * self.season.usual() / dispersion
         return Chunk(
             minute,
             counts,
             mean,
-            self.season.dispersion()[:, None],
+            dispersion[:, None],
             self.season.relative(hour_of_week(minute))[:, None],
             alive,
             nothing,

@@ -24,12 +24,17 @@ SLOPE = 1.1
 """Mean excess of a right model (not 1: overlapping windows grow apart in the tail); SLOPE_PEAKS: worth so many."""
 
 SLOPE_PEAKS = 15.0
-STEEPER = 0.92
-"""Further out the tail is as much steeper than where the mean excess was taken (simulated, Poisson)."""
+STEEPER = 0.08
+"""Further out the tail is by so much steeper than where the mean excess was taken (simulated, Poisson)."""
+
+OFTEN = 20.0
+"""Counts (over the dispersion) of an hour from which half of that is believed: where calls are rare and come in bursts,
+most hours say nothing, and the tail is no steeper further out (simulated)."""
 
 MOST = 9.0
 HALF_LIFE_HOURS = 24.0 * 21
 HOURS_A_WEEK = 168.0
+YOUNG_HOURS = 24.0
 
 
 @statistic("peaks")
@@ -44,6 +49,13 @@ class Peaks(Fold):
 
     hours: Floats
     top: Floats
+
+    def __init__(self, young: float = 0.0) -> None:
+        super().__init__()
+        self.young = young
+        """A series without any hour has a limit so many times higher on top of it; this is over after a day."""
+        self.often: Floats | None = None
+        """What an hour counts over its dispersion (series,); None: much."""
 
     def step(self, start: int, **inputs: Floats) -> Floats:
         """What scores are worth: nats of an hour's maximum, after a day of hours."""
@@ -67,7 +79,7 @@ class Peaks(Fold):
         start, shape, scale = self._tail()
         ratio = np.maximum(SHARE * HOURS_A_WEEK / np.asarray(per_week), 1.0)
         limit: Floats = start + scale * np.expm1(np.log(ratio) / shape)
-        return limit
+        return limit * (1.0 + self.young * np.maximum(1.0 - self.hours[:, 0] / YOUNG_HOURS, 0.0))
 
     def nats(self, score: Floats) -> Floats:
         """-ln of the probability that an hour's maximum exceeds scores (series, any)."""
@@ -107,4 +119,5 @@ class Peaks(Fold):
     def _tail(self) -> tuple[Floats, Floats, Floats]:
         """Threshold, and shape and scale of the tail beyond it."""
         shape = self.hours[:, 1] + SLOPE_PEAKS
-        return START + self.hours[:, 3], shape, STEEPER * (self.hours[:, 2] + SLOPE * SLOPE_PEAKS)
+        steeper = 1.0 - STEEPER * (1.0 if self.often is None else self.often / (self.often + OFTEN))
+        return START + self.hours[:, 3], shape, steeper * (self.hours[:, 2] + SLOPE * SLOPE_PEAKS)

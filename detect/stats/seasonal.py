@@ -38,6 +38,9 @@ LEAN_PRIOR = 700.0
 """Counts (over the dispersion) at which half of an hour's own lean is believed: leans differ by 0.15 or so."""
 
 PRIOR_HOURS = 0.5
+ODD = 3.0
+"""An hour of the week has surprised when its miss is beyond so many sampling variances."""
+
 MATURE_MINUTES = 60.0
 
 
@@ -107,6 +110,11 @@ class Seasonal(Fold):
         if self._age is None or self._age[0] is not self.minutes:
             self._age = self.minutes, self.minutes.sum(axis=1)
         return self._age[1]
+
+    def usual(self) -> Floats:
+        """Counts of a minute, over all that is remembered."""
+        mean: Floats = self.sums.sum(axis=1) / np.maximum(self.age, 1.0)
+        return mean
 
     def dispersion(self) -> Floats:
         """Variance / mean of one minute's count, at least 1, shrunk to 1.5."""
@@ -219,7 +227,9 @@ class Seasonal(Fold):
         )
         self.spread = self.spread * slow[:, None] + add
         self.spread[:, 2] = np.maximum(self.spread[:, 2], 0.0)
-        for column, value in ((hour, np.clip(miss, 0.0, 1.0) * hours), (WEEK + hour, hours)):
+        # Half of all hours miss by more than their sampling variance: only what is beyond doubt belongs to this hour.
+        odd = np.clip(miss - ODD * phi / np.maximum(overall, 1.0), 0.0, 1.0)
+        for column, value in ((hour, odd * hours), (WEEK + hour, hours)):
             self.odd[:, column] = np.where(told, self.odd[:, column] * FORGET + value, self.odd[:, column])
 
 
