@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlencode
 
 import dash
 import pytest
@@ -19,6 +20,7 @@ from gatewatch.store.state import open_state
 from ingest.documents import read_inventory
 from tests.conftest import SMALL_END, SmallWorld
 from tests.dashboard.conftest import Running, Site, Watched
+from tests.dashboard.world import HOSTILE
 
 SAMPLE = Path(__file__).parents[2] / "sample_logs" / "apigw_json" / "apigw-rest-json.log"
 Scheme = Literal["light", "dark"]
@@ -43,7 +45,10 @@ def watch(browser: Browser, site: Site) -> Iterator[Opener]:
 
 def paths(site: Site) -> list[str]:
     plain = sorted(one["path"] for one in dash.page_registry.values() if not one["path_template"])
-    more = ("/apis/login8a2", "/apis/login8a2?tab=consumers")
+    callers = (
+        urlencode({"sel": f"{kind}:{name}"}) for kind, name in (("ip", "203.0.113.7"), ("principal", HOSTILE[0]))
+    )
+    more = ("/apis/login8a2", "/apis/login8a2?tab=consumers", *(f"/caller?{one}" for one in callers))
     return [*plain, *more, *(f"/findings/{one}" for one in site.findings.values())]
 
 
@@ -279,6 +284,17 @@ def test_the_time_is_chosen_typed_moved_and_frozen_by_mouse_and_keys(watch: Open
     page.keyboard.press("l")
     page.wait_for_url("**refresh=10s*")
     expect(face).to_have_text("Last 90 min")
+    page.keyboard.press("c")
+    page.get_by_label("Compare with the time from, in UTC").fill("2026-06-01 03:00")
+    page.locator("#compare-apply").click()
+    page.wait_for_url("**cmp=2026-06-01T03*")
+    expect(page.get_by_label("Compare (key c)")).to_contain_text("Other time")
+    page.get_by_label("Time range").click()
+    days = page.locator(".calendar td button:visible")
+    days.filter(has_text=re.compile("^1$")).click()
+    days.filter(has_text=re.compile("^2$")).click()
+    page.wait_for_url(re.compile(r"from=\d{4}-\d\d-01T00%3A00Z&to=\d{4}-\d\d-03T00%3A00Z"))
+    expect(face).to_contain_text(re.compile(r"^01 \w{3}.* – 02 \w{3}$"))
 
 
 def test_a_small_screen_has_cards_and_a_menu(watch: Opener) -> None:
