@@ -267,8 +267,9 @@ def take_block(
         if text not in result.guessed:
             result.guessed.append(text)
     aside = set_aside(reading, result.executions, task.arrived_ms)
-    asked = question(reading.accepted)
-    accepted, duplicates = without(reading.accepted, ask(asked)) if len(asked.identities) else (reading.accepted, _NONE)
+    read = reading.accepted  # put together anew each time
+    asked = question(read)
+    accepted, duplicates = without(read, ask(asked)) if len(asked.identities) else (read, _NONE)
     counts = _counts(reading, duplicates, aside)
     if config.chosen.explicit is None:
         result.passed |= _no_logs(task, block, counts)
