@@ -31,7 +31,8 @@ class Rhythm:
     @property
     def knocks(self) -> bool:
         """Comes again at once, and again: runs of seconds with several refusals in each."""
-        return self.seconds >= 3 * self.minutes > 0 and self.joint >= 0.6 * self.seconds and self.n >= 4 * self.seconds
+        runs = self.seconds >= 2.5 * self.minutes > 0 and self.joint >= 0.6 * self.seconds
+        return runs and self.n >= 4 * self.seconds
 
     def waits(self, minutes: int) -> bool:
         """Comes again after a second or more, a few times, and stays away for most of the `minutes`."""

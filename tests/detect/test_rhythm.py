@@ -16,6 +16,8 @@ def test_a_storm_knocks_several_times_a_second_without_a_pause() -> None:
     storm = heard(([3, 4, 5, 6, 7], 75), ([11, 12, 13, 14, 15], 90))
     assert storm.knocks
     assert not storm.waits(10)
+    short = heard(*[([3, 4, 5], 300), ([11, 12], 190)] * 5)
+    assert short.knocks, "a hundred a second, a few seconds long"
 
 
 def test_a_client_that_backs_off_leaves_few_refusals_seconds_apart_and_then_none() -> None:
