@@ -99,7 +99,7 @@ def explained(where: str, *, service: str = "") -> Iterator[None]:
 
 def _refused(where: str, error: Any) -> SourceError:
     code, call = code_of(error), str(error.operation_name)
-    said = " ".join(str((error.response.get("Error") or {}).get("Message") or "").split())[:300]
+    said = " ".join(str((error.response.get("Error") or {}).get("Message") or "").split())[:300].removesuffix(".")
     at = f"AWS {where}: {call}"
     status = (error.response.get("ResponseMetadata") or {}).get("HTTPStatusCode")
     if code in _SKEWED or (code in _UNSIGNED and ("expired" in said or "not yet current" in said.lower())):
