@@ -40,6 +40,7 @@ def test_no_page_has_a_grave_fault(browser: Browser, site: Site, scheme: Literal
     watched = Watched(context.new_page(), site.address)
     page = watched.open("/")
     places = [*shown(page), f"/findings/{site.findings[Kind.AUTH_FAILURE_SPIKE.value]}", "/apis/login8a2"]
+    places.append("/caller?sel=ip%3A203.0.113.7")
     assert len(places) > 10
     wrong = []
     for place in places:
