@@ -48,7 +48,7 @@ bench-api: $(STAMP) ## the API on 10 M requests and 10,000 findings while 10,000
 bench-push: $(STAMP) ## events a second through the Firehose endpoint, durable before the answer
 	$(BIN)/python -m bench.push
 
-bench-ui: $(STAMP) browser ## the dashboard over 10 M requests: paint, pages, filters, sizes, shifts against their budgets
+bench-ui: $(STAMP) browser ## the dashboard over 10 M requests: paint, pages, filters, brush, live tail, sizes, shifts against their budgets
 	$(BIN)/python -m bench.ui $(UI)
 
 screenshots: $(STAMP) browser ## every page of the demo at 1440 and 390 px, light and dark, into screenshots/

@@ -52,6 +52,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=Path(__file__).parent / "data" / "ui")
     parser.add_argument("--world", type=Path, help="another data directory, of any origin, instead of the made-up one")
     parser.add_argument("--anew", action="store_true", help="make the store again")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of which the median counts")
     parser.add_argument("--only", default=",".join(PARTS), help=f"some of {','.join(PARTS)}")
     asked = parser.parse_args()
     folder = asked.world or ready(asked.folder, asked.requests, asked.findings, asked.days, anew=asked.anew)
@@ -63,10 +64,10 @@ def main() -> int:
     with serving(settings) as port, chromium() as browser:
         address = f"http://127.0.0.1:{port}"
         tests: dict[str, Callable[[], list[bool]]] = {
-            "paint": lambda: first_paint(browser, address),
-            "pages": lambda: pages(browser, address, details(settings)),
-            "filters": lambda: filters(browser, address, stage(settings)),
-            "brush": lambda: brush(browser, address, ROUNDS),
+            "paint": lambda: first_paint(browser, address, asked.rounds),
+            "pages": lambda: pages(browser, address, details(settings), asked.rounds),
+            "filters": lambda: filters(browser, address, stage(settings), asked.rounds),
+            "brush": lambda: brush(browser, address, asked.rounds),
             "tail": lambda: tail(browser, address, settings),
         }
         for name, test in tests.items():
@@ -90,7 +91,7 @@ def ready(folder: Path, requests: int, findings: int, days: int, *, anew: bool) 
 
         build(folder, requests, findings, days, until=datetime.now(UTC), tell=tell).close()
         made.write_text(json.dumps(size))
-    print(f"{requests:,} requests of {days} days, {findings:,} findings; median of {ROUNDS}")
+    print(f"{requests:,} requests of {days} days, {findings:,} findings", flush=True)
     return folder
 
 
@@ -110,9 +111,9 @@ def stage(settings: Settings) -> tuple[str, str | None]:
     return first.api or "", first.stage
 
 
-def first_paint(browser: Browser, address: str) -> list[bool]:
+def first_paint(browser: Browser, address: str, rounds: int) -> list[bool]:
     paints, wholes = [], []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         with visiting(browser, address) as visit:
             wholes.append(visit.opened("/"))
             paints.append(visit.first_paint())
@@ -122,19 +123,19 @@ def first_paint(browser: Browser, address: str) -> list[bool]:
     ]
 
 
-def pages(browser: Browser, address: str, more: Sequence[str]) -> list[bool]:
+def pages(browser: Browser, address: str, more: Sequence[str], rounds: int) -> list[bool]:
     """Each page from another one, over the last day."""
     with visiting(browser, address) as visit:
         visit.opened("/")
         told = {path: Told() for path in [*entries(visit.page), *more]}
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             for path, one in told.items():
                 visit.done(f"window.gatewatch.go('{'/settings' if path != '/settings' else '/findings'}')")
                 one.add(visit.done(f"window.gatewatch.go('{path}')"))
     return [*judged("from another page", told, PAGE_MS), *sizes(told)]
 
 
-def filters(browser: Browser, address: str, place: tuple[str, str | None]) -> list[bool]:
+def filters(browser: Browser, address: str, place: tuple[str, str | None], rounds: int) -> list[bool]:
     """A filter set and taken away again on the page that stands there; over the last day, and over the week."""
     api = json.dumps({"api": place[0], "stage": place[1]})
     asked = {
@@ -156,7 +157,7 @@ def filters(browser: Browser, address: str, place: tuple[str, str | None]) -> li
             visit.opened(path)
             none = json.dumps(dict.fromkeys(json.loads(keys)))
             one = told[path] = Told()
-            for _ in range(ROUNDS):
+            for _ in range(rounds):
                 one.add(visit.done(f"window.gatewatch.change({keys})"))
                 one.add(visit.done(f"window.gatewatch.change({none})"))
     return [*judged("with another filter", told, FILTER_MS), *sizes(told)]

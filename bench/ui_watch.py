@@ -17,17 +17,21 @@ QUIET_MS = 250
 
 _WATCH = """
 (() => {
-  const seen = window.seen = { waiting: 0, last: 0, drawn: 0, bytes: [], shifts: [] };
+  const seen = window.seen = { waiting: 0, pages: 0, last: 0, drawn: 0, bytes: [], shifts: [] };
   const real = window.fetch;
   window.fetch = function (what) {
     const address = typeof what === "string" ? what : what.url;
     if (!address.includes("_dash-update-component")) return real.apply(this, arguments);
+    const asked = String((arguments[1] || {}).body || "");
     seen.waiting += 1;
-    return real.apply(this, arguments).finally(() => { seen.waiting -= 1; seen.last = performance.now(); });
+    return real.apply(this, arguments).then(answer => {
+      if (answer.status === 200 && asked.includes("-drawn.data")) seen.pages += 1;  // 204: of a page that is left
+      return answer;
+    }).finally(() => { seen.waiting -= 1; seen.last = performance.now(); });
   };
   new MutationObserver(() => {
     seen.last = performance.now();
-    if (document.querySelector("#main h1, #main .empty") && !document.querySelector("#main .skeleton")) {
+    if (seen.pages && document.querySelector("#main h1, #main .empty") && !document.querySelector("#main .skeleton")) {
       seen.drawn = seen.drawn || seen.last;
     }
   }).observe(document, { childList: true, subtree: true, attributes: true, characterData: true });
@@ -51,7 +55,7 @@ _WATCH = """
     setTimeout(look, 20);
   });
   seen.act = (act, quiet) => {
-    seen.bytes = []; seen.shifts = []; seen.drawn = 0; seen.last = 0;
+    seen.bytes = []; seen.shifts = []; seen.drawn = seen.pages = seen.last = 0;
     const begin = performance.now();
     act();
     return seen.done(begin, quiet);
