@@ -42,6 +42,14 @@ LEAST_AGE = 180.0
 ROUTE_AGE = 2880.0
 """Minutes that a route is known before its silence means anything: jobs call for an hour a day."""
 
+STEADY_AGE, STEADY_PARTS = 1440.0, 96
+"""The same for who called in so many of the day's 144 tenths of an hour: that is no job."""
+
+REGULAR_GAPS, REGULAR_LEAST, REGULAR_CALLS = 3.0, 8.0, 300.0
+"""Who never paused long says more by a pause: this many times the longest one, as requests missed, is enough for a
+route or key that called so often. By chance that is more than LEAST_MISSED; for a client that calls every five
+minutes it is half of it."""
+
 LONG_MINUTES = 26 * 60
 """A silence that began in a quiet hour may be a holiday: it must outlast a day."""
 
@@ -303,11 +311,16 @@ class _Work:
         single = np.array([len(key) == 5 for key in counting.keys], dtype=bool)[:, None]
         keyed = np.array([is_key(key) for key in counting.keys], dtype=bool)[:, None]
         need = np.where(keyed, KEY_MORE * need, np.where(single, ROUTE_MORE * need, need))
+        steady = (silence.parts[:, :PARTS] > 0).sum(axis=1) >= STEADY_PARTS
+        known = steady & (season.sums.sum(axis=1) >= REGULAR_CALLS)
+        regular = np.maximum(REGULAR_GAPS * silence.gap, REGULAR_LEAST)
+        need = np.where(single & known[:, None], np.minimum(need, regular[:, None]), need)
         # On the first day nobody knows what a batch is and what the rule.
         need = np.where((chunk.age < 1440)[:, None] & ~trusted[:, None], 2.0 * need, need)
         length = np.maximum(minutes - last, 1)
         sudden = at_last >= 0.25 * missed / length
-        old = (chunk.age >= np.where(single[:, 0], ROUTE_AGE, LEAST_AGE))[:, None]
+        least = np.where(steady, STEADY_AGE, ROUTE_AGE)
+        old = (chunk.age >= np.where(single[:, 0], least, LEAST_AGE))[:, None]
         streak = self._in_a_row(chunk, reset)
         failing = self._failing(streak)
         hot = (failing | (missed >= need) & (sudden | (length >= LONG_MINUTES))) & old & chunk.use & ~alive

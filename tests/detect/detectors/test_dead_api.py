@@ -1,11 +1,14 @@
+from collections.abc import Callable
 from datetime import UTC, datetime
 
+import pandas as pd
 import pyarrow as pa
 
 from detect.model import Context, minute_at
 from detect.run import detect
 from gatewatch.records import Finding, Kind
 from gatewatch.settings import Settings
+from tests.detect.test_hard_traffic import START, steady, tables
 from tests.detect.world import World, a_world
 
 
@@ -105,3 +108,29 @@ def test_who_came_back_is_missed_again_at_another_time_and_when_seen_in_between(
     for day, hour in ((3, 12), (4, 16), (6, 12)):
         without(world, world.apis[0].name, day * 1440 + hour * 60, 120)
     assert len([f for f in found(world) if f.api == world.apis[0].name]) == 3
+
+
+def polled(every: int, until: int, at: Callable[[int], bool] = lambda minute: True) -> list[Finding]:
+    """What is said of GET /poll that is called once in so many minutes (only at some) until it stops on the third day.
+
+    GET /pets is called twenty times a minute all the while. until: minute of its last call.
+    """
+    frame = steady(3)
+    poll = frame.iloc[[minute for minute in range(0, until + 1, every) if at(minute)]].copy()
+    poll["route"], poll["n"], poll["s2xx"] = "GET /poll", 1, 1
+    poll["latency_c"] = poll["integration_c"] = [[1]] * len(poll)
+    made = tables(pd.concat([frame, poll]))
+    return [f for f in detect(*made, Context(), only={"dead_api"}).findings if f.route == "GET /poll"]
+
+
+def test_who_calls_like_clockwork_is_missed_after_a_few_calls() -> None:
+    (hit,) = polled(5, 2 * 1440 + 300)
+    assert hit.subtype == "no_longer_called"
+    waited = (hit.detected_at - hit.start).total_seconds() / 60
+    assert 40 <= waited <= 75  # eight calls or a few more, not twenty
+
+
+def test_who_calls_all_day_is_missed_on_the_second_day_and_a_job_is_not() -> None:
+    (hit,) = polled(2, 1440 + 600)
+    assert hit.start == minute_at(START + 1440 + 601)
+    assert polled(2, 1440 + 600, lambda minute: minute % 1440 < 60) == []
