@@ -109,7 +109,8 @@ FAMILIES: tuple[Family, ...] = (
         "never called, is deprecated or is not declared.",
         "A silence is measured by the requests that were surely to be expected in it: the usual rate of the hour, "
         "never more than what the same tenth of an hour had on other days. It speaks at 15 missed requests, more where "
-        "callers come in bursts or the hour was never seen, for stages and, from the third day on, for single routes "
+        "callers come in bursts or the hour was never seen, for stages and, from the third day on (the second, of who "
+        "calls all day), for single routes "
         "whose neighbours go on. Server errors in a row are worth the log of their usual share each, at most three a "
         "minute, so that eight of them speak where only one in a hundred failed before. Who stayed away for hours "
         "and came back is not missed at that time of day until he was seen in it. Calls of monitors and to nothing are "
@@ -370,7 +371,8 @@ CODES: tuple[Code, ...] = (
     Code(
         "DEAD-008", Kind.DEAD_API, "no_longer_called",
         "One route, or one customer's API key, fell silent while the others of its stage go on.",
-        "20 requests missed (of a key: 24 minutes with a call), more where callers come in bursts; the others have two "
+        "20 requests missed (of a key: 24 minutes with a call), eight of who calls like clockwork all day, more where "
+        "callers come in bursts; the others have two "
         "fifths of theirs. Keys need an inventory with `apiKeys`.",
         "A job that pauses longer than it ever did; a caller that was moved to another route or key.",
         "None needed: who came back after so long may do so again.",
