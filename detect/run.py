@@ -17,7 +17,9 @@ from detect.grid import MINUTE_US, micros
 from detect.model import DETECTORS, Block, Context, epoch_minute, minute_at
 from gatewatch.frames import CLIENTS, COVERAGE, MINUTES, merge_clients, rollup, stage_counts
 from gatewatch.memory import give_back
-from gatewatch.records import JSON, Blind, Finding
+from gatewatch.records import JSON, Blind, Finding, Kind
+
+_DAY = 24 * 60
 
 BLOCK_ROWS = 3_000_000
 """Cells (route series × minutes) of one block: bounds memory; any cut gives the same findings."""
@@ -54,7 +56,8 @@ def detect(
     """Run every detector (only: these) over the minutes (MINUTES, CLIENTS, COVERAGE of any number of batches).
 
     states: of an earlier call; the minutes it has seen are passed over. since: first minute to look at, when earlier.
-    The last minute is that of the last row or of the end of the coverage, whichever is later.
+    The last minute is that of the last row or of the end of the coverage, whichever is later. Without states, lines
+    that are further apart than `dead_after_days` are judged as if they were logs of their own.
     """
     states = dict(states or {})
     span = _span(minutes, coverage, states, since)
@@ -63,6 +66,13 @@ def detect(
         return Detection([], [], states)
     if span is None:
         span = epoch_minute(min(changed)), epoch_minute(min(changed))
+    ended: list[Finding] = []
+    if not states:
+        hole = round(context.settings.dead_after_days * _DAY)
+        *earlier, newest = _stretches(minutes, *span, hole)
+        if earlier:
+            ended, states = _ended(minutes, clients, coverage, context, earlier, newest[0], only)
+        span = newest
     slices = _slices(minutes, clients, *span)
     blocks = (block for part in slices for block in cut(frames_of(part[0], part[1], coverage, part[2], part[3])))
     found, blind, states = fold(blocks, context, states, only)
@@ -70,7 +80,41 @@ def detect(
         last = max(changed) + timedelta(minutes=ANSWERED)
         more, states = beside(context, states, span[1], epoch_minute(last), only)
         found = [*{one.id: one for one in (*found, *more)}.values()]
-    return Detection(conclude(found, states, minute_at(span[1]), context), blind, states)
+    return Detection([*ended, *conclude(found, states, minute_at(span[1]), context)], blind, states)
+
+
+def _ended(
+    minutes: pa.Table,
+    clients: pa.Table,
+    coverage: pa.Table,
+    context: Context,
+    stretches: Iterable[tuple[int, int]],
+    until: int,
+    only: Collection[str] | None,
+) -> tuple[list[Finding], dict[str, JSON]]:
+    """What was found in stretches that long holes end, each judged for itself; and states of what needs no minutes.
+
+    Whatever went on at the end of a stretch ends with it; what seemed dead there is judged by the last stretch alone.
+    """
+    found: list[Finding] = []
+    mine = set(DETECTORS if only is None else only) - BESIDE
+    first = until
+    for start, stop in stretches:
+        first = min(first, start)
+        blocks = (
+            block
+            for part in _slices(minutes, clients, start, stop)
+            for block in cut(frames_of(part[0], part[1], coverage, part[2], part[3]))
+        )
+        told, _, states = fold(blocks, context, {}, mine)
+        at = minute_at(stop)
+        found += [
+            one if one.end is not None else replace(one, end=at)
+            for one in conclude(told, states, at, context)
+            if one.end is not None or one.kind is not Kind.DEAD_API
+        ]
+    told, states = beside(context, {}, first, until, only)
+    return [*found, *conclude(told, states, minute_at(until), context)], states
 
 
 def beside(
@@ -104,6 +148,20 @@ def frames_of(minutes: pa.Table, clients: pa.Table, coverage: pa.Table, start: i
         merge_clients(_within(clients, start, stop)).to_pandas(),
         coverage.to_pandas(),
     )
+
+
+def _stretches(minutes: pa.Table, start: int, stop: int, hole: int) -> list[tuple[int, int]]:
+    """[start, stop) without what lies between minutes that are further apart than `hole` minutes.
+
+    Nothing that is known of an API says anything after so long without a line of any; and files that hold some days of
+    several years would be walked for every minute between them.
+    """
+    at = np.unique(micros(minutes.column("minute").to_pandas()) // MINUTE_US)
+    at = at[(at >= start) & (at < stop)]
+    cuts = np.flatnonzero(np.diff(at) > hole)
+    begins = [start, *(int(at[place + 1]) for place in cuts)]
+    ends = [*(int(at[place]) + 1 for place in cuts), stop]
+    return list(zip(begins, ends, strict=True))
 
 
 def _slices(
