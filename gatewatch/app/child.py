@@ -26,7 +26,6 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from gatewatch.api.live import Listeners
-from gatewatch.app.build import build_app
 from gatewatch.app.client import networks
 from gatewatch.app.ingestion import build_ingest_app
 from gatewatch.app.wire import Connections, Wire
@@ -47,6 +46,8 @@ def main(arguments: list[str]) -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold secrets
     threading.Thread(target=_watch_parent, name="watch-parent", daemon=True).start()
     if role == "web":
+        from gatewatch.app.build import build_app  # all pages: seconds that the others do not need
+
         listening(build_app(settings), settings, socket.socket(fileno=int(descriptors[0])))
     elif role == "ingest":
         listening(build_ingest_app(settings), settings, socket.socket(fileno=int(descriptors[0])))
