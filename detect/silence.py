@@ -25,7 +25,8 @@ from detect.policy import threshold_nats
 from detect.stats.seasonal import hour_of_week
 from detect.stats.windows import GRAIN, TAIL, WINDOWS, prefix, trailing
 from detect.watching import Watch
-from gatewatch.records import JSON
+from gatewatch.frames import cause_column
+from gatewatch.records import AUTH_CAUSES, JSON
 
 _NOWHERE = ("(no route)", "(other)")
 LEAST_MISSED = 15.0
@@ -59,6 +60,13 @@ FAILED_NATS = 6.0
 """Failures in a row that are worth a word, how many of one minute count, and the nats beyond the budget's that they
 must be worth: failures come in runs, as the same caller tries again."""
 
+FAILED_AGE, FAILED_ROUTE_AGE = 60.0, 360.0
+"""Minutes that a stage or route is known before its failures mean anything: they need no habit to be missed."""
+
+FAIL_WINDOWS = (3, 5, 10, 20)
+MOSTLY = 0.1
+"""Minutes in which no more than this share was answered well count as an outage, too: one host of ten that lives."""
+
 FAIL_HALF_LIFE = 4 * 1440.0
 RESUMED = 0.3
 TRICKLE_WINDOW = 3
@@ -87,7 +95,7 @@ class Silence:
 
     _arrays = (
         *("last", "missed", "rate", "gap", "gap_now", "errors", "level", "parts", "part", "beside"),
-        *("odds", "odds_now", "streak", "run", "run_now", "hushed"),
+        *("odds", "odds_now", "streak", "run", "run_now", "hushed", "fails"),
     )
 
     def __init__(self, budget: float) -> None:
@@ -113,6 +121,8 @@ class Silence:
         """The longest run of failures that ended by itself."""
         self.hushed: Floats = np.zeros((0, PARTS))
         """The day (since the epoch) on which a part of the day was silent, and nobody came in it since; 0: none."""
+        self.fails: Floats = np.zeros((0, FAIL_WINDOWS[-1]))
+        """Failures of the last minutes."""
         self.silences: list[list[int]] = []
         """Silences that ended in this chunk: row, first minute, the one after the last."""
         self.episodes: dict[int, Episode] = {}
@@ -232,9 +242,12 @@ class Ordinary:
         own = np.array([place.get(key, -1) for key in grid.keys], dtype=np.int64)
         asked = np.array([_asked(key[4]) for key in grid.keys], dtype=bool)
         monitor = np.array([_monitor(key[4]) for key in grid.keys], dtype=bool)
-        well = np.maximum(n - failed, 0.0)
+        # Beside failures the gateway's own refusals are no sign of life: they never saw the back end.
+        refused, strays = grid.counts(*_REFUSALS), grid.counts("c_path_probing")
+        well = np.maximum(n - failed - strays - np.where(failed > 0, refused, 0.0), 0.0)
         for slot, some in enumerate((~asked & monitor, ~asked & ~monitor)):
             np.add.at(self.beside[:, :, slot], stage[some], well[some])
+        np.add.at(self.beside[:, :, 1], stage, strays)
         alone = asked & (own >= 0)
         self.hung[own[alone]] += np.minimum(timeouts, failed)[alone]
         for row, some in ((stage, asked), (own, alone)):
@@ -253,6 +266,9 @@ class Ordinary:
 _MONITORS = re.compile(
     r"(?:^|[/_-])(?:health|healthz|healthcheck|ping|ready|readyz|readiness|live|livez|liveness|heartbeat)$"
 )
+
+
+_REFUSALS = tuple(cause_column(cause) for cause in (*sorted(AUTH_CAUSES), "unknown", "throttle", "quota", "waf_block"))
 
 
 def _by_first(pair: tuple[int, Key]) -> tuple[int, tuple[str, ...]]:
@@ -321,12 +337,14 @@ class _Work:
         sudden = at_last >= 0.25 * missed / length
         least = np.where(steady, STEADY_AGE, ROUTE_AGE)
         old = (chunk.age >= np.where(single[:, 0], least, LEAST_AGE))[:, None]
+        grown = (chunk.age >= np.where(single[:, 0], FAILED_ROUTE_AGE, FAILED_AGE))[:, None] & ~keyed
         streak = self._in_a_row(chunk, reset)
-        failing = self._failing(streak)
-        hot = (failing | (missed >= need) & (sudden | (length >= LONG_MINUTES))) & old & chunk.use & ~alive
+        failing = self._failing(streak) & grown
+        hot = (failing | (missed >= need) & (sudden | (length >= LONG_MINUTES)) & old) & chunk.use & ~alive
         # Not quite silent: a trickle where a stream is expected.
         trickle = old & chunk.use & (safe >= 0.6 * chunk.mean) & ~keyed & trusted[:, None]
         self._trickles(chunk, trickle, need)
+        trickle |= self._mostly_failing(chunk, grown & chunk.use & ~hot)
         held = (missed >= 0.3 * need) & trusted[:, None] & sudden & (length < RELEARN)
         # The yardstick of callers that come in bursts: what was missed before they came back, unalarmed.
         before = np.concatenate([silence.missed[:, None], missed[:, :-1]], axis=1)
@@ -391,6 +409,38 @@ class _Work:
         least = np.maximum(LEAST_FAILED, 2.0 * silence.run)[:, None]
         known = (silence.odds[:, 1] >= 25.0)[:, None]
         return np.asarray((row >= least) & (worth >= silence.limit + FAILED_NATS) & known)
+
+    def _mostly_failing(self, chunk: Chunk, may: Bools) -> Bools:
+        """Of the minutes that may, those in whose last minutes hardly anything was answered well.
+
+        The evidence is the likelihood ratio of the share of failures to the usual one; sets `chunk.window` there.
+        """
+        silence, take = self.silence, chunk.minutes
+        cut = slice(chunk.start - self.first, chunk.start - self.first + take)
+        new = self.bad[:, cut] - self.hung[:, cut]
+        kept = np.concatenate([silence.fails, new], axis=1)
+        silence.fails = np.ascontiguousarray(kept[:, -FAIL_WINDOWS[-1] :])
+        out = np.zeros_like(may)
+        rows = np.flatnonzero((new.sum(axis=1) > 0) & may.any(axis=1) & (silence.odds[:, 1] >= 25.0))
+        if not len(rows):
+            return out
+        share = np.minimum((silence.odds[rows, 0] + 0.5) / (silence.odds[rows, 1] + 25.0), 0.5)[:, None]
+        least = np.maximum(LEAST_FAILED, 2.0 * silence.run[rows])[:, None]
+        fails, wells = prefix(kept[rows]), prefix(chunk.all_counts[rows])
+        capped = prefix(np.minimum(kept[rows], FAILED_A_MINUTE))
+        for window in FAIL_WINDOWS:
+            bad = trailing(fails, FAIL_WINDOWS[-1], take, window)
+            row = trailing(capped, FAIL_WINDOWS[-1], take, window)
+            good = trailing(wells, chunk.all_counts.shape[1] - take, take, window)
+            rate = bad / np.maximum(bad + good, 1.0)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                nats = bad * np.log(rate / share) + np.where(good > 0, good * np.log((1 - rate) / (1 - share)), 0.0)
+            worth = np.where(bad > 0, nats * row / np.maximum(bad, 1.0), 0.0)
+            told = (good <= MOSTLY * (good + bad)) & (row >= least) & (worth >= silence.limit + FAILED_NATS)
+            told &= may[rows] & ~out[rows] & (new[rows] > 0)
+            out[rows] |= told
+            chunk.window[rows] = np.where(told, window, chunk.window[rows])
+        return out
 
     def _learn_odds(self, chunk: Chunk, use: Bools) -> None:
         """Failures and all answers. Nothing of it is used before the chunk has closed."""

@@ -459,10 +459,20 @@ class _Chunk:
         return {f"{quantile:g}": round(rise, 6) for quantile, rise in pairs if total * (1.0 - quantile) >= 3}
 
     def _rises_of(self, mine: Ints) -> dict[int, float]:
-        """Mean body score of each route's values since the onset, where there are enough to tell."""
+        """Mean body score of each route's values since the onset, where there are enough to tell.
+
+        Routes that rose by no time worth a word are left out where others did: ranks tell a millisecond from none.
+        """
         counts, usual = self.state.since[mine], self.state.usual
         n = counts.sum(axis=1)
         told = (n >= 3) & (usual.counts[mine].sum(axis=1) >= LEAST_BODY)
+        more = np.zeros(len(mine))
+        for share in QUANTILES[:-1]:
+            one, other = quantile_ms(counts[told], share), quantile_ms(usual.counts[mine[told]], share)
+            enough = (n[told] * (1.0 - share) >= 1.0) & (one >= other * math.exp(0.5 * LEAST_RISE))
+            more[told] = np.maximum(more[told], np.where(enough, one - other, 0.0))
+        matters = more >= LEAST_MS
+        told = told & matters if matters.any() else told
         sums = (usual.scores(mine[told]) * counts[told]).sum(axis=1)
         return dict(zip(mine[told].tolist(), (sums / n[told]).tolist(), strict=True))
 

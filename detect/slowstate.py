@@ -89,6 +89,8 @@ class Slowness:
         """Scores of the last minutes: (RING, routes, minutes)."""
         self.recent: Ints = np.zeros((0, 4), dtype=np.int64)
         """Values of the last TAIL minutes: minute since the epoch, route row, bin, count."""
+        self.answered: Bools = np.zeros((0, 1), dtype=bool)
+        """Routes that ever answered anybody: what only refuses has no time to answer."""
         self.since: Floats = np.zeros((0, BINS))
         """Values of the episode that goes on."""
         self.parts: Floats = np.zeros((0, LAYER_WIDTH))
@@ -114,7 +116,7 @@ class Slowness:
         """What the scores of each stage are worth, by its own hours."""
         self.watch: Watch | None = None
 
-    _ARRAYS = ("recent", "since", "parts", "size", "layers", "layer_sums", "quarters", "quarter_of", "held")
+    _ARRAYS = ("recent", "since", "parts", "size", "layers", "layer_sums", "quarters", "quarter_of", "held", "answered")
 
     def load(self, state: JSON) -> None:
         if not isinstance(state, dict) or not state:
@@ -175,7 +177,7 @@ class Slowness:
             one.grow(total)
         for pool in (self.pool_stray, self.tail_stray, self.peaks):
             pool.grow(stages)
-        for name in ("since", "parts", "size", "layers", "layer_sums", "quarters", "held"):
+        for name in ("since", "parts", "size", "layers", "layer_sums", "quarters", "held", "answered"):
             setattr(self, name, _grown(getattr(self, name), total))
         self.ring = np.concatenate([self.ring, np.zeros((len(RING), total - self.ring.shape[1], TAIL))], axis=1)
         index = np.array([self.rows[key] for key in grid.keys], dtype=np.int64)
@@ -203,6 +205,10 @@ class Slowness:
             column += 1
         series, minute, place_, count = grid.histogram("took", width=WIDTH)
         row = index[series] if len(series) else series
+        ever = np.logical_or.accumulate(dense(grid.counts("s1xx", "s2xx", "s3xx")) > 0, axis=1) | self.answered
+        self.answered = ever[:, -1:].copy()
+        there = ever[row, minute]
+        row, minute, place_, count = row[there], minute[there], place_[there], count[there]
         return Frames(row, minute, np.minimum(place_, BINS - 1), count, calls, np.nan_to_num(size), layer)
 
     def limits(self) -> Floats:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -33,6 +33,15 @@ YOUNG_MINUTES = 10.0
 SOURCE_WINDOW = 60
 SOURCE_AGE, SOURCE_SETTLED = 360.0, 1440.0
 PENDING_GAP = 15
+SOURCE_PART = 0.5
+"""What one source may have of the refusals expected in an hour of the first day."""
+
+FADED = 0.1
+"""Share of an episode's mean excess below which it has faded away."""
+
+SOURCE_PACE = 0.1
+"""Refusals a minute below which a lone source has stopped: what it has left are its stray ones."""
+
 SLOW_AGE = 3 * 1440.0
 QUICK_SHARE, CALLERS_SHARE, SLOW_SHARE = 0.6, 0.15, 0.25
 """How the budget is shared between refusals in windows up to an hour, callers in such windows, and windows of hours."""
@@ -258,6 +267,14 @@ class Spikes:
         return out
 
 
+Some = TypeVar("Some", float, Floats)
+
+
+def _gain(counts: Some, mean: Some) -> Some:
+    """What a minute adds to an excess: clearly more than expected goes up, the usual comes down."""
+    return counts - 1.3 * mean - 0.05
+
+
 def _note(episode: Episode, lasting: Lasting) -> None:
     """Keep what is known of sources that go on for hours, beside what lies in the episode."""
     facts = episode.facts
@@ -320,6 +337,7 @@ class _Work:
         begin, take = chunk.prior_counts.shape[1], chunk.minutes
         seen10, mean10 = trailing(running, begin, take, 10), trailing(due, begin, take, 10)
         warm = (seen10 >= 1.5 * mean10 + 2.0) & (chunk.counts > chunk.mean)
+        self.hour_due = trailing(due, begin, take, SOURCE_WINDOW)
         more = chunk.observed - chunk.expected
         ripe = (chunk.age >= MATURE_MINUTES)[:, None]
         known = (chunk.age >= YOUNG_MINUTES)[:, None]
@@ -438,11 +456,14 @@ class _Work:
         settled = chunk.age[row] >= SOURCE_SETTLED
         allowed = max(float(self.source[row]) * (1.0 if settled else 2.0), 2.5 * float(spikes.peak[row, 0]))
         ripe = chunk.age[row] >= SOURCE_AGE
+        # On a first day nobody knows what a big caller's share of the usual refusals is at this hour.
+        usual_too = 0.0 if settled else SOURCE_PART
         for at in minutes:
             minute = chunk.start + at
             count, source = sources.get(minute, (0, ""))
             episode = spikes.episodes.get(row)
-            single = bool(ripe and count >= allowed and chunk.use[row, at])
+            most = max(allowed, usual_too * float(self.hour_due[row, at]))
+            single = bool(ripe and count >= most and chunk.use[row, at])
             is_hot = bool(hot[row, at])
             score = float(chunk.score[row, at]) if is_hot else 0.0
             lasting = self.lasting.get(row) if at == chunk.minutes - 1 and chunk.use[row, at] else None
@@ -473,8 +494,10 @@ class _Work:
             if lasting is not None:
                 _note(episode, lasting)
                 single = True
+            steady = bool(np.isfinite(self.steady[row])) and at == chunk.minutes - 1
+            on = self._goes_on(row, episode, chunk, at) or steady or lasting is not None
             alive = bool(warm[row, at]) or (single and (count > 0 or lasting is not None))
-            episode.touch(minute, hot=is_hot or single, warm=alive and episode.end is None, score=score)
+            episode.touch(minute, hot=on and (is_hot or single), warm=on and alive and episode.end is None, score=score)
             if episode.end is None:
                 self._chart_on(episode, row, chunk, at)
                 # What lasts a day is the new normal: raised once, then learned.
@@ -492,7 +515,7 @@ class _Work:
             start = max(self._first_of(row, source, start, minute), start)
         else:
             # The onset is where the excess began to pile up (the last minimum of a CUSUM).
-            gain = (counts - 1.3 * mean - 0.05)[start - minute - 1 :][::-1]
+            gain = _gain(counts, mean)[start - minute - 1 :][::-1]
             start = minute - int(np.argmax(np.cumsum(gain)))
         waited = spikes.pending.setdefault(row, [start, minute])
         waited[0], waited[1] = min(waited[0], start), minute
@@ -535,7 +558,7 @@ class _Work:
         episode.before, episode.before_minutes = before, BEFORE
         masked = source is not None and now.total > 0 and observed < 3.0 * expected + 10.0
         only = [source] if source is not None and masked and group.name != "throttle" else None
-        episode.facts = {"source": source, "only": only, "opened": minute}
+        episode.facts = {"source": source, "only": only, "opened": minute, "piled": [0.0, 0.0, 0.0]}
         shown = max(length, 1) + BEFORE
         for back in range(min(shown, len(counts)) - 1, 0, -1):
             r = chunk.r(row, at)
@@ -546,6 +569,32 @@ class _Work:
         episode.facts["base"], episode.facts["base_expected"] = spikes.base_between(row, start, minute - 1)
         episode.facts["counted"] = episode.facts["charted"] = minute
         return episode
+
+    def _goes_on(self, row: int, episode: Episode, chunk: Chunk, at: int) -> bool:
+        """Does the excess still pile up? Windows and sources look out of line for an hour after the last guess.
+
+        While an episode is open: is what piled up as much as ever; the mirror image of how its onset is found. After
+        its end: is enough there again.
+        """
+        facts, minute = episode.facts, chunk.start + at
+        only = facts["only"]
+        if only is None:
+            gain = _gain(float(chunk.counts[row, at]), float(chunk.mean[row, at]))
+            # Next to a flood what is a little more than usual is no part of it.
+            length = max(episode.last - episode.start, 1)
+            gain -= FADED * max(episode.observed - episode.expected, 0.0) / length
+        else:
+            rows = self.spikes.rows
+            own = rows.of_sources(rows.between(row, minute, minute), only)
+            gain = float(own.n.sum()) - SOURCE_PACE
+        piled, top, again = facts["piled"]
+        if episode.end is None:
+            facts["piled"] = [piled + gain, max(piled + gain, top), 0.0]
+            return bool(piled + gain >= top)
+        again = max(again + gain, 0.0)
+        back = again >= 0.5 * self.groups[row].least
+        facts["piled"] = [0.0, 0.0, 0.0 if back else again]
+        return bool(back)
 
     def _first_of(self, row: int, source: str, start: int, minute: int) -> int:
         rows = self.spikes.rows

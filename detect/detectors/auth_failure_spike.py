@@ -196,13 +196,22 @@ def _opened(episode: Episode, over: Tally) -> list[tuple[str, str, int]]:
     tools = {agent for agent, n in over.of("user_agent").items() if n >= 0.2 * over.total}
     tools = {agent for agent in tools if episode.before.share("user_agent", agent) < 0.1}
     used = {pair.split("\x1f")[0] for pair in over.of("client_ip|user_agent") if pair.split("\x1f")[1] in tools}
-    tries = over.of("client_ip")
+    # Of a caller that was refused now and then before, too, what it had then is no guess.
+    used = {name for name in used if not _regular(episode, name)}
+    tries = {name: n for name, n in over.of("client_ip").items() if not _regular(episode, name)}
     listed = [
         (name, str(kind), int(at))
         for name, (kind, at) in found.items()
         if kind == "principal" or name in used or tries.get(name, 0) >= SURELY_NO_OWNER
     ]
     return sorted(listed, key=lambda one: (one[2], one[0]))
+
+
+def _regular(episode: Episode, address: str) -> bool:
+    """Was it refused before the episode as often as a fifth of what it is in it, minute for minute?"""
+    length = max((episode.end or episode.last + 1) - episode.start, 1)
+    before = episode.before.of("client_ip").get(address, 0) * length / max(episode.before_minutes, 1)
+    return before > 0.2 * episode.now.of("client_ip").get(address, 0)
 
 
 SURELY_NO_OWNER = 8

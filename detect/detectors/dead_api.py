@@ -79,10 +79,17 @@ def _outage(silence: Silence, row: int, episode: Episode, context: Context, cloc
     left = subtype not in {"taken_offline", "live_outage"}
     cause_seen = _cause(failing, cast(list[float], episode.facts["kinds"]))
     cause = Cause.CONFIG_CHANGE if likely else Cause.CLIENT if left else cause_seen
-    what = "answers only with server errors" if failing else "gets no requests that succeed"
+    some = failing and episode.observed > 0
+    what = (
+        ("answers hardly any request without a server error" if some else "answers only with server errors")
+        if failing
+        else "gets no requests that succeed"
+    )
     rate = episode.expected / max(length, 1)
+    few = max(round(episode.observed), 0)
+    answered = "no request was" if not few else "one request was" if few == 1 else f"{number(few)} requests were"
     sentence = (
-        f"For {span_words(length)} no request was answered well where {number(episode.expected)} "
+        f"For {span_words(length)} {answered} answered well where {number(episode.expected)} "
         f"({number(rate)} a minute) were expected" + (f"; {number(errors)} ended in a server error." if errors else ".")
     )
     if monitors + strays and not failing:

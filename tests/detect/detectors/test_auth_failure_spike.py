@@ -1,6 +1,6 @@
 import numpy as np
 
-from detect.model import Context
+from detect.model import Context, minute_at
 from detect.run import detect
 from gatewatch.frames import COVERAGE
 from gatewatch.records import Finding, Severity
@@ -37,3 +37,48 @@ def test_a_burst_in_an_hour_of_logs_is_found_against_its_own_earlier_minutes() -
     (hit,) = detect(minutes, clients, coverage, Context(settings=Settings())).findings
     assert hit.subtype == "brute_force"
     assert hit.entities.ips == ("203.0.113.7",)
+
+
+def lone(rate: float, minutes: int, seed: int = 5) -> Api:
+    return Api("lone000001", np.random.default_rng(seed), 29_000_160, minutes, rate)
+
+
+def said(api: Api) -> list[Finding]:
+    minutes, clients = tables_of(api)
+    return list(detect(minutes, clients, COVERAGE.empty_table(), Context(settings=Settings())).findings)
+
+
+def test_an_attack_ends_with_its_last_guess_although_windows_and_sources_look_odd_for_an_hour() -> None:
+    api = lone(40.0, 2 * 1440)
+    extra = np.zeros_like(api.n)
+    extra[0, 2000:2030] = 20
+    attackers = [f"203.0.113.{i}" for i in range(30)]
+    api.refuse("authorizer_deny", extra, attackers, principals=True)
+    hum = np.zeros_like(api.n)
+    hum[0] = np.random.default_rng(6).poisson(1.0, hum.shape[1])
+    api.refuse("authorizer_deny", hum, attackers, principals=True)  # go on as ordinary callers who mistype
+    (hit,) = said(api)
+    assert hit.end is not None
+    assert abs((hit.end - minute_at(api.start + 2030)).total_seconds()) <= 240
+
+
+def test_what_locked_callers_out_stays_a_misconfiguration_when_it_is_mended() -> None:
+    api = lone(90.0, 2 * 1440)
+    taken = np.zeros_like(api.n)
+    taken[:, 2000:2045] = np.floor(0.8 * api.n[:, 2000:2045])
+    pool = [f"198.51.{i}.{i}" for i in range(60)]
+    api.refuse("authorizer_deny", taken, pool, principals=True, added=False)
+    (hit,) = said(api)
+    assert hit.subtype == "misconfiguration"
+    assert hit.entities.ips == ()
+
+
+def test_a_big_callers_usual_share_of_refusals_is_no_takeover_on_a_first_day() -> None:
+    api = lone(180.0, 14 * 60)
+    hum = np.zeros_like(api.n)
+    hum[0] = np.random.default_rng(7).poisson(0.01 * api.n[0])
+    hum[0, 420:] += np.random.default_rng(8).poisson(1.6, hum.shape[1] - 420)  # the day begins
+    pool = [f"198.51.0.{i}" for i in range(60)]
+    api.n[0, 420:] += 160
+    api.refuse("unknown", hum, pool, weights=np.array([0.3] + [0.7 / 59] * 59))
+    assert [f.title for f in said(api) if f.subtype == "account_takeover"] == []

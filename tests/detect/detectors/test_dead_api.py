@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from detect.model import Context, minute_at
 from detect.run import detect
-from gatewatch.records import Finding, Kind
+from gatewatch.records import Cause, Finding, Kind
 from gatewatch.settings import Settings
 from tests.detect.test_hard_traffic import START, steady, tables
 from tests.detect.world import World, a_world
@@ -134,3 +134,35 @@ def test_who_calls_all_day_is_missed_on_the_second_day_and_a_job_is_not() -> Non
     (hit,) = polled(2, 1440 + 600)
     assert hit.start == minute_at(START + 1440 + 601)
     assert polled(2, 1440 + 600, lambda minute: minute % 1440 < 60) == []
+
+
+def test_refusals_by_the_gateway_and_one_host_that_lives_do_not_hide_an_outage_on_a_first_day() -> None:
+    frame = steady(1).iloc[:480].copy()
+    bad = frame.index >= 420
+    frame["n"], frame["s2xx"] = 20, 20
+    frame.loc[bad, ["s2xx", "s5xx", "c_backend_error"]] = [0, 18, 18]
+    frame.loc[bad, ["s4xx", "c_expired_credential"]] = 2
+    alive = bad & (frame.index % 3 == 0)
+    frame.loc[alive, ["s2xx", "s5xx", "c_backend_error"]] = [1, 17, 17]
+    (hit,) = detect(*tables(frame), Context(), only={"dead_api"}).findings
+    assert (hit.subtype, hit.cause, hit.start) == ("live_outage", Cause.INTEGRATION, minute_at(START + 420))
+    assert (hit.detected_at - hit.start).total_seconds() <= 360
+    assert "hardly any request" in hit.title
+
+
+def test_a_fifth_of_failures_is_no_outage() -> None:
+    frame = steady(1).iloc[:480].copy()
+    bad = frame.index >= 420
+    frame.loc[bad, ["s2xx", "s5xx", "c_backend_error"]] = [16, 4, 4]
+    assert detect(*tables(frame), Context(), only={"dead_api"}).findings == []
+
+
+def test_scanners_whose_paths_are_told_as_routes_are_scanners() -> None:
+    frame = steady(3)
+    gone = frame.index >= 2 * 1440 + 600
+    strays = frame[gone & (frame.index % 4 == 0)].copy()
+    strays["route"], strays["n"], strays["s2xx"] = "GET /", 1, 0
+    strays["s4xx"] = strays["c_path_probing"] = 1
+    strays["latency_c"] = strays["integration_c"] = [[1]] * len(strays)
+    (hit,) = detect(*tables(pd.concat([frame[~gone], strays])), Context(), only={"dead_api"}).findings
+    assert hit.subtype == "only_scanners"
