@@ -223,6 +223,13 @@ def hammered(port: int, paths: list[str], seconds: float, *, clients: int) -> tu
 @contextmanager
 def serving(settings: Settings) -> Iterator[int]:
     """The port of a web process as `gatewatch serve` starts it."""
+    with web_process(settings) as (port, _):
+        yield port
+
+
+@contextmanager
+def web_process(settings: Settings) -> Iterator[tuple[int, int]]:
+    """The same, with the number of the process."""
     socket = listen("127.0.0.1", 0)
     process = subprocess.Popen(
         [sys.executable, "-m", "gatewatch.app.child", "web", str(socket.fileno())],
@@ -237,7 +244,7 @@ def serving(settings: Settings) -> Iterator[int]:
     port = int(socket.getsockname()[1])
     try:
         asked_once(port, "/api/v1/findings?limit=1")
-        yield port
+        yield port, process.pid
     finally:
         process.terminate()
         process.wait()

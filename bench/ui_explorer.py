@@ -73,7 +73,7 @@ def _drawn(visit: Visit, turn: int) -> float:
         begin = float(page.evaluate("window.seen.drawn = window.seen.pages = 0, performance.now()"))
         page.mouse.up()
         if "sel=" in page.evaluate("location.search"):
-            took = page.evaluate(f"window.seen.done({begin}, {QUIET_MS})")["took"]
+            took = page.evaluate(f"window.seen.done({begin}, {QUIET_MS}, {SHOWN_MS})")["took"]
             expect(page.locator(".explorer-differences")).to_contain_text("selected, compared with")
             return float(took)
     raise RuntimeError("nothing could be selected on the Explorer's chart")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Error, Page
 
 from bench.browsing import SHOWN_MS
 
@@ -29,8 +30,10 @@ _WATCH = """
       return answer;
     }).finally(() => { seen.waiting -= 1; seen.last = performance.now(); });
   };
-  new MutationObserver(() => {
+  new MutationObserver(changes => {
     seen.last = performance.now();
+    const where = changes[0].target;
+    seen.what = changes[0].type + " of " + (where.outerHTML || where.data || "").slice(0, 120);
     if (seen.pages && document.querySelector("#main h1, #main .empty") && !document.querySelector("#main .skeleton")) {
       seen.drawn = seen.drawn || seen.last;
     }
@@ -44,21 +47,28 @@ _WATCH = """
   new PerformanceObserver(list => {
     for (const one of list.getEntries()) seen.shifts.push([one.startTime, one.value]);
   }).observe({ type: "layout-shift", buffered: true });
-  seen.done = (begin, quiet) => new Promise(done => {
+  seen.done = (begin, quiet, most) => new Promise((done, failed) => {
     const look = () => {
       const now = performance.now();
       const whole = seen.waiting === 0 && seen.last > begin && now - seen.last > quiet && seen.drawn;
+      if (!whole && now - begin > most) {
+        const skeletons = document.querySelectorAll("#main .skeleton").length;
+        failed(new Error(`${location.pathname}${location.search} is not complete after ${most} ms: ` +
+          `${seen.waiting} answers awaited, ${seen.pages} came with a page, drawn ${Math.round(seen.drawn)}, ` +
+          `${skeletons} skeletons, last change ${Math.round(now - seen.last)} ms ago: ${seen.what}`));
+        return;
+      }
       if (!whole) { setTimeout(look, 20); return; }
       const shift = seen.shifts.filter(one => one[0] > seen.drawn).reduce((sum, one) => sum + one[1], 0);
       done({ took: seen.last - begin, bytes: Math.max(0, ...seen.bytes), shift: shift });
     };
     setTimeout(look, 20);
   });
-  seen.act = (act, quiet) => {
+  seen.act = (act, quiet, most) => {
     seen.bytes = []; seen.shifts = []; seen.drawn = seen.pages = seen.last = 0;
     const begin = performance.now();
     act();
-    return seen.done(begin, quiet);
+    return seen.done(begin, quiet, most);
   };
 })();
 """
@@ -77,9 +87,19 @@ class Told:
         self.bytes = max(self.bytes, int(one["bytes"]))
         self.shift = max(self.shift, float(one["shift"]))
 
+    @contextmanager
+    def tried(self) -> Iterator[None]:
+        """What never becomes complete is told, and took for ever."""
+        try:
+            yield
+        except Error as error:
+            print(f"  {error.message.splitlines()[0]}", flush=True)
+            self.took.append(math.inf)
+
     @property
     def median(self) -> float:
-        return statistics.median(self.took)
+        """Infinite when one of them never became complete."""
+        return math.inf if math.inf in self.took else statistics.median(self.took)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +110,11 @@ class Visit:
     def opened(self, path: str) -> float:
         """Milliseconds from the first request to a page that is complete."""
         self.page.goto(self.address + path)
-        return float(self.page.evaluate(f"window.seen.done(0, {QUIET_MS})")["took"])
+        return float(self.page.evaluate(f"window.seen.done(0, {QUIET_MS}, {SHOWN_MS})")["took"])
 
     def done(self, script: str) -> dict[str, Any]:
         """What came of it: `took` (ms until the page was complete), `bytes` of the largest answer, `shift`."""
-        told: dict[str, Any] = self.page.evaluate(f"window.seen.act(() => {{ {script}; }}, {QUIET_MS})")
+        told: dict[str, Any] = self.page.evaluate(f"window.seen.act(() => {{ {script}; }}, {QUIET_MS}, {SHOWN_MS})")
         return told
 
     def first_paint(self) -> float:
