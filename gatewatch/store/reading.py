@@ -1,7 +1,7 @@
 """Questions about the lake, answered by DuckDB from the segments that the manifest lists, and from nothing else.
 
-Each call takes the manifest in one read, drops the segments outside its time, and opens a connection of its own that
-can read the lake's folder only. Times are [since, until). Values are bound; names are ours.
+Each call takes the manifest in one read, drops the segments outside its time, and has a connection of its own to a
+database that can read the lake's folder only. Times are [since, until). Values are bound; names are ours.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 
 import duckdb
@@ -20,7 +22,7 @@ from sqlalchemy import func, select
 
 from gatewatch.errors import StoreError
 from gatewatch.frames import CLIENTS, COVERAGE, MINUTES, REQUESTS
-from gatewatch.frames.inprocess import in_process
+from gatewatch.frames.inprocess import asking, in_process
 from gatewatch.frames.schema import TIME
 from gatewatch.frames.selecting import condition_sql, selected
 from gatewatch.records import Selection
@@ -243,7 +245,7 @@ def of_segments(
 
 def among(query: str, values: Mapping[str, object] = MappingProxyType({}), /, **tables: pa.Table) -> pa.Table:
     """The answer to `query` about tables, by their names."""
-    with in_process(threads=THREADS) as connection:
+    with asking("tables", partial(in_process, threads=THREADS)) as connection:
         for name, table in tables.items():
             connection.register(name, table)
         return connection.sql(query, params=dict(values)).to_arrow_table()
@@ -308,10 +310,12 @@ def _ask(
     query: str,
     values: Mapping[str, object],
     places: Mapping[str, str] = MappingProxyType({}),
+    *,
+    alone: bool = False,
 ) -> pa.Table:
     """The answer to `query`, in which {rows} are the segments' rows with the columns of `schema`, absent ones NULL.
 
-    places: columns that DuckDB makes up for each row, and our names of them.
+    places: columns that DuckDB makes up for each row, and our names of them. alone: nobody else uses the database.
     """
     paths = ", ".join(_text(_no_glob(str(state.lake.path(segment.path)))) for segment in listed)
     packed = [field for shape in SHAPES if shape.column in schema.names for field in shape.fields]
@@ -329,20 +333,31 @@ def _ask(
         text = str(error).splitlines()[0]
         raise StoreError(f"{state.lake.root}: a segment that the manifest lists cannot be read: {text}") from error
     except duckdb.OutOfMemoryException as error:
+        if not alone:  # others asked at the same time
+            with _opened(state.lake.root) as own:
+                return _ask(own, state, listed, schema, query, values, places, alone=True)
         raise StoreError(f"the question needs more than {MEMORY_LIMIT} of memory; ask for a shorter time") from error
 
 
 @contextmanager
 def _lake(state: State) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection that can read the lake's folder, and no other file, address or extension."""
-    with in_process(threads=THREADS, memory_limit=MEMORY_LIMIT) as connection:
-        # Asked for a pattern, DuckDB checks the pattern itself and then what it found.
-        folders = ", ".join(_text(folder) for folder in {str(state.lake.root), _no_glob(str(state.lake.root))})
-        connection.execute(f"SET allowed_directories = [{folders}]")
-        connection.execute("SET temp_directory = ''")
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
+    with asking(f"lake {state.lake.root}", partial(_opened, state.lake.root)) as connection:
         yield connection
+
+
+def _opened(root: Path) -> duckdb.DuckDBPyConnection:
+    connection = in_process(threads=THREADS, memory_limit=MEMORY_LIMIT)
+    # A segment never changes. Its rows are in the system's cache already: no second copy of them here.
+    connection.execute("SET GLOBAL parquet_metadata_cache = true")
+    connection.execute("SET GLOBAL enable_external_file_cache = false")
+    # Asked for a pattern, DuckDB checks the pattern itself and then what it found.
+    folders = ", ".join(_text(folder) for folder in {str(root), _no_glob(str(root))})
+    connection.execute(f"SET allowed_directories = [{folders}]")
+    connection.execute("SET temp_directory = ''")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
 
 
 def _no_glob(path: str) -> str:

@@ -15,6 +15,7 @@ from gatewatch.frames import CLIENTS, COVERAGE, MINUTES, REQUESTS, merge_clients
 from gatewatch.settings import Settings
 from gatewatch.store import reading
 from gatewatch.store.coarse import api_list
+from gatewatch.store.manifest import segments
 from gatewatch.store.reading import (
     REQUESTS_READ,
     bounds,
@@ -185,6 +186,31 @@ def test_values_are_values_and_never_sql(state: State) -> None:
     put(state, tables=[("requests", requests([{"client_ip": "' OR 1=1 --"}, {"client_ip": "192.0.2.1"}]))])
     assert read_requests(state, client_ip="' OR 1=1 --").num_rows == 1
     assert read_requests(state, client_ip="$since {rows} \x00").num_rows == 0
+
+
+def test_a_question_that_others_leave_no_memory_for_is_asked_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MEMORY_LIMIT", "40MB")
+    state = open_state(Settings(data_dir=tmp_path / "small"))
+    put(state, tables=[("requests", requests([{"path": f"/{n}"} for n in range(3)]))])
+    question = (
+        "SELECT path, max(n) AS n FROM ({rows}), range({many}) AS t(n) GROUP BY path, n % {many} ORDER BY path LIMIT 3"
+    )
+
+    def ask(many: int) -> pa.Table:
+        with state.read() as session:
+            listed = segments(session, "requests")
+        return reading.of_segments(state, listed, REQUESTS, question.replace("{many}", str(many)), {})
+
+    with reading._lake(state) as other:
+        other.execute("CREATE TEMP TABLE held AS SELECT range AS n, hash(range) AS h FROM range(1_500_000)")
+        with pytest.raises(duckdb.OutOfMemoryException):
+            other.execute("SELECT n, count(*) FROM range(200_000) AS t(n) GROUP BY n ORDER BY n").fetchall()
+        assert ask(100_000).num_rows == 3
+    with pytest.raises(StoreError, match="needs more than 40MB of memory"):
+        ask(3_000_000)
+    state.close()
 
 
 def test_the_reader_can_read_the_lake_and_nothing_else(state: State) -> None:
