@@ -14,24 +14,26 @@ from dashboard.data import Reader
 from dashboard.data_api import Callers, Head, RouteLine, Routes
 from dashboard.data_api import callers as read_callers
 from dashboard.data_api import routes as read_routes
+from dashboard.exported import CONSUMERS, ROUTES
 from dashboard.exports import export_button
 from dashboard.figures import SKY, spark_sentence, sparkline
-from dashboard.grids import Column, grid, number
+from dashboard.grids import Column, number, sheet_grid
 from dashboard.leads import api_href, caller_href, caller_page, findings_href, requests_copies, requests_href
 from dashboard.parts import no_requests, route_name, unknown
+from dashboard.sheets import MOST_ROWS, shown
 from dashboard.summing import route_term
 from dashboard.view import View
 
 _ROUTES = (
-    Column("route", "Route", "way", 220, flex=3),
-    Column("requests", "Requests", "linked", 104),
+    Column("route", "Route", "way", 220, flex=3, part="route"),
+    Column("requests", "Requests", "linked", 104, part="requests"),
     Column("line", "", "line", 110),
-    Column("failed", "5xx", "number", 84),
-    Column("refused", "4xx", "number", 84),
-    Column("auth", "Auth rejections", "linked", 130),
-    Column("throttled", "Throttled", "linked", 104),
-    Column("p95", "p95", "number", 96),
-    Column("declared", "Declared as", width=170, flex=1),
+    Column("failed", "5xx", "number", 84, part="failed_share"),
+    Column("refused", "4xx", "number", 84, part="refused_share"),
+    Column("auth", "Auth rejections", "linked", 130, part="auth_rejections"),
+    Column("throttled", "Throttled", "linked", 104, part="throttled"),
+    Column("p95", "p95", "number", 96, part="p95_ms"),
+    Column("declared", "Declared as", width=170, flex=1, part="declared"),
 )
 
 
@@ -39,19 +41,18 @@ def routes(reader: Reader, of: Head, view: View) -> Component:
     found = read_routes(reader, of, view)
     if not found.lines:
         return html.Div([card("Routes", no_requests()), uncalled(found)])
-    rows = [route_cells(line, found, view) for line in found.lines]
-    note = words.plural(len(rows), "route") + (
-        f", {words.count(found.more)} less busy ones left out" if found.more else ""
-    )
+    total = len(found.lines) + found.more
+    listed = shown(ROUTES, view, found.lines, total, lambda: read_routes(reader, of, view, most=MOST_ROWS).lines)
+    rows = [route_cells(line, found, view) for line in listed.items]
+    entries = [route_entry(line, found) for line in listed.items]
     return html.Div(
         [
             card(
                 "Routes that were called",
-                html.Div(grid("routes-grid", _ROUTES, rows), className="wide-only"),
-                html.Ul([route_entry(line, found) for line in found.lines[:50]], className="cards narrow-only"),
+                sheet_grid("routes-grid", listed, view, _ROUTES, rows, entries, one="route"),
                 export_button("routes"),
                 requests_copies(of.window, view),
-                note=note,
+                note=words.plural(listed.total, "route"),
             ),
             uncalled(found),
         ]
@@ -117,27 +118,27 @@ def uncalled(found: Routes) -> Component | None:
         return None
     rows: list[list[Any]] = [
         [plain(one.route, 160), ("open" if one.auth == "none" else one.auth) + (" + API key" if one.key else "")]
-        for one in found.uncalled[:200]
+        for one in found.uncalled
     ]
     return card(
         "Declared, and not called in this range",
-        table(("Route", "Authorization"), rows, caption="Declared routes without a call", name="stack one"),
+        table(("Route", "Authorization"), rows, caption="Declared routes without a call", name="stack one", first=20),
         note=words.plural(len(found.uncalled), "route"),
     )
 
 
 _CALLERS = (
-    Column("who", "Caller", "way", width=180, flex=3),
-    Column("kind", "Known by", width=100),
-    Column("requests", "Requests", "linked", 92),
-    Column("share", "Share", "number", 74),
-    Column("refused", "4xx", "number", 76),
-    Column("throttled", "429", "number", 74),
-    Column("failed", "5xx", "number", 80),
-    Column("routes", "Routes", "number", 76),
-    Column("addresses", "Addresses", "number", 112),
-    Column("agent", "User agent", width=150, flex=2),
-    Column("last", "Last (UTC)", width=150),
+    Column("who", "Caller", "way", width=180, flex=3, part="caller"),
+    Column("kind", "Known by", width=100, part="known_by"),
+    Column("requests", "Requests", "linked", 92, part="requests"),
+    Column("share", "Share", "number", 74, part="requests"),
+    Column("refused", "4xx", "number", 76, part="refused_4xx"),
+    Column("throttled", "429", "number", 74, part="throttled_429"),
+    Column("failed", "5xx", "number", 80, part="failed_5xx"),
+    Column("routes", "Routes", "number", 76, part="routes"),
+    Column("addresses", "Addresses", "number", 112, part="addresses"),
+    Column("agent", "User agent", width=150, flex=2, part="agent"),
+    Column("last", "Last (UTC)", width=150, part="last"),
 )
 
 
@@ -150,20 +151,18 @@ def callers(reader: Reader, of: Head, view: View) -> Component:
             "Consumers",
             empty("No request in this range", "Choose a longer range; raw requests are kept for a time only."),
         )
-    rows = [caller_cells(row, found, reader, view, place) for place, row in enumerate(found.rows)]
-    note = (
-        f"{words.plural(found.clients, 'caller')}, the busiest {len(rows)} shown"
-        if found.clients > len(rows)
-        else words.plural(found.clients, "caller")
+    listed = shown(
+        CONSUMERS, view, found.rows, found.clients, lambda: read_callers(reader, of, view, most=MOST_ROWS).rows
     )
+    rows = [caller_cells(row, found, reader, view, place) for place, row in enumerate(listed.items)]
+    entries = [caller_entry(row) for row in rows]
     return card(
         "Consumers",
-        html.Div(grid("callers-grid", _CALLERS, rows), className="wide-only"),
-        html.Ul([caller_entry(row) for row in rows[:50]], className="cards narrow-only"),
+        sheet_grid("callers-grid", listed, view, _CALLERS, rows, entries, one="caller"),
         html.P("Known by the API key where one was logged, else the principal, else the address.", className="small"),
         export_button("consumers"),
         requests_copies(of.window, view),
-        note=note,
+        note=words.plural(found.clients, "caller"),
     )
 
 

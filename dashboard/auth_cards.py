@@ -17,11 +17,11 @@ from dashboard import words
 from dashboard.charting import chart
 from dashboard.components import card, empty, finding_link, severity_mark, table, tile, where
 from dashboard.data import Reader
-from dashboard.data_apis import shown_client
-from dashboard.data_auth import Auth, AuthorizerLine, CallerLine
+from dashboard.data_auth import Auth, AuthorizerLine, every_refused
+from dashboard.exported import REFUSED, Refused, as_shown
 from dashboard.exports import export_button
 from dashboard.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILLION, spark_sentence, sparkline
-from dashboard.grids import Column, grid
+from dashboard.grids import Column, sheet_grid
 from dashboard.leads import (
     api_href,
     caller_href,
@@ -33,6 +33,7 @@ from dashboard.leads import (
 )
 from dashboard.parts import folded, no_requests, route_name, size, unknown
 from dashboard.refusals import ATTACK, AUTH, LANE_ORDER, OUTAGE, SCAN, STORM, lane
+from dashboard.sheets import MOST_ROWS, shown
 from dashboard.summing import route_term
 from dashboard.timelines import Lines, busiest, stack_figure, stack_sentence
 from dashboard.view import View
@@ -267,15 +268,15 @@ def networks(reader: Reader, found: Auth, view: View) -> Component:  # noqa: ARG
 
 
 _WHO = (
-    Column("who", "Caller", "way", width=180, flex=3),
-    Column("kind", "Known by", width=100),
-    Column("n", "Refused", "linked", 96),
-    Column("cause", "Mostly for", width=150, flex=2),
-    Column("routes", "Routes", "number", 80),
-    Column("addresses", "Addresses", "number", 112),
-    Column("agent", "User agent", width=150, flex=2),
-    Column("first", "First (UTC)", width=150),
-    Column("last", "Last (UTC)", width=150),
+    Column("who", "Caller", "way", width=180, flex=3, part="caller"),
+    Column("kind", "Known by", width=100, part="known_by"),
+    Column("n", "Refused", "linked", 96, part="refused"),
+    Column("cause", "Mostly for", width=150, flex=2, part="mostly_for"),
+    Column("routes", "Routes", "number", 80, part="routes"),
+    Column("addresses", "Addresses", "number", 112, part="addresses"),
+    Column("agent", "User agent", width=150, flex=2, part="agent"),
+    Column("first", "First (UTC)", width=150, part="first"),
+    Column("last", "Last (UTC)", width=150, part="last"),
 )
 
 
@@ -284,28 +285,31 @@ def who(reader: Reader, found: Auth, view: View) -> Component:
         return card("Whose requests are refused", unknown("Who was refused is not known", found.unknown_who))
     if not found.who:
         return card("Whose requests are refused", empty("Nobody", "Nobody was refused in this range."))
-    rows = [who_cells(one, reader, found, view, place) for place, one in enumerate(found.who)]
-    note = words.plural(found.callers, "caller")
-    if found.callers > len(rows):
-        note += f", the {len(rows)} most refused shown"
+    listed = shown(
+        REFUSED,
+        view,
+        as_shown(reader, found.inventory, found.who),
+        found.callers,
+        lambda: as_shown(reader, found.inventory, every_refused(reader, view, most=MOST_ROWS) or ()),
+    )
+    rows = [who_cells(one, reader, view, place) for place, one in enumerate(listed.items)]
     return card(
         "Whose requests are refused",
-        html.Div(grid("refused-grid", _WHO, rows), className="wide-only"),
-        html.Ul([who_entry(row) for row in rows[:20]], className="cards narrow-only"),
+        sheet_grid("refused-grid", listed, view, _WHO, rows, [who_entry(row) for row in rows], one="caller"),
         html.P("Known by the API key where one was logged, else the principal, else the address.", className="small"),
         export_button("refused"),
-        note=note,
+        note=words.plural(found.callers, "caller"),
     )
 
 
-def who_cells(one: CallerLine, reader: Reader, found: Auth, view: View, place: int) -> dict[str, Any]:
-    kind, name = shown_client(reader, found.inventory, one.client_id)
-    agent = plain(reader.privacy.text(one.agent or ""), 80)
+def who_cells(whose: Refused, reader: Reader, view: View, place: int) -> dict[str, Any]:
+    one = whose.line
+    agent = plain(one.agent or "", 80)
     href = caller_href(reader, one.client_id, view, "status >= 400")
     return {
         "id": str(place),
-        "who": plain(name, 120),
-        "kind": kind or words.NONE,
+        "who": plain(whose.name, 120),
+        "kind": whose.kind or words.NONE,
         "n": one.n,
         "cause": CAUSES.get(one.top or "", words.NONE),
         "routes": one.routes,

@@ -119,8 +119,22 @@ def table(
     numbers: Sequence[int] = (),
     hidden_caption: bool = True,
     name: str = "",
+    first: int | None = None,
+    sheet: str | None = None,
+    sorts: Sequence[str] = (),
+    order: str = "",
 ) -> Component:
-    """A plain table. numbers: columns that hold numbers, set to the right. On a small screen each row is a block."""
+    """A plain table. numbers: columns that hold numbers, set to the right. On a small screen each row is a block.
+
+    Its heads sort it, in the browser (assets/sheets.js). first: so many rows are seen at once. sheet: the server puts
+    the rows of this one in order (dashboard.sheets), by the parts `sorts` of its columns, now by `order`.
+    """
+    told: Any = {"data-first": str(first)} if first and len(rows) > first else {}
+    if sheet:
+        told |= {"data-table": sheet, "data-order": order}
+
+    def part(place: int) -> Any:
+        return {"data-part": sorts[place]} if place < len(sorts) and sorts[place] else {}
 
     def cell(place: int, value: Children) -> Component:
         named: Any = {"data-head": heads[place]}  # the style sheet names the value with it on a small screen
@@ -133,7 +147,7 @@ def table(
                 html.Thead(
                     html.Tr(
                         [
-                            html.Th(head, scope="col", className="number" if place in numbers else None)
+                            html.Th(head, scope="col", className="number" if place in numbers else None, **part(place))
                             for place, head in enumerate(heads)
                         ]
                     )
@@ -141,6 +155,7 @@ def table(
                 html.Tbody([html.Tr([cell(place, value) for place, value in enumerate(row)]) for row in rows]),
             ],
             className=f"table {name}".strip(),
+            **told,
         ),
         className="table-frame",
     )

@@ -243,13 +243,20 @@ def declared_route(route: str | None, docs: Mapping[str, RouteDoc]) -> RouteDoc 
     return docs.get(f"ANY {route.partition(' ')[2]}")
 
 
-def callers(reader: Reader, of: Head, view: View) -> Callers:
+def callers(reader: Reader, of: Head, view: View, *, most: int = MOST_CALLERS) -> Callers:
     """Who called, busiest first. Raw requests are read, so it reaches back as far as those are kept."""
-    found = caller_sums(reader.store(), scope_of(of.window, view, api=of.api), limit=MOST_CALLERS).to_pylist()
+    found = caller_sums(reader.store(), scope_of(of.window, view, api=of.api), limit=most).to_pylist()
     total = int(found[0]["total"] or 0) if found else 0
     clients = int(found[0]["clients"] or 0) if found else 0
     unknown = None if clients or not found else needs(0, "api_key_id", "principal", "client_ip")
-    rows = [row | {"shown": shown_client(reader, of.inventory, row["client_id"])} for row in found]
+    rows = [
+        row
+        | {
+            "shown": shown_client(reader, of.inventory, row["client_id"]),
+            "agent": reader.privacy.text(row["user_agent"] or ""),
+        }
+        for row in found
+    ]
     return Callers(rows, clients, total, unknown)
 
 

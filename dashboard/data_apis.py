@@ -87,12 +87,12 @@ class ApiLine:
 
 @dataclass(frozen=True, slots=True)
 class Apis:
-    """inventory: whether one is known. more: rows that did not fit."""
+    """inventory: whether one is known. total: with the rows that did not fit."""
 
     window: Window
     rows: list[ApiLine]
     inventory: bool
-    more: int
+    total: int
     names: Names
 
 
@@ -117,7 +117,7 @@ def apis(reader: Reader, view: View, *, most: int = MOST_ROWS) -> Apis | None:
     ever = {(one.api or "", one.stage): one for one in _merged(api_list(state))}
     rows = [line for line in _lines(state, window, view, known, ever) if _wanted(line, view)]
     rows.sort(key=lambda line: (-(line.worst.rank if line.worst else -1), -line.n, line.name, line.stage or ""))
-    return Apis(window, rows[:most], known.known, max(len(rows) - most, 0), reader.names())
+    return Apis(window, rows[:most], known.known, len(rows), reader.names())
 
 
 def _wanted(line: ApiLine, view: View) -> bool:

@@ -163,6 +163,14 @@ def auth(reader: Reader, view: View) -> Auth | None:
     )
 
 
+def every_refused(reader: Reader, view: View, *, most: int) -> list[CallerLine] | None:
+    """Whose requests were refused, all of them; None: nothing was ever ingested."""
+    window = reader.window(view)
+    if window is None:
+        return None
+    return _who(refused_rows(reader.store(), scope_of(window, view), causes=AUTH), most=most)
+
+
 def _named(who: Iterable[CallerLine]) -> bool:
     return any(one.client_id for one in who)
 
@@ -184,7 +192,7 @@ def _causes(refused: pa.Table) -> list[CauseLine]:
     ]
 
 
-def _who(refused: pa.Table) -> list[CallerLine]:
+def _who(refused: pa.Table, *, most: int = MOST_CALLERS) -> list[CallerLine]:
     """Whose requests are refused most, with what for."""
     lines = {
         row["client_id"]: CallerLine(
@@ -199,10 +207,11 @@ def _who(refused: pa.Table) -> list[CallerLine]:
             last_at=row["last"],
         )
         for row in refused_of(
-            refused, ("client_id",), limit=MOST_CALLERS, distinct=("routes", "addresses", "agents")
+            refused, ("client_id",), limit=most, distinct=("routes", "addresses", "agents")
         ).to_pylist()
     }
-    for row in refused_of(refused, ("client_id", "reject_cause"), limit=_GROUPS, distinct=()).to_pylist():
+    causes = refused_of(refused, ("client_id", "reject_cause"), limit=max(_GROUPS, 4 * most), distinct=())
+    for row in causes.to_pylist():
         if row["client_id"] in lines:
             lines[row["client_id"]].causes[row["reject_cause"]] = row["n"]
     return list(lines.values())

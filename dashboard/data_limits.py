@@ -133,6 +133,7 @@ class Limits:
     keys: list[KeyLine]
     more_keys: int
     stages: list[StageLine]
+    every_stage: int
     accounts: list[AccountLine]
     findings: list[StoredFinding]
     inventory: Inventory
@@ -159,6 +160,7 @@ def limits(reader: Reader, view: View) -> Limits | None:
     known = known_inventory(state)
     cut = throttled_of(state, scope, known) if throttled + quota else []
     keys, more = keys_left(reader, view, window, known)
+    stages = stages_left(state, scope, known)
     return Limits(
         window=window,
         grid=grid,
@@ -170,7 +172,8 @@ def limits(reader: Reader, view: View) -> Limits | None:
         victims=sorted((one for one in cut if one.role is Role.VICTIM), key=lambda one: (-one.refused, one.asked)),
         keys=keys,
         more_keys=more,
-        stages=stages_left(state, scope, known),
+        stages=stages[:MOST_STAGES],
+        every_stage=len(stages),
         accounts=_accounts(state, window, known),
         findings=reader.all_shown(_findings(state, window, view)),
         inventory=known,
@@ -348,9 +351,9 @@ def runs_out(
     return early, late if late is not None and late < resets else None
 
 
-def stages_left(state: State, scope: Scope, known: Inventory, *, most: int = MOST_STAGES) -> list[StageLine]:
+def stages_left(state: State, scope: Scope, known: Inventory) -> list[StageLine]:
     out = []
-    for row in peaks(state, scope, ("api", "stage")).to_pylist()[:most]:
+    for row in peaks(state, scope, ("api", "stage")).to_pylist():
         doc = known.apis.get(row["api"] or "")
         stage = doc.stage(row["stage"]) if doc else None
         limit = stage.limit if stage else Limit()

@@ -8,22 +8,30 @@ from dataclasses import dataclass
 from typing import Any
 
 import dash_ag_grid as dag
+from dash import html
 from dash.development.base_component import Component
+
+from dashboard.sheets import Shown, bar, grouped_table
+from dashboard.view import View
 
 THEME = {"function": "gatewatchGridTheme(themeQuartz)"}
 _SHORT = 15
-_RENDERERS = {"linked": "Linked", "link": "FindingLink", "way": "Way", "line": "Line", "chip": "Chip"}
+_ENTRIES = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """width in px. kind: text, number, linked (a number that leads on), link, way (maybe a link), line, chip."""
+    """width in px. kind: text, number, linked (a number that leads on), link, way (maybe a link), line, chip.
+
+    part: of the sheet, by which the server sorts it.
+    """
 
     field: str
     head: str
     kind: str = "text"
     width: int = 110
     flex: int = 0
+    part: str = ""
 
     def definition(self) -> dict[str, Any]:
         out: dict[str, Any] = {"field": self.field, "headerName": self.head, "minWidth": min(self.width, 90)}
@@ -49,20 +57,64 @@ class Column:
         return out
 
 
+def served(column: Column, order: str | None) -> dict[str, Any]:
+    """What a column says besides when the server has put its rows in order: the mark, and no order of its own."""
+    if order is None:
+        return {}
+    mine = column.part and column.part == order.removeprefix("-")
+    sort = ("desc" if order.startswith("-") else "asc") if mine else None
+    return {"comparator": {"function": "asItComes"}, "sort": sort, "sortable": bool(column.part)}
+
+
 def number(value: float | None) -> float | None:
     """For a cell: what is not known is empty."""
     return None if value is None or not math.isfinite(value) else value
 
 
-def grid(name: str, columns: Sequence[Column], rows: Sequence[dict[str, Any]], *, opens: bool = False) -> Component:
+def sheet_grid(
+    name: str,
+    found: Shown[Any],
+    view: View,
+    columns: Sequence[Column],
+    rows: Sequence[dict[str, Any]],
+    entries: Sequence[Component],
+    *,
+    opens: bool = False,
+    one: str = "row",
+) -> Component:
+    """A grid of a sheet with its bar; entries: the same rows on a small screen.
+
+    Heads sort in the browser as long as all rows are there, and on the server else (assets/sheets.js).
+    """
+    order = ("-" if found.wish.down else "") + (found.wish.sort or "")
+    parts = {column.field: column.part for column in columns if column.part}
+    tools = bar(found, one=one, grid={"name": found.sheet.name, "order": order, "columns": parts})
+    if found.groups is not None:
+        return html.Div([tools, html.Div(grouped_table(found, view), className="padded")], className="sheet")
+    if not rows:
+        return html.Div([tools, html.P("No row fits this filter.", className="small padded")], className="sheet")
+    made = grid(name, columns, rows, opens=opens, order=order if found.cut else None)
+    listed = html.Ul(entries[:_ENTRIES], className="cards narrow-only")
+    return html.Div([tools, html.Div(made, className="wide-only"), listed], className="sheet")
+
+
+def grid(
+    name: str,
+    columns: Sequence[Column],
+    rows: Sequence[dict[str, Any]],
+    *,
+    opens: bool = False,
+    order: str | None = None,
+) -> Component:
     """rows: text and numbers by field, `id`, and where needed `text` (how numbers are written), `links`, `href`.
 
-    opens: a click anywhere on a row goes to its `href`.
+    opens: a click anywhere on a row goes to its `href`. order: the rows come in this order of the server's.
     """
     short = len(rows) <= _SHORT
+    looks = [("grid-findings", opens), ("grid-server", order is not None), ("grid-tall", not short)]
     made: Component = dag.AgGrid(
         id=name,
-        columnDefs=[column.definition() for column in columns],
+        columnDefs=[column.definition() | served(column, order) for column in columns],
         rowData=list(rows),
         getRowId="params.data.id",
         defaultColDef={"sortable": True, "resizable": True, "suppressMovable": True},
@@ -74,7 +126,7 @@ def grid(name: str, columns: Sequence[Column], rows: Sequence[dict[str, Any]], *
             "animateRows": False,
             "tabToNextCell": {"function": "leaveGrid(params)"},
         },
-        className="grid" + (" grid-findings" if opens else "") + ("" if short else " grid-tall"),
+        className=" ".join(["grid", *(look for look, on in looks if on)]),
         style={"height": None} if short else {"height": "min(720px, calc(100vh - 240px))", "minHeight": "360px"},
     )
     return made

@@ -14,8 +14,20 @@ from alerts.render.text import plain
 from dashboard import words
 from dashboard.components import card, empty, table, tile
 from dashboard.data import Reader
-from dashboard.data_apis import shown_client
-from dashboard.data_limits import AccountLine, KeyLine, Limits, StageLine, Throttled, period_name
+from dashboard.data_limits import (
+    AccountLine,
+    KeyLine,
+    Limits,
+    Role,
+    StageLine,
+    Throttled,
+    keys_left,
+    period_name,
+    stages_left,
+    throttled_of,
+)
+from dashboard.exported import OFFENDERS, VICTIMS, Cut, as_cut
+from dashboard.exported_ops import KEYS, STAGES
 from dashboard.exports import export_button
 from dashboard.figures import ORANGE, spark_sentence, sparkline
 from dashboard.leads import (
@@ -27,7 +39,9 @@ from dashboard.leads import (
     requests_href,
     requests_link,
 )
-from dashboard.parts import folded, no_requests, short_list, size, unknown
+from dashboard.parts import no_requests, short_list, size, unknown
+from dashboard.sheets import MOST_ROWS, Sheet, sheet_table, shown
+from dashboard.summing import scope_of
 from dashboard.timelines import Lines, busiest, stack_figure, stack_sentence
 from dashboard.view import View
 from dashboard.whatif_cards import limit_text, panel
@@ -47,8 +61,8 @@ def content(reader: Reader, found: Limits, view: View) -> Component:
             over_time(found, view),
             sides(reader, found, view),
             findings(found, view),
-            plans(found),
-            stages(found, view),
+            plans(reader, found, view),
+            stages(reader, found, view),
             account(found),
             panel(reader, found, view),
         ]
@@ -145,56 +159,77 @@ def sides(reader: Reader, found: Limits, view: View) -> Component | None:
                 [
                     card(
                         "Offenders",
-                        side(reader, found, found.offenders, view, "Who fills limits"),
+                        side(reader, found, found.offenders, view, OFFENDERS),
                         note=words.plural(len(found.offenders), "caller"),
                     ),
                     card(
                         "Victims",
-                        side(reader, found, found.victims, view, "Who is refused because of others"),
+                        side(reader, found, found.victims, view, VICTIMS),
                         note=words.plural(len(found.victims), "caller"),
                     ),
                 ],
                 className="columns halves",
             ),
-            html.Div([html.P(rule, className="small"), export_button("throttled")], className="rule"),
+            html.P(rule, className="small rule"),
         ]
     )
 
 
-def side(reader: Reader, found: Limits, callers: Sequence[Throttled], view: View, caption: str) -> Component:
+def side(reader: Reader, found: Limits, callers: Sequence[Throttled], view: View, sheet: Sheet[Cut]) -> Component:
     if not callers:
         return empty("Nobody", "No such caller in this range.")
-    rows: list[list[Any]] = []
-    for one in callers[:60]:
-        kind, name = shown_client(reader, found.inventory, one.client_id)
+
+    def line(whose: Cut) -> list[Any]:
+        one = whose.line
         place = found.names.place(one.api, one.stage or None)
         plan = f" · plan {plain(one.plan.name, 40)}" if one.plan else ""
         there = replace(view, api=one.api, stage=one.stage or None)
-        rows.append(
-            [
-                html.Div(
-                    [
-                        html.Span(
-                            linked(plain(name, 100), caller_page(reader, one.client_id, view)), className="api-name"
-                        ),
-                        html.Span(kind, className="chip"),
-                        html.Div(
-                            [
-                                dcc.Link(place, href=api_href(one.api, view, "limits", stage=one.stage or None)),
-                                f"{plan} · {one.role.value}",
-                            ],
-                            className="small",
-                        ),
-                    ]
-                ),
-                linked(words.count(one.refused), caller_href(reader, one.client_id, there, *_CUT)),
-                linked(words.count(one.asked), caller_href(reader, one.client_id, there)),
-                words.percent(one.share),
-                f"{words.count(one.peak)}/s",
-            ]
-        )
-    heads = ("Caller", "Refused", "Calls then", "Share", "Peak")
-    return folded(heads, rows, caption=caption, first=6, numbers=(1, 2, 3, 4))
+        return [
+            html.Div(
+                [
+                    html.Span(
+                        linked(plain(whose.name, 100), caller_page(reader, one.client_id, view)), className="api-name"
+                    ),
+                    html.Span(whose.kind, className="chip"),
+                    html.Div(
+                        [
+                            dcc.Link(place, href=api_href(one.api, view, "limits", stage=one.stage or None)),
+                            f"{plan} · {one.role.value}",
+                        ],
+                        className="small",
+                    ),
+                ]
+            ),
+            linked(words.count(one.refused), caller_href(reader, one.client_id, there, *_CUT)),
+            linked(words.count(one.asked), caller_href(reader, one.client_id, there)),
+            words.percent(one.share),
+            f"{words.count(one.peak)}/s",
+        ]
+
+    victims = sheet.name == VICTIMS.name
+
+    def every() -> list[Cut]:
+        cut = throttled_of(reader.store(), scope_of(found.window, view), found.inventory, most=MOST_ROWS)
+        return as_cut(reader, found.inventory, [one for one in cut if (one.role is Role.VICTIM) == victims])
+
+    listed = shown(sheet, view, as_cut(reader, found.inventory, callers), len(callers), every)
+    heads = (("Caller", "caller"), ("Refused", "refused"), ("Calls then", "asked"), ("Share", "share"))
+    caption = "Who is refused because of others" if victims else "Who fills limits"
+    return html.Div(
+        [
+            sheet_table(
+                listed,
+                view,
+                (*heads, ("Peak", "peak_a_second")),
+                line,
+                caption=caption,
+                first=6,
+                numbers=(1, 2, 3, 4),
+                one="caller",
+            ),
+            export_button(sheet.name),
+        ]
+    )
 
 
 def linked(said: str, href: str | None) -> Component | str:
@@ -208,7 +243,7 @@ def findings(found: Limits, view: View) -> Component | None:
     return card("Findings about limits", short_list(found.findings[:8], view), note=there)
 
 
-def plans(found: Limits) -> Component:
+def plans(reader: Reader, found: Limits, view: View) -> Component:
     if not found.inventory.known:
         why = "Hand one over with `gatewatch ingest --inventory FILE`, or connect the account."
         return card("Usage plans", empty("No inventory is known, so plans and their limits cannot be told", why))
@@ -217,19 +252,31 @@ def plans(found: Limits) -> Component:
         return card("Usage plans", empty("Usage plans could not be read", why))
     if not found.keys:
         return card("Usage plans", empty("No usage plan in scope", "No declared plan has these stages, or no key yet."))
-    heads = ("Key", "Plan", "Quota used", "", "Left", "Runs out", "Peak / rate", "Throttled")
-    rows = [key_line(one) for one in found.keys]
-    more = f", {words.count(found.more_keys)} more" if found.more_keys else ""
+    heads = (
+        ("Key", "name"),
+        ("Plan", "plan"),
+        ("Quota used", "used_share"),
+        ("", ""),
+        ("Left", "left"),
+        ("Runs out", "runs_out_from"),
+        ("Peak / rate", "peak_a_second"),
+        ("Throttled", "throttled"),
+    )
+    total = len(found.keys) + found.more_keys
+    listed = shown(
+        KEYS, view, found.keys, total, lambda: keys_left(reader, view, found.window, found.inventory, most=MOST_ROWS)[0]
+    )
+    caption = "Keys and what is left of their plans"
     return card(
         "Usage plans",
-        folded(heads, rows, caption="Keys and what is left of their plans", first=6, numbers=(2, 4, 6, 7)),
+        sheet_table(listed, view, heads, key_line, caption=caption, first=6, numbers=(2, 4, 6, 7), one="key"),
         html.P(
             "Quotas count what was served since the period began (UTC); AWS holds them as best it can, so more may be "
             "served. Runs out: if the next hours are like the last 24, give or take two standard errors.",
             className="small",
         ),
         html.Div(export_button("keys"), className="rule"),
-        note=words.plural(len(found.keys), "key") + more,
+        note=words.plural(total, "key"),
     )
 
 
@@ -282,7 +329,7 @@ def runs_out(one: KeyLine) -> str:
     return f"{words.at(early)} to {words.at(late)}"
 
 
-def stages(found: Limits, view: View) -> Component:
+def stages(reader: Reader, found: Limits, view: View) -> Component:
     def line(one: StageLine) -> list[Any]:
         rate = one.limit.rate
         share = one.peak / rate if rate else float("nan")
@@ -296,11 +343,27 @@ def stages(found: Limits, view: View) -> Component:
             words.at(one.peak_at),
         ]
 
-    heads = ("API / stage", "Throttle", "Peak", "Of its rate", "", "p99", "When")
-    rows = [line(one) for one in found.stages]
+    heads = (
+        ("API / stage", "api"),
+        ("Throttle", "rate"),
+        ("Peak", "peak_a_second"),
+        ("Of its rate", "of_rate"),
+        ("", ""),
+        ("p99", "p99_a_second"),
+        ("When", "peak_at"),
+    )
+    scope = scope_of(found.window, view)
+    listed = shown(
+        STAGES,
+        view,
+        found.stages,
+        found.every_stage,
+        lambda: stages_left(reader.store(), scope, found.inventory),
+    )
+    caption = "Stages and their limits"
     return card(
         "Stages",
-        folded(heads, rows, caption="Stages and their limits", numbers=(2, 3, 5)),
+        sheet_table(listed, view, heads, line, caption=caption, first=10, numbers=(2, 3, 5), one="stage"),
         html.Div(
             [
                 html.P("Peak: most calls in one second. p99: of the seconds with a call.", className="small"),

@@ -40,11 +40,7 @@ def folded(
     name: str = "stack",
 ) -> Component:
     """A table of which the first rows are seen at once, and the others when they are asked for."""
-    top = table(heads, rows[:first], caption=caption, numbers=numbers, name=name)
-    if len(rows) <= first:
-        return top
-    rest = table(heads, rows[first:], caption=f"{caption}: the others", numbers=numbers, name=name)
-    return html.Div([top, html.Details([html.Summary(f"{len(rows) - first} more"), rest], className="twin")])
+    return table(heads, rows, caption=caption, numbers=numbers, name=name, first=first)
 
 
 def route_name(route: str | None) -> str:

@@ -46,9 +46,9 @@ class View:
 
     since, until (`from` and `to` in the address): a chosen time, as an instant (`2026-06-09T12:00:00Z`) or counted back
     (`now-90m`); they win over `range`. cmp: what is compared with, a word of COMPARISONS or the instant at which a time
-    of the same length begins. refresh: how often it is drawn anew. f: conditions
-    `field op value` (gatewatch.where). tab, sort, cols, sel: a page's own. labels: `off` when those of a simulated
-    world are not to be shown. notes: kinds of annotations that are hidden, by comma.
+    of the same length begins. refresh: how often it is drawn anew. f: conditions `field op value` (gatewatch.where).
+    t: what is asked of tables (dashboard.sheets). tab, sort, cols, sel: a page's own. labels: `off` when those of a
+    simulated world are not to be shown. notes: kinds of annotations that are hidden, by comma.
     """
 
     range: str = DEFAULT_RANGE
@@ -70,6 +70,7 @@ class View:
     cols: str | None = None
     sel: str | None = None
     f: tuple[str, ...] = ()
+    t: tuple[str, ...] = ()
 
     @property
     def filtered(self) -> bool:
@@ -160,6 +161,7 @@ def view_of(search: str | None) -> View:
         cols=given.get("cols"),
         sel=given.get("sel"),
         f=tuple(term[:_LONGEST] for term in asked.get("f", ())[:MOST_TERMS]),
+        t=tuple(text[:_LONGEST] for text in asked.get("t", ())[:MOST_TERMS]),
     )
 
 

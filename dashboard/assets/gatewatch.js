@@ -239,13 +239,13 @@
   var focused = null;
   document.addEventListener("focusin", function (event) {
     var one = event.target;
-    focused = one.closest && one.closest("#main") && one.getAttribute("href") ? one : null;
+    focused = one.closest && one.closest("#main") && (one.getAttribute("href") || one.dataset.again) ? one : null;
   });
   new MutationObserver(function () {
     if (!focused || focused.isConnected || document.activeElement !== document.body) return;
-    var href = focused.getAttribute("href");
-    var again = Array.from(document.querySelectorAll("#main a[href]")).find(function (a) {
-      return a.getAttribute("href") === href;
+    var href = focused.getAttribute("href"), name = focused.dataset.again;
+    var again = Array.from(document.querySelectorAll("#main a[href], #main [data-again]")).find(function (a) {
+      return href ? a.getAttribute("href") === href : a.dataset.again === name;
     });
     if (again) again.focus({ preventScroll: true });
   }).observe(document.documentElement, { childList: true, subtree: true });

@@ -11,9 +11,12 @@
     window.gatewatch.go(href);
   }
 
-  function made(node) {
+  // whole: a table that is not to be sorted.
+  function made(node, whole) {
     if (!Array.isArray(node)) return node;
-    var tag = node[0], properties = Object.assign({}, node[1]);
+    var tag = node[0], properties = Object.assign({}, node[1]), tables = window.gatewatch.tables;
+    if (tag === "table" && whole !== true) return React.createElement(tables.Table, { node: node, made: made });
+    if (properties["data-sheet"]) return React.createElement(tables.Bar, { text: properties["data-sheet"] });
     ["href", "src"].forEach(function (name) {
       if (typeof properties[name] === "string" && WRONG.test(properties[name])) delete properties[name];
     });
@@ -21,11 +24,11 @@
       tag = "a";
       if (!properties.target) properties.onClick = follow;
     }
-    return React.createElement.apply(null, [tag || React.Fragment, tag ? properties : null].concat(node.slice(2).map(made)));
+    return React.createElement.apply(null, [tag || React.Fragment, tag ? properties : null].concat(node.slice(2).map(function (one) { return made(one); })));
   }
 
   function Still(given) {
-    return React.createElement.apply(null, [React.Fragment, null].concat((given.tree || []).map(made)));
+    return React.createElement.apply(null, [React.Fragment, null].concat((given.tree || []).map(function (one) { return made(one); })));
   }
   window.gatewatch_parts = { Still: Still };
 })();

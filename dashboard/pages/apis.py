@@ -14,27 +14,28 @@ from dashboard import words
 from dashboard.components import banner, card, command, empty, icon, range_line, stale_note, was
 from dashboard.data import Reader
 from dashboard.data_apis import LIVES, ApiLine, Apis, Life, apis
-from dashboard.exported import EXPORTS
+from dashboard.exported import APIS, SHEETS, every_api
 from dashboard.exports import add_exports, export_button
 from dashboard.figures import SKY, spark_sentence, sparkline
 from dashboard.frame import Nav, add_page
-from dashboard.grids import Column, grid, number
+from dashboard.grids import Column, number, sheet_grid
 from dashboard.leads import api_href, findings_href, requests_copies
+from dashboard.sheets import Shown, shown
 from dashboard.view import View
 
 _COLUMNS = (
-    Column("name", "API / stage", "link", 160, flex=3),
-    Column("life", "Status", "chip", 84),
-    Column("requests", "Requests", "linked", 92),
+    Column("name", "API / stage", "link", 160, flex=3, part="name"),
+    Column("life", "Status", "chip", 84, part="status"),
+    Column("requests", "Requests", "linked", 92, part="requests"),
     Column("line", "", "line", 82),
-    Column("errors", "5xx", "number", 76),
-    Column("p95", "p95", "number", 84),
-    Column("findings", "Open", "linked", 66),
-    Column("callers", "Callers", "number", 82),
-    Column("routes", "Routes", "number", 76),
-    Column("type", "Type, auth", width=104, flex=2),
-    Column("owner", "Owner", width=84, flex=1),
-    Column("last", "Last call", width=148),
+    Column("errors", "5xx", "number", 76, part="failed_share"),
+    Column("p95", "p95", "number", 84, part="p95_ms"),
+    Column("findings", "Open", "linked", 66, part="open_findings"),
+    Column("callers", "Callers", "number", 82, part="callers"),
+    Column("routes", "Routes", "number", 76, part="routes_called"),
+    Column("type", "Type, auth", width=104, flex=2, part="type"),
+    Column("owner", "Owner", width=84, flex=1, part="owner"),
+    Column("last", "Last call", width=148, part="last_call"),
 )
 
 
@@ -43,12 +44,14 @@ NAV = Nav(order=30, key="a", icon="api")
 
 def register(dash: Dash, reader: Reader) -> None:
     add_page(dash, reader, "apis", title="APIs", render=render, partial=True, path="/apis", heights=(48, 480), nav=NAV)
-    add_exports(dash, reader, EXPORTS)
+    add_exports(dash, reader, SHEETS)
 
 
 def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
     found = apis(reader, view)
-    return nothing() if found is None else content(found, view)
+    if found is None:
+        return nothing()
+    return content(found, view, shown(APIS, view, found.rows, found.total, lambda: every_api(reader, "", view)))
 
 
 def nothing() -> Component:
@@ -60,7 +63,7 @@ def nothing() -> Component:
     return html.Div([html.Div(html.H1("APIs"), className="page-head"), card(None, said)])
 
 
-def content(found: Apis, view: View) -> Component:
+def content(found: Apis, view: View, listed: Shown[ApiLine]) -> Component:
     window = found.window
     head = html.Div(
         [
@@ -76,7 +79,7 @@ def content(found: Apis, view: View) -> Component:
             "Hand one over with `gatewatch ingest --inventory FILE`.",
             kind="info",
         )
-    rows = card(None, body(found, view), name="flush")
+    rows = card(None, body(found, view, listed), name="flush")
     return html.Div([head, stale_note(view, window), note, search(view), rows, legend(found, view)])
 
 
@@ -100,19 +103,16 @@ def search(view: View) -> Component:
     )
 
 
-def body(found: Apis, view: View) -> Component:
+def body(found: Apis, view: View, listed: Shown[ApiLine]) -> Component:
     if not found.rows:
         clear = dcc.Link("Show all APIs", href=f"/apis{view.search(q=None, api=None, stage=None)}")
         return empty("No API fits", "Nothing of that name is declared or was ever called.", clear)
-    rows = [cells(one, found, view) for one in found.rows]
-    shown = words.plural(len(rows), "stage")
-    if found.more:
-        shown += f" shown, {words.count(found.more)} more: search, or choose an API above"
+    rows = [cells(one, found, view) for one in listed.items]
+    entries = [entry(one, found, view) for one in listed.items]
     return html.Div(
         [
-            html.Div(grid("apis-grid", _COLUMNS, rows, opens=True), className="wide-only"),
-            html.Ul([entry(one, found, view) for one in found.rows[:50]], className="cards narrow-only"),
-            html.Div([html.Span(shown), export_button("apis")], className="pager"),
+            sheet_grid("apis-grid", listed, view, _COLUMNS, rows, entries, opens=True, one="stage"),
+            html.Div(export_button("apis"), className="pager"),
         ]
     )
 

@@ -33,11 +33,12 @@ from dashboard.components import (
     was,
 )
 from dashboard.data import Reader
+from dashboard.exported_ops import CHANGES, every_change
 from dashboard.exports import export_button
 from dashboard.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 from dashboard.frame import Nav, add_page
 from dashboard.names import Names
-from dashboard.parts import folded
+from dashboard.sheets import sheet_table, shown
 from dashboard.view import View
 from detect import risks
 from detect.configuration import EVERY_METHOD
@@ -45,7 +46,6 @@ from gatewatch.records import iso
 
 NAV = Nav(order=100, key="c", icon="changes")
 
-ROWS = 40
 FIRST = 15
 """Rows that are not folded away."""
 
@@ -83,7 +83,7 @@ def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
         filters(found, view, names),
         one_change(found, view, names),
         timeline(found, view, names),
-        listed(found, view, names),
+        listed(reader, found, view, names),
         drift(found),
     ]
     return html.Div(parts, className="ops changes")
@@ -222,7 +222,7 @@ def sentence(found: Changes, names: Names) -> str:
     return f"{said}; {words.plural(len(risky), 'risk')}, the last {words.at(last.at)}: {plain(last.what, 100)}."
 
 
-def listed(found: Changes, view: View, names: Names) -> Component | None:
+def listed(reader: Reader, found: Changes, view: View, names: Names) -> Component | None:
     if not found.changes:
         return None
 
@@ -249,15 +249,24 @@ def listed(found: Changes, view: View, names: Names) -> Component | None:
             html.Span(suspects, className="chips") if suspects else html.Span("nothing", className="zero"),
         ]
 
-    heads = ("When", "Call", "Type", "Who", "Tool", "What was changed", "Risk", "Suspected of")
-    rows = [line(one) for one in found.changes[:ROWS]]
-    note = f"newest first, {ROWS} of {found.total}" if found.total > ROWS else "newest first"
+    heads = (
+        ("When", "at"),
+        ("Call", "call"),
+        ("Type", "type"),
+        ("Who", "actor"),
+        ("Tool", "tool"),
+        ("What was changed", "resource"),
+        ("Risk", "risk"),
+        ("Suspected of", "suspected_by"),
+    )
+    shown_ = shown(CHANGES, view, found.changes, found.total, lambda: every_change(reader, "", view))
+    caption = "Changes, newest first"
     return card(
         "Changes",
-        folded(heads, rows, caption="Changes, newest first", first=FIRST, name="stack one"),
+        sheet_table(shown_, view, heads, line, caption=caption, first=FIRST, name="stack one", one="change"),
         html.Div(export_button("changes"), className="rule"),
         copies(**_calls(found, view)),
-        note=note,
+        note="newest first",
     )
 
 

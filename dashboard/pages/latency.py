@@ -17,6 +17,7 @@ from dashboard import words
 from dashboard.charting import chart, copies
 from dashboard.components import card, command, empty, finding_href, icon, range_line, stale_note, table
 from dashboard.data import Reader
+from dashboard.exported_ops import TIMED, every_timed_route
 from dashboard.exports import export_button
 from dashboard.figures import ORANGE, PURPLE, SKY
 from dashboard.frame import Nav, add_page
@@ -25,6 +26,7 @@ from dashboard.layers import LAYERS, MOST_TIMEOUTS, Key, Latency, RouteTime, Tra
 from dashboard.leads import requests_link
 from dashboard.names import Names
 from dashboard.parts import folded
+from dashboard.sheets import sheet_table, shown
 from dashboard.stacks import stacked
 from dashboard.traced import PARTS, part_name
 from dashboard.view import View, Window
@@ -34,7 +36,6 @@ from gatewatch.store.findings import StoredFinding
 NAV = Nav(order=70, key="l", icon="latency")
 
 BARS = 12
-ROWS = 40
 FIRST = 10
 """Rows that are not folded away."""
 
@@ -74,7 +75,7 @@ def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
         ),
         stale_note(view, window),
         blind(found),
-        layers(found, view, names),
+        layers(reader, found, view, names),
         spread(found, view),
         traces(found, view, names),
         timeouts(found, view),
@@ -151,7 +152,7 @@ def route_name(key: Key, names: Names, view: View) -> str:
     )
 
 
-def layers(found: Latency, view: View, names: Names) -> Component:
+def layers(reader: Reader, found: Latency, view: View, names: Names) -> Component:
     timed = [one for one in found.routes if one.timed]
     if not timed:
         why = "No request of this range has a latency: nothing came, or the logs do not have it."
@@ -185,7 +186,7 @@ def layers(found: Latency, view: View, names: Names) -> Component:
     return card(
         "Where the time goes",
         drawn,
-        routes(found, view, names),
+        routes(reader, found, view, names),
         note=f"the {words.plural(len(shown), 'route')} that take the most time in all",
     )
 
@@ -203,7 +204,7 @@ def layer_sentence(found: Latency, names: Names, view: View) -> str:
     )
 
 
-def routes(found: Latency, view: View, names: Names) -> Component:
+def routes(reader: Reader, found: Latency, view: View, names: Names) -> Component:
     def line(one: RouteTime) -> list[Any]:
         api, stage, route = one.key
         scoped = replace(view, api=api, stage=stage)
@@ -223,15 +224,24 @@ def routes(found: Latency, view: View, names: Names) -> Component:
             verdict(found.verdicts, one.key, view),
         ]
 
-    heads = ("Route", "Requests", "p50", "p95", "p99", "Slowest layer", "28 s or more", "Verdict")
-    rows = [line(one) for one in found.routes[:ROWS]]
-    more = len(found.routes) + found.more - ROWS
-    rest = html.P(f"{words.plural(more, 'more route')}: choose an API above.", className="small") if more > 0 else None
-    files = html.Div(export_button("timed-routes"), className="rule")
-    caption = "Routes by the time they take in all: latency, slowest layer, timeouts and verdicts"
-    return html.Div(
-        [folded(heads, rows, caption=caption, first=FIRST, numbers=(1, 2, 3, 4, 6), name="stack one"), rest, files]
+    heads = (
+        ("Route", "route"),
+        ("Requests", "requests"),
+        ("p50", "p50_ms"),
+        ("p95", "p95_ms"),
+        ("p99", "p99_ms"),
+        ("Slowest layer", "slowest_layer"),
+        ("28 s or more", "over_28s"),
+        ("Verdict", ""),
     )
+    total = len(found.routes) + found.more
+    listed = shown(TIMED, view, found.routes, total, lambda: every_timed_route(reader, "", view))
+    caption = "Routes by the time they take in all: latency, slowest layer, timeouts and verdicts"
+    numbers = (1, 2, 3, 4, 6)
+    made = sheet_table(
+        listed, view, heads, line, caption=caption, first=FIRST, numbers=numbers, name="stack one", one="route"
+    )
+    return html.Div([made, html.Div(export_button("timed-routes"), className="rule")])
 
 
 def verdict(known: Mapping[Key, list[StoredFinding]], key: Key, view: View) -> Component | str:

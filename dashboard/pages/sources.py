@@ -15,6 +15,7 @@ from dashboard import words
 from dashboard.charting import chart, copied, copies
 from dashboard.components import banner, card, command, empty, icon, range_line, stale_note, table
 from dashboard.data import Reader
+from dashboard.exported_ops import DOCTOR, SOURCES
 from dashboard.exports import export_button
 from dashboard.figures import SKY, spark_sentence, sparkline, strip
 from dashboard.frame import Nav, add_page
@@ -35,6 +36,7 @@ from dashboard.origins import (
     Spending,
     origins,
 )
+from dashboard.sheets import sheet_table, shown
 from dashboard.stacks import stacked
 from dashboard.view import View
 from detect.logformat import line_bytes
@@ -46,10 +48,8 @@ from gatewatch.records import Kind
 
 NAV = Nav(order=130, key="i", icon="sources")
 
-MOST_ORIGINS = 200
-MOST_READERS = 300
-MOST_STAGES = 100
-MOST_BLIND = 100
+MOST_READERS = 1000
+MOST_BLIND = 1000
 MOST_REASONS = 8
 
 _LOOKS = {
@@ -87,7 +87,7 @@ def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
         head(found),
         stale_note(view, found.window),
         *warnings(found),
-        log_sources(found),
+        log_sources(found, view),
         readers(found),
         spend(found.spending, known=bool(found.connections)),
         chosen(found, view, names),
@@ -139,19 +139,39 @@ def dated(then: datetime | None, now: datetime) -> Component | str:
     return html.Span(ago(then, now), title=words.at(then)) if then is not None else "never"
 
 
-def log_sources(found: Origins) -> Component:
+def log_sources(found: Origins, view: View) -> Component:
     if not found.origins:
         why = html.Span(["Register one with ", command("gatewatch sources add NAME LOCATION"), "."])
         return card("Log sources", empty("No source yet", "Nothing was ingested and nothing is followed.", why))
-    heads = ("Source", "State", "Last look", "Newest request", "Lag", "Kept in this range", "", "Rejected", "Coverage")
-    rows = [_origin(one, found) for one in found.origins[:MOST_ORIGINS]]
+    heads = (
+        ("Source", "source"),
+        ("State", "state"),
+        ("Last look", "last_look"),
+        ("Newest request", "newest_request"),
+        ("Lag", "lag_s"),
+        ("Kept in this range", "kept"),
+        ("", ""),
+        ("Rejected", "rejected"),
+        ("Coverage", "coverage"),
+    )
+    listed = shown(SOURCES, view, found.origins, len(found.origins), lambda: found.origins)
     by_state: dict[str, int] = defaultdict(int)
     for one in found.origins:
         by_state[one.state] += 1
     note = ", ".join(f"{n} {state}" for state, n in by_state.items())
     caption = "Sources of log lines: whether they work, how far behind they are, and what became of their lines"
-    shown = table(heads, rows, caption=caption, numbers=(5, 7), name="stack one origins")
-    return card("Log sources", shown, html.Div(export_button("sources"), className="rule"), note=note)
+    made = sheet_table(
+        listed,
+        view,
+        heads,
+        lambda one: _origin(one, found),
+        caption=caption,
+        numbers=(5, 7),
+        name="stack one origins",
+        first=20,
+        one="source",
+    )
+    return card("Log sources", made, html.Div(export_button("sources"), className="rule"), note=note)
 
 
 def _origin(one: Origin, found: Origins) -> list[Any]:
@@ -235,7 +255,7 @@ def readers(found: Origins) -> Component:
     rows = [_reader(one, found) for one in found.readers[:MOST_READERS]]
     note = html.Span(["rights: ", command("gatewatch iam-policy")])
     caption = "What is asked of AWS, whether it answers, and which rights are missing"
-    return card("AWS accounts", table(heads, rows, caption=caption, name="stack one"), note=note)
+    return card("AWS accounts", table(heads, rows, caption=caption, name="stack one", first=20), note=note)
 
 
 def _reader(one: AwsReader, found: Origins) -> list[Any]:
@@ -360,17 +380,26 @@ def doctor(found: Origins, view: View) -> Component:
         )
         return card("What each stage lets detectors see", empty("No inventory", said, why))
     kinds = [sight.kind for sight in found.stages[0].sights]
-    heads = ("Stage", *(words.KINDS[kind] for kind in kinds), "In the logs", "Log cost a month", "")
-    rows = [_stage(one, kinds, view) for one in found.stages[:MOST_STAGES]]
+    sights = ((words.KINDS[kind], f"sees_{kind.value}") for kind in kinds)
+    heads = (("Stage", "stage"), *sights, ("In the logs", "coverage"), ("Log cost a month", "dollars"), ("", ""))
+    listed = shown(DOCTOR, view, found.stages, len(found.stages), lambda: found.stages)
     full = sum(one.full for one in found.stages)
     note = f"{full} of {words.plural(len(found.stages), 'stage')} let every detector see everything"
-    more = len(found.stages) - MOST_STAGES
-    rest = html.P([f"{more} more: ", command("gatewatch doctor")], className="small") if more > 0 else None
     caption = "Stages by what their log format lets each detector see"
     return card(
         "What each stage lets detectors see",
-        table(heads, rows, caption=caption, numbers=(len(heads) - 3, len(heads) - 2), name="stack one doctor"),
-        rest,
+        sheet_table(
+            listed,
+            view,
+            heads,
+            lambda one: _stage(one, kinds, view),
+            caption=caption,
+            numbers=(len(heads) - 3, len(heads) - 2),
+            name="stack one doctor",
+            first=20,
+            one="stage",
+        ),
+        html.Div(export_button("doctor"), className="rule"),
         copies(cli="gatewatch doctor --format json"),
         note=note,
     )
@@ -470,7 +499,7 @@ def blind(found: Origins, names: Names) -> Component | None:
     note = f"at the last evaluation, {ago(found.ticked[0], found.now)}" if found.ticked else "at the last evaluation"
     return card(
         "Detectors that could not judge",
-        table(heads, rows, caption="What detectors could not judge in the logs that came", name="stack one"),
+        table(heads, rows, caption="What detectors could not judge in the logs that came", name="stack one", first=20),
         copies(api="GET /api/v1/blind"),
         note=note,
     )

@@ -145,6 +145,32 @@ def test_enter_on_a_row_opens_its_finding(watch: Opener) -> None:
     expect(page.locator("h1")).to_contain_text("Credential stuffing")
 
 
+def test_tables_are_ordered_filtered_and_grouped_by_mouse_and_keys_and_the_address_says_so(watch: Opener) -> None:
+    page = watch().open("/latency")
+    cells = page.locator("table[data-table='timed-routes'] tbody tr td:first-child")
+    expect(cells).to_have_count(3)
+    page.get_by_role("button", name="Requests", exact=True).click()
+    expect(page.locator("th[aria-sort='descending']")).to_contain_text("Requests")
+    assert "timed-routes.sort%3A-requests" in page.url
+    worst = cells.first.inner_text()
+    page.keyboard.press("Enter")  # the head has the focus again, and turns around
+    expect(page.locator("th[aria-sort='ascending']")).to_contain_text("Requests")
+    expect(cells.first).not_to_have_text(worst)
+    tools = page.get_by_label("Order and filter of this table").first
+    tools.get_by_label("Filter rows of this table").fill("api = login8a2")
+    page.keyboard.press("Enter")
+    expect(cells).to_have_count(1)
+    expect(tools).to_contain_text("1 route of 3")
+    tools.get_by_label("Filter rows of this table").fill("")
+    page.keyboard.press("Enter")
+    expect(cells).to_have_count(3)
+    tools.get_by_label("Group").select_option("stage")
+    page.get_by_role("button", name="v1", exact=True).click()
+    expect(cells).to_have_count(1)
+    page.go_back()
+    expect(page.get_by_role("button", name="v1", exact=True)).to_be_visible()
+
+
 def test_keys_lead_from_page_to_page(watch: Opener) -> None:
     page = watch().open("/?range=7d")
     page.keyboard.press("g")

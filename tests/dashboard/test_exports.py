@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import csv
+import io
+import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 
+import pyarrow.parquet as pq
 import pytest
 
 from dashboard.data import Reader
 from dashboard.data_apis import known_inventory
-from dashboard.exported import EXPORTS
-from dashboard.exports import csv_text
+from dashboard.exported import SHEETS
+from dashboard.exports import csv_text, json_lines, parquet
 from dashboard.view import View
 from gatewatch.privacy import Privacy
 from gatewatch.settings import Settings
@@ -23,12 +26,14 @@ from tests.store.builders import clients, put
 PATHS = {
     "apis": "/apis",
     "refused": "/auth",
-    "throttled": "/limits",
+    "offenders": "/limits",
+    "victims": "/limits",
     "keys": "/limits",
     "stages": "/limits",
     "timed-routes": "/latency",
     "changes": "/changes",
     "sources": "/sources",
+    "doctor": "/sources",
 }
 
 
@@ -44,7 +49,7 @@ def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
 
 
 def read(reader: Reader, name: str, view: View) -> tuple[list[str], list[dict[str, str]]]:
-    text = csv_text(reader, EXPORTS[name], PATHS.get(name, "/apis/login8a2"), view)
+    text = csv_text(reader, SHEETS[name], PATHS.get(name, "/apis/login8a2"), view)
     lines = text.splitlines()
     about = [line for line in lines if line.startswith("# ")]
     return about, list(csv.DictReader(lines[len(about) :]))
@@ -86,8 +91,32 @@ def test_the_file_of_changes_holds_all_that_the_conditions_let_through(estate: R
         assert len(some) == many
 
 
+def test_a_file_holds_what_fits_in_the_order_of_the_page_and_says_so(estate: Reader) -> None:
+    view = View(t=("apis.sort:-requests", "apis.find:requests > 100", "keys.find:nobody"))
+    about, some = read(estate, "apis", view)
+    _, every = read(estate, "apis", View())
+    kept = [int(one["requests"]) for one in every if int(one["requests"]) > 100]
+    assert [int(one["requests"]) for one in some] == sorted(kept, reverse=True)
+    assert 0 < len(some) < len(every)
+    assert about[-2:] == ["# filter: requests > 100", "# order: requests descending"]
+    about, groups = read(estate, "apis", View(t=("apis.by:status",)))
+    assert about[-1] == "# grouped by: status"
+    assert sum(float(one["requests"]) for one in groups) == sum(int(one["requests"]) for one in every)
+
+
+def test_json_lines_and_parquet_hold_the_same_rows_with_types(estate: Reader) -> None:
+    _, rows = read(estate, "stages", View())
+    first, *lines = json_lines(estate, SHEETS["stages"], "/limits", View()).splitlines()
+    assert json.loads(first)["asked"]["page"] == "/limits"
+    assert [json.loads(line)["requests"] for line in lines] == [int(one["requests"]) for one in rows]
+    table = pq.read_table(io.BytesIO(parquet(estate, SHEETS["stages"], "/limits", View())))
+    assert table.column("requests").to_pylist() == [int(one["requests"]) for one in rows]
+    assert str(table.schema.field("peak_at").type) == "timestamp[us, tz=UTC]"
+    assert json.loads(table.schema.metadata[b"gatewatch"])["page"] == "/limits"
+
+
 def test_no_cell_is_a_formula_or_hides_something(estate: Reader) -> None:
-    for name in EXPORTS:
+    for name in SHEETS:
         _, rows = read(estate, name, View())
         for cell in (cell for row in rows for cell in row.values()):
             assert not cell.lstrip().startswith(("=", "+", "@")), (name, cell)
@@ -105,6 +134,6 @@ def test_people_are_masked_in_files_too(estate: Reader) -> None:
 def test_an_empty_store_gives_a_file_that_says_so(tmp_path_factory: pytest.TempPathFactory) -> None:
     state = open_state(Settings(data_dir=tmp_path_factory.mktemp("none") / "data"))
     reader = Reader(lambda: state, lambda: END)
-    for name in EXPORTS:
-        assert csv_text(reader, EXPORTS[name], "/apis/x", View()).startswith("# since: no data")
+    for name in SHEETS:
+        assert csv_text(reader, SHEETS[name], "/apis/x", View()).startswith("# since: no data")
     state.close()
