@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,8 +18,12 @@ import orjson
 import pytest
 
 from gatewatch.cli import main
+from gatewatch.ingesting import ingest_paths
+from gatewatch.settings import Settings as StoreSettings
 from gatewatch.simulate.model import Settings
 from gatewatch.simulate.write import Written, write_world
+from gatewatch.store.state import open_state
+from tests import once
 
 # How long an example takes says more about the machine's other work than about ours.
 # The same examples each time, so that a run tells about the change; `make properties` draws new ones.
@@ -81,20 +86,42 @@ class SmallWorld:
         return self.folder / "changes.jsonl"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def paid_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with once.migrated_once(tmp_path_factory.mktemp("template")), once.cheap_hashes():
+        yield
+
+
 @pytest.fixture(scope="session")
 def small_world(tmp_path_factory: pytest.TempPathFactory) -> SmallWorld:
-    folder = tmp_path_factory.mktemp("small_world")
-    settings = Settings(
-        seed=7,
-        days=1.1,
-        apis=5,
-        rate_rps=0.7,
-        end_ms=int(SMALL_END.timestamp()) * 1000,
-        scenarios=("credential_stuffing", "retry_storm", "outage_silence", "latency_step"),
-        ongoing=True,
-    )
-    written = write_world(settings, folder)
-    return SmallWorld(folder, written, orjson.loads((folder / "labels.json").read_bytes()))
+    def make(folder: Path) -> SmallWorld:
+        settings = Settings(
+            seed=7,
+            days=1.1,
+            apis=5,
+            rate_rps=0.7,
+            end_ms=int(SMALL_END.timestamp()) * 1000,
+            scenarios=("credential_stuffing", "retry_storm", "outage_silence", "latency_step"),
+            ongoing=True,
+        )
+        written = write_world(settings, folder)
+        return SmallWorld(folder, written, orjson.loads((folder / "labels.json").read_bytes()))
+
+    return once.shared(tmp_path_factory, "small_world", make)
+
+
+@pytest.fixture(scope="session")
+def small_store(small_world: SmallWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with the logs of the small world in it and nothing else; tests work on copies."""
+
+    def make(folder: Path) -> Path:
+        state = open_state(StoreSettings(data_dir=folder / "data"))
+        result = ingest_paths(state, [str(small_world.logs)], workers=1)
+        state.close()
+        assert result.accounting.accepted > 0
+        return folder / "data"
+
+    return once.shared(tmp_path_factory, "small_store", make)
 
 
 BESIDE = {"inventory": "inventory.json", **{name: f"{name}.jsonl" for name in ("changes", "metrics", "traces")}}
@@ -111,11 +138,13 @@ class TinyWorld:
 
 @pytest.fixture(scope="session")
 def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> TinyWorld:
-    folder = tmp_path_factory.mktemp("tiny_world")
-    end_ms = int(SMALL_END.timestamp()) * 1000
-    write_world(Settings(seed=7, days=0.4, apis=4, rate_rps=0.5, end_ms=end_ms, ongoing=True), folder)
-    options = [text for name, file in BESIDE.items() for text in (f"--{name}", str(folder / file))]
-    out = folder / "scan.json"
-    scan = ["scan", str(folder / "logs"), *options, "-o", str(out), "--exit-zero", "--no-progress", "--workers", "1"]
-    assert main(scan) == 0
-    return TinyWorld(folder, orjson.loads(out.read_bytes()))
+    def make(folder: Path) -> TinyWorld:
+        end_ms = int(SMALL_END.timestamp()) * 1000
+        write_world(Settings(seed=7, days=0.4, apis=4, rate_rps=0.5, end_ms=end_ms, ongoing=True), folder)
+        options = [text for name, file in BESIDE.items() for text in (f"--{name}", str(folder / file))]
+        out = folder / "scan.json"
+        scan = ["scan", str(folder / "logs"), *options, "-o", str(out), "--exit-zero", "--no-progress", "--workers"]
+        assert main([*scan, "1"]) == 0
+        return TinyWorld(folder, orjson.loads(out.read_bytes()))
+
+    return once.shared(tmp_path_factory, "tiny_world", make)

@@ -29,13 +29,9 @@ def logs(small_world: SmallWorld) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ingested(logs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def ingested(small_store: Path) -> Path:
     """All logs in one store; tests work on copies."""
-    folder = tmp_path_factory.mktemp("evaluating") / "data"
-    state = open_state(Settings(data_dir=folder))
-    ingest_paths(state, [str(logs)], workers=1)
-    state.close()
-    return folder
+    return small_store
 
 
 @pytest.fixture(scope="module")

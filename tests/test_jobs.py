@@ -16,7 +16,6 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from gatewatch.errors import LeaseLost
-from gatewatch.ingesting import ingest_paths
 from gatewatch.jobs import deliver, follow, held, run_worker, tick
 from gatewatch.records import Kind
 from gatewatch.roles import Role, Via, Who
@@ -29,26 +28,14 @@ from gatewatch.store.outbox import outbox_counts
 from gatewatch.store.sources import look_job, register_source
 from gatewatch.store.state import State, open_state
 from gatewatch.verdicts import Verdict
-from tests.conftest import SMALL_END, SmallWorld
+from tests.conftest import SMALL_END
 
 NOW = SMALL_END + timedelta(minutes=10)
 
 
-@pytest.fixture(scope="module")
-def ingested(small_world: SmallWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory with a day of logs in it; tests work on copies."""
-    folder = tmp_path_factory.mktemp("jobs")
-    settings = Settings(data_dir=folder / "data")
-    state = open_state(settings)
-    result = ingest_paths(state, [str(small_world.logs)], workers=1)
-    assert result.accounting.accepted > 0
-    state.close()
-    return folder / "data"
-
-
 @pytest.fixture
-def settings(ingested: Path, tmp_path: Path) -> Settings:
-    shutil.copytree(ingested, tmp_path / "data")
+def settings(small_store: Path, tmp_path: Path) -> Settings:
+    shutil.copytree(small_store, tmp_path / "data")
     return Settings(data_dir=tmp_path / "data", alert_min_severity="info")
 
 

@@ -6,6 +6,12 @@ import pytest
 
 from gatewatch.access import passwords
 from gatewatch.errors import UsageError
+from tests.once import COSTLY
+
+
+@pytest.fixture(autouse=True)
+def as_costly_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "_HASHER", COSTLY)
 
 
 def test_a_password_is_kept_as_argon2id_and_known_again() -> None:

@@ -25,6 +25,22 @@ def postgres() -> Iterator[Server]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def migrated(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database that the migrations have been over; those of tests are copies of it."""
+    postgres.create("migrated")
+    folder = tmp_path_factory.mktemp("migrated")
+    open_state(Settings(data_dir=folder / "data", database_url=SecretStr(postgres.url("migrated")))).close()
+    return "migrated"
+
+
+@pytest.fixture
+def template(request: pytest.FixtureRequest) -> str | None:
+    """What a new PostgreSQL database of a test begins as."""
+    found: str = request.getfixturevalue("migrated")
+    return found
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
     """Settings of an empty store."""
@@ -33,7 +49,7 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Setting
         return
     running: Server = request.getfixturevalue("postgres")
     database = f"t{next(_numbers)}"
-    running.create(database)
+    running.create(database, request.getfixturevalue("template"))
     yield Settings(data_dir=tmp_path / "data", database_url=SecretStr(running.url(database)))
     running.drop(database)
 

@@ -48,9 +48,9 @@ class Server:
     def url(self, database: str) -> str:
         return f"postgresql://postgres@/{database}?host={self.folder}"
 
-    def create(self, database: str) -> None:
+    def create(self, database: str, template: str | None = None) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{database}"')
+            connection.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template or "template1"}"')
 
     def drop(self, database: str) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:

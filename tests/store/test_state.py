@@ -23,12 +23,22 @@ from sqlalchemy.orm import Session
 from gatewatch.errors import SchemaError, StoreError, UsageError
 from gatewatch.settings import Settings
 from gatewatch.store.engine import make_engine
-from gatewatch.store.migrate import current_revision, head_revision, migrate, upgrade
+from gatewatch.store.migrate import current_revision, head_revision, migrate, prepare, upgrade
 from gatewatch.store.models import SCHEMA, Base, MetaRow, SourceRow
 from gatewatch.store.state import State, open_state
 from tests.store.postgres import Server
 
 AT = datetime(2026, 6, 9, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def template() -> None:
+    """None: here every store begins with nothing."""
+
+
+@pytest.fixture(autouse=True)
+def really_migrated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gatewatch.store.state.prepare", prepare)
 
 
 def test_the_newest_migration_is_the_one_the_program_writes() -> None:
