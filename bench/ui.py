@@ -140,7 +140,7 @@ def pages(browser: Browser, address: str, more: Sequence[str], rounds: int) -> l
         for _ in range(rounds):
             for path, one in told.items():
                 with one.tried():
-                    visit.done(f"window.gatewatch.go('{'/settings' if path != '/settings' else '/findings'}')")
+                    visit.goes("/settings" if path != "/settings" else "/findings")
                     one.add(visit.done(f"window.gatewatch.go('{path}')"))
     return [*judged("from another page", told, PAGE_MS), *sizes(told)]
 

@@ -117,6 +117,11 @@ class Visit:
         told: dict[str, Any] = self.page.evaluate(f"window.seen.act(() => {{ {script}; }}, {QUIET_MS}, {SHOWN_MS})")
         return told
 
+    def goes(self, path: str) -> None:
+        """To be there; who is there already stays."""
+        if path != self.page.evaluate("location.pathname"):
+            self.done(f"window.gatewatch.go('{path}')")
+
     def first_paint(self) -> float:
         return float(self.page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
 

@@ -1,7 +1,8 @@
 """What is different about some requests: their values of each field against those of the others, ranked.
 
-Both sets are counted whole; their values are compared in a sample of each (one row of k, by a hash of its place, since
-traffic has rhythms), so that an answer takes the same time for a minute and for a month. A difference counts as far as
+Both sets are counted whole; their values are compared in a sample of each (one row of k, a power of two, by a hash of
+its place, since traffic has rhythms), so that an answer takes the same time for a minute and for a month. Of millions
+of rows the sample is in memory already (`sampled`). A difference counts as far as
 it is certain: the end nearer to zero of Newcombe's interval for two shares (1998, method 10), at 5 % over all values
 that were compared (Bonferroni). The interval takes requests as independent; callers that send many are not, so each
 value tells how many callers it comes from.
@@ -9,7 +10,6 @@ value tells how many callers it comes from.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,13 +21,14 @@ from scipy.stats import norm
 from gatewatch.errors import UsageError
 from gatewatch.frames import REQUESTS
 from gatewatch.store.manifest import segments
-from gatewatch.store.reading import of_segments
+from gatewatch.store.reading import Rows, during, of_rows
 from gatewatch.store.request_fields import conditions_sql, field_sql
+from gatewatch.store.sampled import knows, of_every, sampled
 from gatewatch.store.state import State
 from gatewatch.where import Term
 
-SAMPLE = 100_000
-"""Rows of each set whose values are compared, about."""
+SAMPLE = 60_000
+"""Rows of each set whose values are compared, at least about so many, and at most twice as many."""
 
 SCANNED = 100_000_000
 MOST_VALUES = 8
@@ -128,28 +129,31 @@ def difference(state: State, sets: Sets, *, sample: int = SAMPLE) -> Difference:
     rows = sum(one.rows for one in listed)
     if rows > SCANNED:
         raise UsageError(f"{rows:,} requests lie in this time (at most {SCANNED:,}): take a shorter one")
-    inside, chosen, values = _conditions(sets)
     if not listed:
         return Difference(0, 0, 1, 1)
-    counted = of_segments(
-        state,
-        listed,
-        REQUESTS,
-        f"SELECT count(*) FILTER (sel) AS a, count(*) FILTER (NOT sel) AS b "
-        f"FROM (SELECT coalesce({chosen}, false) AS sel FROM ({{rows}}) WHERE {inside})",
-        values,
-    ).to_pylist()[0]
-    a, b = int(counted["a"]), int(counted["b"])
-    every = (max(1, math.ceil(a / sample)), max(1, math.ceil(b / sample)))
+    both = _both(sets)
+    sources = {"selected": Rows(listed, *both.selected), "others": Rows(listed, *both.others)}
+    selects = f"SELECT count(*) FROM ({{selected}}) WHERE {both.inside} AND {both.chosen}"
+    rest = f"SELECT count(*) FROM ({{others}}) WHERE {both.inside}"
+    # What is not selected of the same time needs no look at what selects: without terms, no look at any row.
+    rest = f"{rest} AND {both.unlike}" if sets.others else rest
+    counted = of_rows(state, sources, REQUESTS, f"SELECT ({selects}) AS a, ({rest}) AS b", both.values).to_pylist()[0]
+    a = int(counted["a"])
+    b = int(counted["b"]) - (0 if sets.others else a)
+    every = (_step(a, sample), _step(b, sample))
     if not a or not b:
         return Difference(a, b, *every)
     columns = ", ".join(f"({_sql(name)})::VARCHAR AS {name}" for name in DIMENSIONS)
     numbers = ", ".join(f"{name}::DOUBLE AS n_{name}" for name in NUMBERS)
-    who = field_sql("client_id")
+    held = [knows(step, sets.terms + sets.chosen) for step in every]
     kept = " UNION ALL ".join(  # two scans with plain conditions: most columns of most rows are never decoded
-        f"SELECT {sel} AS sel, {who} AS who, {columns}, {numbers} FROM ({{rows}}) "
-        f"WHERE {inside} AND {which} AND hash(row_place) % {step:d} = 0"
-        for sel, which, step in (("true", chosen, every[0]), ("false", f"NOT coalesce({chosen}, false)", every[1]))
+        f"SELECT {sel} AS sel, {field_sql('client_id')} AS who, {columns}, {numbers} FROM "
+        f"{f'(SELECT * FROM sample WHERE {during(*span)})' if known else rows} "
+        f"WHERE {both.inside} AND {which} AND {of_every(step)}"
+        for sel, rows, span, which, step, known in (
+            ("true", "({selected})", both.selected, both.chosen, every[0], held[0]),
+            ("false", "({others})", both.others, both.unlike, every[1], held[1]),
+        )
     )
     groups = " UNION ALL ".join(
         f"(SELECT '{name}' AS dimension, {name} AS value, count(*) FILTER (sel) AS a, count(*) FILTER (NOT sel) AS b, "
@@ -165,23 +169,38 @@ def difference(state: State, sets: Sets, *, sample: int = SAMPLE) -> Difference:
     )
     sizes = "SELECT '@', sel::VARCHAR, count(*), 0, 0, 0 FROM kept GROUP BY sel"
     query = f"WITH kept AS MATERIALIZED ({kept}) {groups} UNION ALL {quantiles} UNION ALL {sizes}"
-    told = of_segments(state, listed, REQUESTS, query, values, numbered=True)
+    beside = {"sample": sampled(state, listed)} if any(held) else {}
+    told = of_rows(state, sources, REQUESTS, query, both.values, numbered=True, beside=beside)
     return _ranked(told, (a, b), every, _kin(sets))
 
 
-def _conditions(sets: Sets) -> tuple[str, str, dict[str, object]]:
-    """(which rows count at all, which of them are selected, the values that both name)."""
+def _step(rows: int, sample: int) -> int:
+    """The largest power of two that leaves so many rows."""
+    return 1 << max(0, (rows // sample).bit_length() - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Both:
+    """selected, others: the times of both. inside: what holds for all rows; chosen, unlike: for those of one."""
+
+    selected: tuple[datetime, datetime]
+    others: tuple[datetime, datetime]
+    inside: str
+    chosen: str
+    unlike: str
+    values: dict[str, object]
+
+
+def _both(sets: Sets) -> _Both:
     inside, values = conditions_sql(sets.terms, "w")
     chosen, more = conditions_sql(sets.chosen, "s")
-    values |= more
-    begin, end = sets.chosen_since or sets.since, sets.chosen_until or sets.until
-    values |= {"since": sets.since, "until": sets.until, "begin": begin, "end_": end}
-    time = '"at" >= $since AND "at" < $until'
-    chosen = f'({chosen} AND "at" >= $begin AND "at" < $end_)'
-    if sets.others is not None:
-        values |= {"o_since": sets.others[0], "o_until": sets.others[1]}
-        time = f'(({time} AND {chosen}) OR ("at" >= $o_since AND "at" < $o_until))'
-    return f"{inside} AND {time}", chosen, values
+    begin, end = max(sets.since, sets.chosen_since or sets.since), min(sets.until, sets.chosen_until or sets.until)
+    low, high = sets.others or (sets.since, sets.until)
+    unlike = "TRUE"
+    if begin < high and low < end:
+        time = "TRUE" if begin <= low and high <= end else during(begin, end)
+        unlike = f"NOT coalesce({chosen} AND {time}, false)"
+    return _Both((begin, max(begin, end)), (low, high), inside, chosen, unlike, values | more)
 
 
 def _sql(name: str) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -104,7 +105,7 @@ def read_requests(
             more = _ask(
                 connection,
                 state,
-                some,
+                {"rows": Rows(some)},
                 REQUESTS,
                 f"SELECT *, {CLIENT_ID_SQL} AS client_id FROM ({{rows}}) WHERE {condition} "
                 f'ORDER BY "at" {"DESC" if newest_first else "ASC"} LIMIT {limit:d}',
@@ -128,7 +129,7 @@ def select_requests(state: State, asked: Selection, *, limit: int = MAX_ROWS) ->
             more = _ask(
                 connection,
                 state,
-                some,
+                {"rows": Rows(some)},
                 REQUESTS,
                 f"SELECT * FROM ({{rows}}) WHERE {braced(condition_sql(asked))} "
                 f'ORDER BY "at", extended_request_id NULLS LAST, request_id NULLS LAST LIMIT {limit:d}',
@@ -232,15 +233,61 @@ def of_segments(
     *,
     named: bool = False,
     numbered: bool = False,
+    beside: Mapping[str, pa.Table] = MappingProxyType({}),
 ) -> pa.Table:
     """The same for segments that somebody chose.
 
     named: {rows} have `segment`, the place of theirs in `listed`. numbered: they have `row_place`, theirs in it.
+    beside: further tables that `query` names.
     """
     places = {"file_index": "segment"} if named else {}
     places |= {"file_row_number": "row_place"} if numbered else {}
     with _lake(state) as connection:
-        return _ask(connection, state, listed, schema, query, values, places)
+        return _ask(connection, state, {"rows": Rows(listed)}, schema, query, values, places, beside)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of segments, of requests only those of [since, until) if that is given.
+
+    A segment that lies in this time as a whole is read without a look at the times in it, which take long to decode.
+    """
+
+    listed: Sequence[Segment]
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def parts(self) -> list[tuple[list[Segment], str]]:
+        """Segments, and the condition on their rows."""
+        if self.since is None or self.until is None:
+            return [(list(self.listed), "TRUE")]
+        cut: dict[bool, list[Segment]] = {False: [], True: []}
+        for one in self.listed:
+            if one.max_at >= self.since and one.min_at < self.until:
+                cut[one.min_at < self.since or one.max_at >= self.until].append(one)
+        return [(cut[False], "TRUE"), (cut[True], during(self.since, self.until))]
+
+
+def during(since: datetime, until: datetime) -> str:
+    """The condition on requests of [since, until)."""
+    begin, end = (f"TIMESTAMPTZ '{at.astimezone(UTC).isoformat()}'" for at in (since, until))
+    return f'"at" >= {begin} AND "at" < {end}'
+
+
+def of_rows(
+    state: State,
+    sources: Mapping[str, Rows],
+    schema: pa.Schema,
+    query: str,
+    values: Mapping[str, object],
+    *,
+    numbered: bool = False,
+    beside: Mapping[str, pa.Table] = MappingProxyType({}),
+) -> pa.Table:
+    """The answer to `query`, in which {name} are the rows of the source of this name; else as `of_segments`."""
+    places = {"file_row_number": "row_place"} if numbered else {}
+    with _lake(state) as connection:
+        return _ask(connection, state, sources, schema, query, values, places, beside)
 
 
 def among(query: str, values: Mapping[str, object] = MappingProxyType({}), /, **tables: pa.Table) -> pa.Table:
@@ -280,9 +327,8 @@ def _table(
         return schema.empty_table()
     condition, values = _condition(time, since, until, equal)
     with _lake(state) as connection:
-        return _ask(connection, state, listed, schema, f"SELECT * FROM ({{rows}}) WHERE {condition}", values).cast(
-            schema
-        )
+        query = f"SELECT * FROM ({{rows}}) WHERE {condition}"
+        return _ask(connection, state, {"rows": Rows(listed)}, schema, query, values).cast(schema)
 
 
 def _condition(
@@ -305,37 +351,49 @@ def _condition(
 def _ask(
     connection: duckdb.DuckDBPyConnection,
     state: State,
-    listed: Sequence[Segment],
+    sources: Mapping[str, Rows],
     schema: pa.Schema,
     query: str,
     values: Mapping[str, object],
     places: Mapping[str, str] = MappingProxyType({}),
+    beside: Mapping[str, pa.Table] = MappingProxyType({}),
     *,
     alone: bool = False,
 ) -> pa.Table:
-    """The answer to `query`, in which {rows} are the segments' rows with the columns of `schema`, absent ones NULL.
+    """The answer to `query`, in which {name} are a source's rows with the columns of `schema`, absent ones NULL.
 
-    places: columns that DuckDB makes up for each row, and our names of them. alone: nobody else uses the database.
+    places: columns that DuckDB makes up for each row, and our names of them. beside: further tables, by name. alone:
+    nobody else uses the database.
     """
-    paths = ", ".join(_text(_no_glob(str(state.lake.path(segment.path)))) for segment in listed)
     packed = [field for shape in SHAPES if shape.column in schema.names for field in shape.fields]
-    names = ", ".join(column_sql(name) if packed else f'"{name}"' for name in schema.names)
     # The empty table gives the columns that older segments lack; hive columns of the path are not ours.
     made = [pa.field(name, pa.int64()) for name in places]
     connection.register("no_rows", pa.schema([*schema, *packed, *made]).empty_table())
+    for name, table in beside.items():
+        connection.register(name, table)
+    names = ", ".join(column_sql(name) if packed else f'"{name}"' for name in schema.names)
     names += "".join(f", {name}::BIGINT AS {ours}" for name, ours in places.items())
     columns = ", ".join(["*", *places])
-    files = f"SELECT {columns} FROM read_parquet([{paths}], union_by_name = true, hive_partitioning = false)"
-    rows = f"SELECT {names} FROM (SELECT * FROM no_rows{f' UNION ALL BY NAME {files}' if listed else ''})"
+
+    def rows_of(source: Rows) -> str:
+        selects = ["SELECT * FROM no_rows"]
+        for listed, condition in source.parts():
+            if listed:
+                paths = ", ".join(_text(_no_glob(str(state.lake.path(segment.path)))) for segment in listed)
+                files = f"read_parquet([{paths}], union_by_name = true, hive_partitioning = false)"
+                selects.append(f"SELECT {columns} FROM {files} WHERE {condition}")
+        return f"SELECT {names} FROM ({' UNION ALL BY NAME '.join(selects)})"
+
+    asked = query.format(**{name: rows_of(source) for name, source in sources.items()})
     try:
-        return connection.sql(query.format(rows=rows), params=dict(values)).to_arrow_table()
+        return connection.sql(asked, params=dict(values)).to_arrow_table()
     except (duckdb.IOException, duckdb.InvalidInputException) as error:
         text = str(error).splitlines()[0]
         raise StoreError(f"{state.lake.root}: a segment that the manifest lists cannot be read: {text}") from error
     except duckdb.OutOfMemoryException as error:
         if not alone:  # others asked at the same time
             with _opened(state.lake.root) as own:
-                return _ask(own, state, listed, schema, query, values, places, alone=True)
+                return _ask(own, state, sources, schema, query, values, places, beside, alone=True)
         raise StoreError(f"the question needs more than {MEMORY_LIMIT} of memory; ask for a shorter time") from error
 
 

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from gatewatch.errors import UsageError
 from gatewatch.settings import Settings
+from gatewatch.store import sampled
 from gatewatch.store.difference import Difference, Sets, difference, sure_difference
 from gatewatch.store.request_fields import REQUEST_FIELDS
+from gatewatch.store.sampled import EVERY
 from gatewatch.store.state import State, open_state
 from gatewatch.where import parse_all
 from tests.store.builders import AT, put, requests
@@ -28,14 +33,23 @@ UNTIL = AT + timedelta(hours=1)
 FAILED = parse_all(["status >= 500"], REQUEST_FIELDS)
 
 
-def a_world(state: State, count: int = 4000) -> None:
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[State, list[dict[str, Any]]]]:
+    """A store of several segments, and its rows."""
+    opened = open_state(Settings(data_dir=tmp_path_factory.mktemp("counted") / "data"))
+    rows = [row for turn in range(4) for row in a_world(opened, 150, AT + timedelta(minutes=15 * turn), 5500)]
+    yield opened, rows
+    opened.close()
+
+
+def a_world(state: State, count: int = 4000, begin: datetime = AT, each_ms: int = 800) -> list[dict[str, Any]]:
     """One route fails, mostly for one key; agents and APIs have nothing to do with it."""
     rows: list[dict[str, Any]] = []
     for n in range(count):
         bad = n % 10 == 0
         rows.append(
             {
-                "at": AT + timedelta(milliseconds=800 * n),
+                "at": begin + timedelta(milliseconds=each_ms * n),
                 "api": f"a{n % 3}",
                 "route": "POST /pay" if bad or n % 4 == 1 else "GET /list",
                 "status": 502 if bad else 200,
@@ -45,6 +59,7 @@ def a_world(state: State, count: int = 4000) -> None:
             }
         )
     put(state, tables=[("requests", requests(rows))], lines=count)
+    return rows
 
 
 def value(found: Difference, name: str, wanted: str | None) -> Any:
@@ -73,10 +88,68 @@ def test_what_differs_stands_first_and_what_does_not_is_worth_nothing(state: Sta
 def test_an_even_sample_tells_the_same(state: State) -> None:
     a_world(state)
     whole, part = (difference(state, Sets(AT, UNTIL, (), FAILED), sample=size) for size in (100_000, 200))
-    assert (part.selected, part.rest, part.selected_every, part.rest_every) == (400, 3600, 2, 18)
+    assert (part.selected, part.rest, part.selected_every, part.rest_every) == (400, 3600, 2, 16)
     assert part.dimensions[0].name in {one.name for one in whole.dimensions[:4]}
     assert value(part, "route", "POST /pay").selected_share == 1.0
     assert value(part, "route", "POST /pay").rest_share == pytest.approx(1000 / 3600, abs=0.12)
+
+
+def test_a_sample_in_memory_tells_what_reading_the_same_rows_tells(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for turn in range(3):
+        a_world(state, 6000 + turn)
+    asked = [
+        Sets(AT, UNTIL + timedelta(hours=1), (), FAILED),
+        Sets(AT, UNTIL + timedelta(hours=1), parse_all(["api in a0,a1"], REQUEST_FIELDS), chosen_since=UNTIL),
+        Sets(AT + timedelta(minutes=7), UNTIL, (), FAILED, chosen_until=AT + timedelta(minutes=30)),
+        Sets(AT + timedelta(minutes=7), UNTIL, (), others=(AT, AT + timedelta(minutes=5))),
+    ]
+    held = [difference(state, one, sample=40) for one in asked]
+    assert any(one.selected_every >= EVERY for one in held)
+    assert all(one.rest_every >= EVERY for one in held[:3])
+    monkeypatch.setattr(sampled, "EVERY", 1 << 30)  # no step is a multiple of it: nothing is taken from memory
+    assert [difference(state, one, sample=40) for one in asked] == held
+
+
+TERMS = st.sampled_from([(), ("status >= 500",), ("route = POST /pay", "latency_ms < 100"), ("api = a1",)])
+MINUTES_IN = st.integers(-5, 65).map(lambda n: AT + timedelta(minutes=n))
+
+
+@hypothesis_settings(max_examples=60, deadline=None)
+@given(
+    terms=TERMS,
+    chosen=TERMS,
+    time=st.tuples(MINUTES_IN, MINUTES_IN).filter(lambda pair: pair[0] < pair[1]),
+    part=st.tuples(MINUTES_IN, MINUTES_IN),
+    others=st.none() | st.tuples(MINUTES_IN, MINUTES_IN).filter(lambda pair: pair[0] < pair[1]),
+)
+def test_both_sets_are_counted_as_their_definition_says(
+    counted: tuple[State, list[dict[str, Any]]],
+    terms: tuple[str, ...],
+    chosen: tuple[str, ...],
+    time: tuple[datetime, datetime],
+    part: tuple[datetime, datetime],
+    others: tuple[datetime, datetime] | None,
+) -> None:
+    state, rows = counted
+    fields = (parse_all(terms, REQUEST_FIELDS), parse_all(chosen, REQUEST_FIELDS))
+    found = difference(state, Sets(*time, *fields, *part, others))
+    good = {
+        "status >= 500": lambda row: row["status"] >= 500,
+        "route = POST /pay": lambda row: row["route"] == "POST /pay",
+        "latency_ms < 100": lambda row: row["latency_ms"] < 100,
+        "api = a1": lambda row: row["api"] == "a1",
+    }
+    fit = [row for row in rows if all(good[one](row) for one in terms)]
+    selected = [
+        row
+        for row in fit
+        if time[0] <= row["at"] < time[1] and part[0] <= row["at"] < part[1] and all(good[one](row) for one in chosen)
+    ]
+    low, high = others or time
+    rest = [row for row in fit if low <= row["at"] < high and row not in selected]
+    assert (found.selected, found.rest) == (len(selected), len(rest))
 
 
 def test_a_time_against_the_same_time_before(state: State) -> None:
