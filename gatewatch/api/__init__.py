@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from functools import cache
 
 from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute
 
 from gatewatch.api import routes
 from gatewatch.api.access import declared
@@ -24,10 +26,18 @@ def add_api(app: FastAPI) -> None:
     app.state.listeners = Listeners()
     app.state.exports = []
     app.state.kept = Kept()
+    # FastAPI looks into each parameter of each route once for each include: an application more costs nothing of that.
+    app.router.routes.extend(_resources())
+
+
+@cache
+def _resources() -> tuple[BaseRoute, ...]:
+    whole = APIRouter()
     for module in sorted(pkgutil.iter_modules(routes.__path__), key=lambda found: found.name):
         router = importlib.import_module(f"{routes.__name__}.{module.name}").router
         assert isinstance(router, APIRouter), module.name
         for route in router.routes:
             if not declared(route):
                 raise RuntimeError(f"{module.name}: {route} declares no role; see gatewatch/api/access.py")
-        app.include_router(router)
+        whole.include_router(router)
+    return tuple(whole.routes)

@@ -118,6 +118,7 @@ def test_a_route_without_a_role_stops_the_start(monkeypatch: pytest.MonkeyPatch)
     router.add_api_route("/ok", lambda: None, dependencies=[VIEWER])
     router.add_api_route("/forgotten", lambda: None)
     monkeypatch.setattr(module, "router", router)
+    gatewatch.api._resources.cache_clear()  # kept by whatever ran before; a refusal is not
     with pytest.raises(RuntimeError, match=r"forgotten.*declares no role"):
         gatewatch.api.add_api(FastAPI())
 
