@@ -40,6 +40,19 @@ class Still(Component):
         super().__init__(id=name, tree=list(tree))  # type: ignore[no-untyped-call]
 
 
+_WILD = ("data-", "aria-")
+_NAMES: dict[type[Component], frozenset[str]] = {}
+
+
+def _given(part: Component) -> dict[str, Any]:
+    """The properties that were set: what `to_plotly_json` tells, without asking for each of all there could be."""
+    kind = type(part)
+    names = _NAMES.get(kind)
+    if names is None:
+        names = _NAMES[kind] = frozenset(part._prop_names)
+    return {name: value for name, value in vars(part).items() if name in names or name.startswith(_WILD)}
+
+
 class _NotStillError(Exception):
     """Something in it has an id, or a life of its own."""
 
@@ -93,7 +106,7 @@ def _tree(part: Any) -> Tree:
     plain = isinstance(part, dcc.Link) or (getattr(part, "_namespace", "") == "dash_html_components")
     if not plain or isinstance(part, _ALIVE) or getattr(part, "id", None) is not None:
         raise _NotStillError
-    given = part.to_plotly_json()["props"]
+    given = _given(part)
     properties = {name: value for name, value in given.items() if name not in _STATE and value is not None}
     kind = type(part).__name__
     tag = "Link" if isinstance(part, dcc.Link) else _TAGS.get(kind, kind.lower())

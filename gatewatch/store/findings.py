@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, text, type_coerce
+from sqlalchemy.orm import Session, defer
 from sqlalchemy.sql.base import ExecutableOption
 
 from gatewatch.lifecycle import HOLD, OPEN, Event
-from gatewatch.records import Blind, Finding, Kind, Severity, State
+from gatewatch.records import JSON, Blind, Finding, Kind, Severity, State
 from gatewatch.store.finding_cursor import NEWEST, SORTS, Order, cursor_of, read_cursor
 from gatewatch.store.finding_events import add_event
-from gatewatch.store.finding_rows import digest, finding_of, finding_values
+from gatewatch.store.finding_rows import WithoutSeries, digest, finding_of, finding_values
 from gatewatch.store.finding_where import conditions
 from gatewatch.store.lives import born, step
 from gatewatch.store.models import BlindRow, FindingRow
@@ -222,8 +222,23 @@ def list_findings(
     series: False leaves the points of their evidence out, which take most of the time that hundreds of findings need.
     ValueError when the cursor is not one that an earlier page of the same order gave.
     """
-    rows, following = finding_rows(session, filter_ or FindingFilter(), limit=limit, cursor=cursor, sort=sort)
-    return Page([_stored_finding(row, series=series) for row in rows], following)
+    rows, following = finding_rows(
+        session,
+        filter_ or FindingFilter(),
+        limit=limit,
+        cursor=cursor,
+        sort=sort,
+        options=() if series else (defer(FindingRow.evidence),),
+    )
+    told = {} if series else _brief(session, rows)
+    return Page([_stored_finding(row, told.get(row.id)) for row in rows], following)
+
+
+def _brief(session: Session, rows: Sequence[FindingRow]) -> dict[str, JSON]:
+    """The evidence of findings, without its points."""
+    question = select(FindingRow.id, type_coerce(FindingRow.evidence, WithoutSeries()))
+    found = session.execute(question.where(FindingRow.id.in_([row.id for row in rows])))
+    return dict(found.tuples())
 
 
 def finding_rows(
@@ -305,9 +320,9 @@ def filter_conditions(filter_: FindingFilter) -> list[ColumnElement[bool]]:
     return out + conditions(filter_.where)
 
 
-def _stored_finding(row: FindingRow, *, series: bool = True) -> StoredFinding:
+def _stored_finding(row: FindingRow, evidence: JSON = None) -> StoredFinding:
     return StoredFinding(
-        finding_of(row, series=series),
+        finding_of(row, told=evidence),
         State(row.state),
         row.first_seen_at,
         row.updated_at,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from datetime import timedelta
 
 import pytest
@@ -9,10 +10,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from gatewatch.records import JSON, Blind, Finding, Kind, Severity
+from gatewatch.records import JSON, Blind, Evidence, Finding, Kind, Point, Severity
 from gatewatch.records import State as Life
 from gatewatch.store.finding_events import finding_events
-from gatewatch.store.finding_rows import MOST
+from gatewatch.store.finding_rows import MOST, without_series
 from gatewatch.store.findings import (
     FindingFilter,
     Transition,
@@ -56,6 +57,50 @@ def test_a_new_finding_comes_back_as_it_was(state: State) -> None:
         assert (found.first_seen_at, found.updated_at, found.occurrences) == (NOW, NOW, 1)
         assert get_finding(session, "none") is None
         assert get_finding(session, "\x00") is None
+
+
+def test_findings_without_their_points_are_else_the_same(state: State) -> None:
+    hostile = '"series":[["x"]],"unit":"'
+    whole = a_finding(title="series", remedy=hostile)
+    points = tuple(Point(AT + timedelta(minutes=n), float(n), None, 2.5) for n in range(3))
+    for number, series in enumerate((points, ())):
+        evidence = Evidence(1.0, 0.5, f"{hostile} a minute", hostile, {"series": [1], "x": hostile}, series)
+        one = dataclasses.replace(whole, id=f"{whole.id}{number}", fingerprint=f"f{number}", evidence=evidence)
+        save(state, one)
+        with state.read() as session:
+            brief, full = (list_findings(session, limit=1, series=wanted).items[0] for wanted in (False, True))
+            assert get_finding(session, one.id) == full
+        assert full.finding == one
+        assert brief.finding == dataclasses.replace(one, evidence=dataclasses.replace(evidence, series=()))
+        with state.begin() as session:
+            session.execute(text("DELETE FROM finding"))
+
+
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.sampled_from(["series", "]"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.just("series"), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(
+    facts=ANYTHING,
+    card=ANYTHING,
+    sentence=st.text(),
+    unit=st.text(),
+    points=st.lists(st.lists(st.text() | st.floats(allow_nan=False) | st.none())),
+)
+def test_no_text_in_evidence_is_taken_for_its_points(
+    facts: JSON, card: JSON, sentence: str, unit: str, points: list[JSON]
+) -> None:
+    evidence: JSON = {"facts": facts, "card": card, "sentence": sentence, "unit": unit, "series": points}
+    written = json.dumps(evidence, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
+    assert json.loads(without_series(written)) == {**evidence, "series": []}
 
 
 def test_texts_are_cut_that_callers_could_make_long(state: State) -> None:
