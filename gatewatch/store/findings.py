@@ -238,7 +238,7 @@ def _brief(session: Session, rows: Sequence[FindingRow]) -> dict[str, JSON]:
     """The evidence of findings, without its points."""
     question = select(FindingRow.id, type_coerce(FindingRow.evidence, WithoutSeries()))
     found = session.execute(question.where(FindingRow.id.in_([row.id for row in rows])))
-    return dict(found.tuples())
+    return {row[0]: row[1] for row in found}
 
 
 def finding_rows(

@@ -98,7 +98,7 @@ ANYTHING = st.recursive(
 def test_no_text_in_evidence_is_taken_for_its_points(
     facts: JSON, card: JSON, sentence: str, unit: str, points: list[JSON]
 ) -> None:
-    evidence: JSON = {"facts": facts, "card": card, "sentence": sentence, "unit": unit, "series": points}
+    evidence: dict[str, JSON] = {"facts": facts, "card": card, "sentence": sentence, "unit": unit, "series": points}
     written = json.dumps(evidence, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
     assert json.loads(without_series(written)) == {**evidence, "series": []}
 
