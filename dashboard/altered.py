@@ -110,7 +110,7 @@ def altered(state: State, view: View, window: Window, privacy: Privacy, *, most:
         found = _findings(session, window)
         drift = _drift(session)
     everything = _judged(events, versions, window)
-    mine = [one for one in everything if view.api is None or _touches(one.event, view.api, linked)]
+    mine = [one for one in everything if _scoped(one.event, view, linked)]
     shown = [_seen(_suspected(one, found), privacy) for one in mine]
     kept = [one for one in shown if all(_fits(one, term) for term in terms) and _says(one, view.q)]
     kept.reverse()
@@ -149,6 +149,19 @@ def _says(one: Altered, text: str | None) -> bool:
         return True
     change = one.event.change
     return any(text.lower() in said.lower() for said in (change.what, change.actor, change.resource))
+
+
+def _scoped(event: ChangeEvent, view: View, linked: Links) -> bool:
+    """Whether the change lies in the scope; one whose account or region is not known is not kept out by them."""
+    if view.api is not None and not _touches(event, view.api, linked):
+        return False
+    if (view.account and event.account not in (None, view.account)) or (
+        view.region and event.region not in (None, view.region)
+    ):
+        return False
+    if view.places is None:
+        return True
+    return any(_touches(event, api, linked) for api in {one.partition("/")[0] for one in view.places})
 
 
 def _touches(event: ChangeEvent, api: str, linked: Links) -> bool:

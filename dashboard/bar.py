@@ -122,7 +122,44 @@ def scope(view: View, scopes: Scopes) -> list[Component]:
             className="scope-stage",
             **{"aria-label": "Stage"},
         ),
+        wider_scope(view, scopes),
     ]
+
+
+_WIDER = {"account": "Account", "region": "Region", "tag": "Tag"}
+
+
+def wider_scope(view: View, scopes: Scopes) -> Component:
+    """Account, region and tag: what is chosen, or why there is nothing to choose from."""
+    known = {"account": scopes.accounts, "region": scopes.regions, "tag": scopes.tags}
+    why = {
+        "account": "No log line names its account.",
+        "region": "No log line names its region.",
+        "tag": "No API or stage of the inventory has a tag."
+        if scopes.inventory
+        else "Tags come with an inventory, and none is known.",
+    }
+    chosen = {name: value for name in _WIDER if (value := getattr(view, name))}
+    parts: list[Component] = []
+    for name, title in _WIDER.items():
+        now = chosen.get(name)
+        offered = list(dict.fromkeys([*known[name], *([now] if now else [])]))
+        if offered:
+            choices = [_choice("All", {name: None}, chosen=now is None)]
+            choices += [_choice(plain(one, 80), {name: one}, chosen=one == now) for one in offered]
+            inside: Component = html.Div(choices, className="scope-choices", role="group", **_said(title))
+        else:
+            inside = html.P(why[name], className="small")
+        parts.append(html.Div([html.H3(title), inside], className="scope-part"))
+    face = ", ".join(plain(one, 24) for one in chosen.values()) or "Everywhere"
+    said = "Account, region and tag"
+    summary = html.Summary(
+        [icon("filter"), html.Span(face, className="scope-face" + (" on" if chosen else "")), icon("down")],
+        className="bar-button",
+        title=said,
+        **_said(f"{said}: {face}"),
+    )
+    return html.Details([summary, html.Div(parts, className="drop-panel scope-panel")], className="drop scope-more")
 
 
 def time_label(view: View, window: Window | None) -> str:

@@ -10,11 +10,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from dash.development.base_component import Component
 
+from alerts.render.text import plain
 from dashboard.annotations import Beside, Note, gaps, notes_of
+from dashboard.components import banner
+from dashboard.inventoried import Inventory, inventory_of
 from dashboard.labels import Label
 from dashboard.names import Names, names_of
 from dashboard.people import People, people
+from dashboard.scoping import beside, inside, tagged, tags
 from dashboard.standing import Standing, standing
 from dashboard.traffic import (
     Minutes,
@@ -36,7 +41,7 @@ from gatewatch.records import State as FindingState
 from gatewatch.roles import Who
 from gatewatch.store.behind import Trace, requests_behind, traces_behind
 from gatewatch.store.changes import changes
-from gatewatch.store.coarse import SUMS, api_list, summed_minutes
+from gatewatch.store.coarse import SUMS, ApiSeen, api_list, summed_minutes
 from gatewatch.store.episodes import Episode, episodes
 from gatewatch.store.finding_events import FindingEvent, finding_events
 from gatewatch.store.findings import (
@@ -165,6 +170,10 @@ class Scopes:
     anchor: datetime | None = None
     stages: Sequence[tuple[str, str | None]] = ()
     names: Names = field(default_factory=Names)
+    accounts: Sequence[str] = ()
+    regions: Sequence[str] = ()
+    tags: Sequence[str] = ()
+    inventory: bool = False
 
 
 class Reader:
@@ -185,11 +194,39 @@ class Reader:
         self._labels = labels
         self.privacy = privacy or Privacy()
         self._named: tuple[list[str], Names] = ([], Names())
-        self._stages: tuple[float, list[tuple[str, str | None]]] = (0.0, [])
+        self._inventory: tuple[list[str], Inventory] = ([], Inventory())
+        self._seen: tuple[float, list[ApiSeen]] = (0.0, [])
 
     def store(self) -> State:
         """What a page's own module of data asks."""
         return self._opened()
+
+    def resolved(self, view: View) -> View:
+        """With the places that its tag means, by the newest inventory."""
+        if not view.tag:
+            return view
+        return replace(view, places=tagged(self.inventory(), view.tag))
+
+    def nowhere(self, view: View) -> list[Component]:
+        """Why a scope holds nothing: nobody knows its account, region or tag."""
+        said = []
+        seen = self.seen() if view.account or view.region else []
+        for name in ("account", "region"):
+            value = getattr(view, name)
+            if value and not any(getattr(one, name) == value for one in seen):
+                said.append(f"No log line names the {name} {plain(value, 60)}.")
+        if view.tag and not view.places:
+            why = "" if self.inventory().known else ": none is known"
+            said.append(f"No API or stage of the inventory has the tag {plain(view.tag, 80)}{why}.")
+        return [banner(f"{one} The scope above holds nothing.", kind="info") for one in said]
+
+    def inventory(self) -> Inventory:
+        """The newest; read again when it has changed."""
+        with self._opened().read() as session:
+            digests = current_digests(session)
+            if digests != self._inventory[0]:
+                self._inventory = (digests, inventory_of(current_inventory(session)))
+        return self._inventory[1]
 
     def now(self) -> datetime:
         """The moment that ranges count back from."""
@@ -208,7 +245,7 @@ class Reader:
             return None
         minutes = _minutes(state, view, window)
         intervals = coverage(state, window.since, window.until)
-        open_ones = FindingFilter(state="open", api=view.api, stage=view.stage)
+        open_ones = FindingFilter(state="open", api=view.api, stage=view.stage, where=beside(view))
         names = self.names()
         with state.read() as session:
             counts = count_findings(session, open_ones)
@@ -217,12 +254,16 @@ class Reader:
             said = noise(session, window.until - _WEEK, window.until)
             recent = list_findings(
                 session,
-                FindingFilter(api=view.api, stage=view.stage, since=window.since, until=window.until),
+                replace(open_ones, state=None, since=window.since, until=window.until),
                 limit=_NEEDS_YOU,
                 series=False,
             ).items
             blind = _once(
-                [one for one in list_blind(session) if view.api in (None, one.api) and view.stage in (None, one.stage)]
+                [
+                    one
+                    for one in list_blind(session)
+                    if inside(view, one.api, one.stage, account=one.account, region=one.region)
+                ]
             )
         buckets, whole = _series(minutes, intervals, window)
         calls = sorted((one for one in opened if _calls(one, self._clock())), key=_urgency)
@@ -263,7 +304,7 @@ class Reader:
         window = self.window(view)
         if window is None:
             return None
-        wish = FindingFilter(api=view.api, stage=view.stage, since=window.since, until=window.until)
+        wish = FindingFilter(api=view.api, stage=view.stage, since=window.since, until=window.until, where=beside(view))
         with state.read() as session:
             seen = episodes(session, wish)
         intervals = coverage(state, window.since, window.until)
@@ -282,6 +323,13 @@ class Reader:
                 for one in events
                 if one.change.resource.split("/")[0] not in others
                 and concerns(one.change.resource, view.api, view.stage, linked)
+            ]
+        if view.account or view.region:
+            events = [
+                one
+                for one in events
+                if (not view.account or one.account in (None, view.account))
+                and (not view.region or one.region in (None, view.region))
             ]
         if self.privacy.on:
             events = [replace(one, change=self.privacy.change(one.change)) for one in events]
@@ -355,10 +403,14 @@ class Reader:
 
     def stages(self) -> list[tuple[str, str | None]]:
         """Every stage that ever had a request, as (API, stage), busiest first; up to a minute old."""
-        read_at, known = self._stages
+        return list(dict.fromkeys((row.api, row.stage) for row in self.seen() if row.api))
+
+    def seen(self) -> list[ApiSeen]:
+        """Every stage that ever had a request, with its account and region, busiest first; up to a minute old."""
+        read_at, known = self._seen
         if not known or monotonic() - read_at > _STAGES_FOR_S:
-            known = list(dict.fromkeys((row.api, row.stage) for row in api_list(self._opened()) if row.api))
-            self._stages = (monotonic(), known)
+            known = api_list(self._opened())
+            self._seen = (monotonic(), known)
         return known
 
     def anchor(self) -> datetime:
@@ -371,7 +423,12 @@ class Reader:
         window = self.window(view)
         if window is None:
             return Scopes()
-        return Scopes(window, self.anchor(), self.stages(), self.names())
+        seen, known = self.seen(), self.inventory()
+        accounts = sorted({row.account for row in seen if row.account})
+        regions = sorted({row.region for row in seen if row.region})
+        return Scopes(
+            window, self.anchor(), self.stages(), self.names(), accounts, regions, tags(known), inventory=known.known
+        )
 
     def sources(self) -> list[SourceAccount]:
         with self._opened().read() as session:
@@ -402,7 +459,15 @@ def _urgency(stored: StoredFinding) -> tuple[int, int, float]:
 
 def _minutes(state: State, view: View, window: Window) -> Minutes:
     step = timedelta(minutes=window.bucket_minutes)
-    scope = Scope(window.since, window.until, view.api, view.stage)
+    scope = Scope(
+        window.since,
+        window.until,
+        view.api,
+        view.stage,
+        account=view.account,
+        region=view.region,
+        places=view.places,
+    )
     sums, took = (
         scope.only(summed_minutes(state, what, window.since, window.until, step)) for what in (SUMS, "latency")
     )

@@ -14,6 +14,7 @@ import pyarrow as pa
 from dashboard.data import Reader
 from dashboard.inventoried import ApiDoc, Inventory, inventory_of
 from dashboard.names import Names
+from dashboard.scoping import inside
 from dashboard.summing import Grid, by_key, grid_of, needs, quantiles_by, scope_of
 from dashboard.view import View, Window, window_of
 from gatewatch.frames.merge import distinct_estimate
@@ -61,6 +62,8 @@ class ApiLine:
 
     api: str
     stage: str | None
+    account: str | None
+    region: str | None
     api_type: str | None
     name: str
     owner: str | None
@@ -121,7 +124,7 @@ def apis(reader: Reader, view: View, *, most: int = MOST_ROWS) -> Apis | None:
 
 
 def _wanted(line: ApiLine, view: View) -> bool:
-    if view.api not in (None, line.api) or view.stage not in (None, line.stage):
+    if not inside(view, line.api, line.stage or "", account=line.account, region=line.region):
         return False
     text = (view.q or "").lower()
     return not text or any(
@@ -181,6 +184,8 @@ def _lines(
             ApiLine(
                 api=api,
                 stage=stage,
+                account=(seen.account if seen else None) or (doc.account if doc else None),
+                region=(seen.region if seen else None) or (doc.region if doc else None),
                 api_type=doc.api_type if doc else seen.api_type if seen else None,
                 name=doc.name if doc else api,
                 owner=doc.owner(stage) if doc else None,

@@ -17,6 +17,7 @@ from dashboard.data_apis import known_inventory
 from dashboard.inventoried import ApiDoc, AuthorizerDoc, Inventory
 from dashboard.names import Names
 from dashboard.refusals import AUTH
+from dashboard.scoping import beside, inside
 from dashboard.summing import Grid, grid_of, needs, scope_of
 from dashboard.view import View, Window
 from gatewatch.frames import bucket_value_ms, cause_column
@@ -252,7 +253,7 @@ def _authorizers(state: State, scope: Scope, known: Inventory, view: View) -> li
     guarded: dict[tuple[str, str], tuple[str, str]] = {}
     docs: dict[tuple[str, str], tuple[ApiDoc, AuthorizerDoc]] = {}
     for api in known.apis.values():
-        if view.api not in (None, api.id):
+        if not inside(view, api.id, account=api.account, region=api.region):
             continue
         docs |= {(api.id, one.id): (api, one) for one in api.authorizers}
         guarded |= {(api.id, one.route): (api.id, one.authorizer) for one in api.routes if one.authorizer}
@@ -319,6 +320,7 @@ def _findings(state: State, window: Window, view: View) -> Sequence[StoredFindin
         stage=view.stage,
         since=window.since,
         until=window.until,
+        where=beside(view),
     )
     with state.read() as session:
         return list_findings(session, wish, limit=MOST_FINDINGS, series=False).items
@@ -329,5 +331,6 @@ def _blind(state: State, view: View) -> list[Blind]:
         return [
             one
             for one in list_blind(session)
-            if one.kind is Kind.AUTH_FAILURE_SPIKE and view.api in (None, one.api) and view.stage in (None, one.stage)
+            if one.kind is Kind.AUTH_FAILURE_SPIKE
+            and inside(view, one.api, one.stage, account=one.account, region=one.region)
         ]

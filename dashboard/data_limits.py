@@ -17,6 +17,7 @@ from dashboard.data_apis import known_inventory
 from dashboard.inventoried import Inventory, Limit, PlanDoc
 from dashboard.names import Names
 from dashboard.refusals import SCOPES
+from dashboard.scoping import beside, inside
 from dashboard.summing import Grid, grid_of, needs, scope_of
 from dashboard.view import View, Window
 from gatewatch.frames import cause_column, scope_column
@@ -254,7 +255,7 @@ def keys_left(
     plans = [
         one
         for one in known.plans
-        if view.api is None or any(api == view.api and view.stage in (None, stage) for api, stage in one.stages)
+        if (view.api is None and view.places is None) or any(inside(view, api, stage) for api, stage in one.stages)
     ]
     if not plans:
         return [], 0
@@ -381,7 +382,12 @@ def _accounts(state: State, window: Window, known: Inventory) -> list[AccountLin
 
 def _findings(state: State, window: Window, view: View) -> list[StoredFinding]:
     wish = FindingFilter(
-        kind=Kind.THROTTLING_ABUSE.value, api=view.api, stage=view.stage, since=window.since, until=window.until
+        kind=Kind.THROTTLING_ABUSE.value,
+        api=view.api,
+        stage=view.stage,
+        since=window.since,
+        until=window.until,
+        where=beside(view),
     )
     with state.read() as session:
         return list_findings(session, wish, limit=50, series=False).items

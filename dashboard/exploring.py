@@ -9,6 +9,7 @@ from typing import Any
 from alerts.render.text import plain
 from dashboard.data import Reader
 from dashboard.names import Names
+from dashboard.scoping import texts as scope_texts
 from dashboard.view import View, Window
 from gatewatch.errors import UsageError
 from gatewatch.records import iso
@@ -129,8 +130,7 @@ def explore(reader: Reader, view: View) -> Exploration | None:
     if window is None:
         return None
     problems: list[str] = []
-    scope = [f"{name} = {value}" for name, value in (("api", view.api), ("stage", view.stage)) if value]
-    terms, texts = _terms(reader, [*scope, *view.f], problems)
+    terms, texts = _terms(reader, [*scope_texts(view), *view.f], problems)
     chosen = _within(selected(view.sel), window)
     more, kept = _terms(reader, chosen.texts if chosen else [], problems)
     if chosen is not None and chosen.term is not None and chosen.term not in kept:

@@ -73,7 +73,7 @@ def add_exports(dash: Dash, reader: Reader, sheets: Mapping[str, Sheet[Any]]) ->
             return no_update
         write = {"csv": csv_text, "jsonl": json_lines, "parquet": parquet}[form]
         try:
-            text = await asyncio.to_thread(write, reader, sheet, pathname or "", view_of(search))
+            text = await asyncio.to_thread(write, reader, sheet, pathname or "", reader.resolved(view_of(search)))
         except GatewatchError as error:
             log.warning("a table could not be exported", extra={"export": name, "reason": str(error)})
             text, form = f"# {csv_cell(f'the data cannot be read: {error}')}\n", "csv"
@@ -95,6 +95,9 @@ def asked(reader: Reader, pathname: str, view: View) -> dict[str, str]:
         "page": pathname,
         "api": view.api,
         "stage": view.stage,
+        "account": view.account,
+        "region": view.region,
+        "tag": view.tag,
         "search": view.q,
         "conditions": " and ".join(view.f),
     }

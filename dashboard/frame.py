@@ -321,11 +321,12 @@ def add_page(
     mine = (path or path_template or "").split("<")[0]
 
     def drawn(rest: str, view: View) -> Any:
+        view = reader.resolved(view)
         with drawing(lambda: reader.beside(view)):
             made = render(reader, rest, view)
             known = reader.missing(view) if partial else None
-            note = partial_note(*known) if known else None
-            return stilled(html.Div([note, made]) if note else made, name)
+            notes = [*reader.nowhere(view), partial_note(*known) if known else None]
+            return stilled(html.Div([*notes, made]) if any(notes) else made, name)
 
     # The browser decides whether the answer replaces what stands there or is laid over it: assets/draw.js.
     dash.clientside_callback(

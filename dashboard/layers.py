@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
-from dashboard.summing import quantiles_by
+from dashboard.scoping import beside, whole
+from dashboard.summing import quantiles_by, scope_of
 from dashboard.view import View, Window
 from gatewatch.privacy import Privacy
 from gatewatch.records import Kind
@@ -143,13 +145,12 @@ def latency(state: State, view: View, window: Window, privacy: Privacy) -> Laten
 
 
 def _terms(view: View) -> tuple[Term, ...]:
-    given = (("api", view.api), ("stage", view.stage), ("route", view.q))
-    return tuple(Term(name, "=", (value,)) for name, value in given if value)
+    return (*whole(view), *((Term("route", "=", (view.q,)),) if view.q else ()))
 
 
 def timed_routes(state: State, view: View, window: Window) -> list[RouteTime]:
     """Sums by route, then the histograms of routes that are shown."""
-    scope = Scope(window.since, window.until, view.api, view.stage, view.q or None)
+    scope = scope_of(window, view, route=view.q or None)
     took = minute_histograms(state, scope, _PLACE)
     timed = _counts(took)
     told = _counts(minute_histograms(state, scope, _PLACE, "integration"))
@@ -188,7 +189,12 @@ def _route(row: Mapping[str, Any], quantiles: Mapping[Key, tuple[float, ...]]) -
 
 def _verdicts(state: State, view: View, window: Window) -> dict[Key, list[StoredFinding]]:
     wish = FindingFilter(
-        kind=Kind.LATENCY_OUTLIER.value, api=view.api, stage=view.stage, since=window.since, until=window.until
+        kind=Kind.LATENCY_OUTLIER.value,
+        api=view.api,
+        stage=view.stage,
+        since=window.since,
+        until=window.until,
+        where=beside(view),
     )
     with state.read() as session:
         listed = list_findings(session, wish, limit=MOST_VERDICTS, series=False).items
@@ -200,6 +206,9 @@ def _verdicts(state: State, view: View, window: Window) -> dict[Key, list[Stored
     return out
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def _of_view(spans: pa.Table, view: View) -> pa.Table:
     wanted = {name: value for name, value in (("api", view.api), ("stage", view.stage), ("route", view.q)) if value}
     plain = spans.cast(
@@ -209,7 +218,8 @@ def _of_view(spans: pa.Table, view: View) -> pa.Table:
     )
     for name, value in wanted.items():
         plain = plain.filter(pa.compute.equal(plain.column(name), value))
-    return plain
+    rest = Scope(_EPOCH, _EPOCH, account=view.account, region=view.region, places=view.places)
+    return rest.only(plain)
 
 
 def _totals(spans: pa.Table) -> tuple[int, float]:

@@ -11,6 +11,7 @@ from dash.development.base_component import Component
 
 from dashboard.charting import copies
 from dashboard.data import Reader
+from dashboard.scoping import texts
 from dashboard.summing import route_term
 from dashboard.view import View, Window
 from gatewatch.frames.selecting import EVERY_API, export_command
@@ -30,7 +31,8 @@ def has_page(path: str) -> bool:
 
 def asked_for(window: Window, view: View, **more: Any) -> Selection:
     """The requests of a page's time and scope, with these conditions besides."""
-    given: dict[str, Any] = {"api": view.api or EVERY_API, "stage": view.stage} | more
+    given: dict[str, Any] = {"api": view.api or EVERY_API, "stage": view.stage}
+    given |= {"account": view.account, "region": view.region} | more
     return Selection(since=window.since, until=window.until, **given)
 
 
@@ -72,8 +74,8 @@ def caller_page(reader: Reader, client_id: str | None, view: View) -> str:
 
 def requests_copies(window: Window, view: View, *terms: str, **more: Any) -> Component:
     """How to ask for the requests behind a number: of the API by terms, and as the command for the same selection."""
-    scope = [f"{name} = {value}" for name, value in (("api", view.api), ("stage", view.stage)) if value]
-    asked = [("since", iso(window.since)), ("until", iso(window.until)), *(("where", one) for one in (*scope, *terms))]
+    conditions = (*texts(view), *terms)
+    asked = [("since", iso(window.since)), ("until", iso(window.until)), *(("where", one) for one in conditions)]
     return copies(api=f"GET /api/v1/requests?{urlencode(asked)}", cli=export_command(asked_for(window, view, **more)))
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import get_args
 
 from dashboard.data import Reader
+from dashboard.scoping import beside
 from dashboard.view import View, Window
 from gatewatch.errors import UsageError
 from gatewatch.lifecycle import OPEN
@@ -94,7 +95,7 @@ def wish_of(view: View, window: Window | None, terms: tuple[Term, ...]) -> Findi
         since=window.since if window else None,
         until=window.until if window else None,
         text=view.q,
-        where=terms,
+        where=(*terms, *beside(view)),
     )
 
 

@@ -27,7 +27,8 @@ Key = tuple[str | None, ...]
 
 def scope_of(window: Window, view: View, **more: Any) -> Scope:
     """The minutes that a view is about."""
-    given: dict[str, Any] = {"api": view.api, "stage": view.stage, "route": route_of(view)} | more
+    given: dict[str, Any] = {"api": view.api, "stage": view.stage, "route": route_of(view)}
+    given |= {"account": view.account, "region": view.region, "places": view.places} | more
     return Scope(window.since, window.until, **given)
 
 

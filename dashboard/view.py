@@ -34,6 +34,7 @@ REFRESHES: dict[str, tuple[str, int]] = {
     "1m": ("1 min", 60),
     "5m": ("5 min", 300),
 }
+LOCAL = "local"
 MOST_TERMS = 30
 _LONGEST = 512
 _NAMES = {"since": "from", "until": "to"}
@@ -47,8 +48,10 @@ class View:
     since, until (`from` and `to` in the address): a chosen time, as an instant (`2026-06-09T12:00:00Z`) or counted back
     (`now-90m`); they win over `range`. cmp: what is compared with, a word of COMPARISONS or the instant at which a time
     of the same length begins. refresh: how often it is drawn anew. f: conditions `field op value` (gatewatch.where).
-    t: what is asked of tables (dashboard.sheets). tab, sort, cols, sel: a page's own. labels: `off` when those of a
-    simulated world are not to be shown. notes: kinds of annotations that are hidden, by comma.
+    tag: `name=value` of the inventory; places: what it means there, no part of the address (dashboard.scoping).
+    tz: `local` when times are shown by the clock of who looks. t: what is asked of tables (dashboard.sheets). tab,
+    sort, cols, sel: a page's own. labels: `off` when those of a simulated world are not to be shown. notes: kinds of
+    annotations that are hidden, by comma.
     """
 
     range: str = DEFAULT_RANGE
@@ -58,6 +61,10 @@ class View:
     refresh: str | None = None
     api: str | None = None
     stage: str | None = None
+    account: str | None = None
+    region: str | None = None
+    tag: str | None = None
+    tz: str | None = None
     labels: str | None = None
     notes: str | None = None
     kind: str | None = None
@@ -71,6 +78,7 @@ class View:
     sel: str | None = None
     f: tuple[str, ...] = ()
     t: tuple[str, ...] = ()
+    places: tuple[str, ...] | None = None
 
     @property
     def filtered(self) -> bool:
@@ -109,6 +117,10 @@ class View:
             refresh=self.refresh,
             api=self.api,
             stage=self.stage,
+            account=self.account,
+            region=self.region,
+            tag=self.tag,
+            tz=self.tz,
             labels=self.labels,
             notes=self.notes,
         )
@@ -120,14 +132,14 @@ class View:
         """
         if "range" in changes:
             changes = {"since": None, "until": None} | changes
-        values = {field.name: getattr(self, field.name) for field in fields(self)} | changes
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "places"} | changes
         if values["range"] == DEFAULT_RANGE:
             values["range"] = None
         pairs = [(_NAMES.get(name, name), value) for name, value in values.items() if value]
         return "?" + urlencode(pairs, doseq=True) if pairs else ""
 
 
-KEPT_KEYS = ("range", "from", "to", "cmp", "refresh", "api", "stage", "labels", "notes")
+KEPT_KEYS = tuple("range from to cmp refresh api stage account region tag tz labels notes".split())
 """Keys of the address that `View.kept` leaves."""
 
 
@@ -149,6 +161,10 @@ def view_of(search: str | None) -> View:
         refresh=one_of("refresh", REFRESHES),
         api=given.get("api"),
         stage=given.get("stage"),
+        account=given.get("account"),
+        region=given.get("region"),
+        tag=given.get("tag"),
+        tz=one_of("tz", {LOCAL}),
         labels=one_of("labels", {"off"}),
         notes=given.get("notes"),
         kind=one_of("kind", {kind.value for kind in Kind}),

@@ -57,6 +57,7 @@ FIELDS: dict[str, Type] = {
             "region",
             "api",
             "stage",
+            "place",
             "route",
             "layer",
             "assignee",

@@ -35,7 +35,7 @@
   function leave(path, keys) {
     var query = new URLSearchParams(window.location.search);
     var kept = new URLSearchParams();
-    ["range", "from", "to", "cmp", "refresh", "api", "stage", "labels", "notes"].forEach(function (key) {
+    ["range", "from", "to", "cmp", "refresh", "api", "stage", "account", "region", "tag", "tz", "labels", "notes"].forEach(function (key) {
       if (query.get(key)) kept.set(key, query.get(key));
     });
     Object.keys(keys).forEach(function (key) { kept.set(key, keys[key]); });

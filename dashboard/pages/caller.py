@@ -20,6 +20,7 @@ from dashboard.leads import api_href, requests_copies, requests_href
 from dashboard.meaning import value
 from dashboard.names import Names
 from dashboard.parts import folded, route_name, short_list
+from dashboard.scoping import beside
 from dashboard.summing import grid_of, route_term, scope_of
 from dashboard.timelines import Lines, stack_figure, stack_sentence
 from dashboard.view import View, Window
@@ -118,7 +119,14 @@ def look(reader: Reader, view: View, window: Window, kind: str, raw: str) -> Cal
             line[at[row["bucket"]]] += row["n"]
     ordered = {name: series[name] for name in sorted(series)}
     with state.read() as session:
-        wish = FindingFilter(since=window.since, until=window.until, state="all", api=view.api, stage=view.stage)
+        wish = FindingFilter(
+            since=window.since,
+            until=window.until,
+            state="all",
+            api=view.api,
+            stage=view.stage,
+            where=beside(view),
+        )
         near = list_findings(session, wish, limit=MOST_FINDINGS).items
     naming = [
         reader.shown(one)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,6 +19,7 @@ from dashboard.explorer_chart import picture
 from dashboard.explorer_difference import differences
 from dashboard.exploring import COUNTS, HEAT, LIVE, Exploration, Selected, explore
 from dashboard.frame import Nav, add_page
+from dashboard.scoping import options
 from dashboard.view import View
 from dashboard.when import canonical
 from gatewatch.records import iso
@@ -204,9 +204,7 @@ def raw(view: View, found: Exploration) -> Component:
     asked = copies(
         api=f"/api/v1/requests?{urlencode(query)}",
         cli=f"gatewatch export requests --since {iso(found.since)} --until {iso(found.until)}"
-        + "".join(
-            f" --{name} {shlex.quote(value)}" for name, value in (("api", view.api), ("stage", view.stage)) if value
-        )
+        + options(view)
         + " -o requests.csv",
     )
     return card(title, body, html.Div([*further, files_line], className="choices"), asked, name="explorer-raw")

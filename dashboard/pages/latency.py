@@ -26,6 +26,7 @@ from dashboard.layers import LAYERS, MOST_TIMEOUTS, Key, Latency, RouteTime, Tra
 from dashboard.leads import requests_link
 from dashboard.names import Names
 from dashboard.parts import folded
+from dashboard.scoping import options, texts
 from dashboard.sheets import sheet_table, shown
 from dashboard.stacks import stacked
 from dashboard.traced import PARTS, part_name
@@ -97,11 +98,9 @@ def only(view: View) -> Component | None:
 
 
 def _calls(what: str, view: View, window: Window, measure: str = "latency_p95") -> dict[str, str]:
-    terms = [
-        f"{name} = {value}" for name, value in (("api", view.api), ("stage", view.stage), ("route", view.q)) if value
-    ]
+    terms = [*texts(view), *([f"route = {view.q}"] if view.q else [])]
     span = f"since={iso(window.since)}&until={iso(window.until)}" + "".join(
-        f"&where={quote(plain(term, 300), safe='')}" for term in terms
+        f"&where={quote(plain(term, 1000), safe='')}" for term in terms
     )
     if what == "series":
         return {
@@ -109,12 +108,12 @@ def _calls(what: str, view: View, window: Window, measure: str = "latency_p95") 
             "cli": f"gatewatch export minutes --since {iso(window.since)} --until {iso(window.until)}",
         }
     if what == "timeouts":
-        given = [("api", view.api), ("stage", view.stage), ("route", view.q)]
-        options = "".join(f" --{name} {shlex.quote(plain(value, 200))}" for name, value in given if value)
+        route = f" --route {shlex.quote(plain(view.q, 200))}" if view.q else ""
+        asked = plain(options(view), 600) + route
         return {
             "api": f"GET /api/v1/requests?{span}&where={quote('latency_ms >= 28000', safe='')}",
             "cli": f"gatewatch export requests --since {iso(window.since)} --until {iso(window.until)} "
-            f"--latency-min-ms 28000{options}",
+            f"--latency-min-ms 28000{asked}",
         }
     return {"api": f"GET /api/v1/heatmap?{span}"}
 

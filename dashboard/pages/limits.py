@@ -51,7 +51,7 @@ def register(dash: Dash, reader: Reader) -> None:
         if proposed is None:
             return no_update
         try:
-            return await asyncio.to_thread(answered, reader, proposed, view_of(search))
+            return await asyncio.to_thread(answered, reader, proposed, reader.resolved(view_of(search)))
         except GatewatchError as error:
             log.warning("a limit could not be replayed", extra={"reason": str(error)})
             return banner(f"Cannot read the data: {error}", kind="error")

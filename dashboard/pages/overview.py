@@ -36,6 +36,7 @@ from dashboard.labels import Label, marks
 from dashboard.leads import Words, requests_link
 from dashboard.links import api_href, page_href
 from dashboard.names import Names
+from dashboard.scoping import texts
 from dashboard.summary import ROWS, budgets, tiles
 from dashboard.view import View
 from gatewatch.access.current import current
@@ -113,13 +114,12 @@ def content(found: Overview, view: View) -> Component:
 def asked_outside(found: Overview, view: View) -> Component:
     """The numbers of the page as a call of the API and as a command."""
     since, until = iso(found.window.since), iso(found.window.until)
-    scope = [f"{name} = {value}" for name, value in (("api", view.api), ("stage", view.stage)) if value]
     asked = [
         ("measure", "requests"),
         ("by", "api"),
         ("since", since),
         ("until", until),
-        *(("where", one) for one in scope),
+        *(("where", one) for one in texts(view)),
     ]
     return copies(
         api=f"GET /api/v1/series?{urlencode(asked)}",

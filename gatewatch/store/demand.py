@@ -200,12 +200,8 @@ MOST_KEYS = 2000
 
 def _where(scope: Scope, keys: Sequence[str] | None = None) -> tuple[str, dict[str, object]]:
     """The scope without its time."""
-    parts, values = ["TRUE"], dict[str, object]()
-    for name in ("api", "stage", "route"):
-        value = getattr(scope, name)
-        if value is not None:
-            parts.append(f"{name} = ${name}")
-            values[name] = value
+    parts, values = scope.place()
+    parts = ["TRUE", *parts]
     if keys is not None:
         parts.append("list_contains($keys, api_key_id)")
         values["keys"] = list(keys)

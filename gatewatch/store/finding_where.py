@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, not_, or_
+from sqlalchemy import ColumnElement, and_, func, not_, or_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from gatewatch.records import Severity
 from gatewatch.store.models import FindingRow
 from gatewatch.where import FIELDS, Term, Type
 
-COLUMNS: dict[str, InstrumentedAttribute[Any]] = {
+COLUMNS: dict[str, ColumnElement[Any] | InstrumentedAttribute[Any]] = {
     **{
         name: getattr(FindingRow, name)
         for name in FIELDS
-        if name not in ("start", "end", "detected", "updated", "suppression")
+        if name not in ("start", "end", "detected", "updated", "suppression", "place")
     },
+    "place": FindingRow.api + "/" + func.coalesce(FindingRow.stage, ""),
     "start": FindingRow.start_at,
     "end": FindingRow.end_at,
     "detected": FindingRow.detected_at,

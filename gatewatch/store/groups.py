@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from gatewatch.frames import CLIENTS, HISTOGRAMS, MINUTE_COUNTS, MINUTES, REQUESTS
 from gatewatch.store.coarse import CALLERS, SUMS, summed_minutes
 from gatewatch.store.reading import among, asked
-from gatewatch.store.request_fields import CLIENT_ID_SQL
+from gatewatch.store.request_fields import CLIENT_ID_SQL, field_sql
 from gatewatch.store.state import State
 
 SKETCH = 64
@@ -24,32 +24,51 @@ _MOST = 100_000
 _MINUTE = timedelta(minutes=1)
 
 
+_SCOPED = ("account", "region", "api", "stage", "route")
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Some minutes of some APIs; None asks for all."""
+    """Some minutes of some APIs; None asks for all. places: `API/stage`; only these."""
 
     since: datetime
     until: datetime
     api: str | None = None
     stage: str | None = None
     route: str | None = None
+    account: str | None = None
+    region: str | None = None
+    places: tuple[str, ...] | None = None
 
     def condition(self, time: str) -> tuple[str, dict[str, object]]:
-        parts = [f'"{time}" >= $since', f'"{time}" < $until']
-        values: dict[str, object] = {"since": self.since, "until": self.until}
-        for name in ("api", "stage", "route"):
+        there, values = self.place()
+        parts = [f'"{time}" >= $since', f'"{time}" < $until', *there]
+        return " AND ".join(parts), values | {"since": self.since, "until": self.until}
+
+    def place(self) -> tuple[list[str], dict[str, object]]:
+        """Its conditions without the time; they need account, region, api, stage and route."""
+        parts, values = [], dict[str, object]()
+        for name in _SCOPED:
             value = getattr(self, name)
             if value is not None:
                 parts.append(f'"{name}" = ${name}')
                 values[name] = value
-        return " AND ".join(parts), values
+        if self.places is not None:
+            parts.append(f"list_contains($places, {field_sql('place')})")
+            values["places"] = list(self.places) or [""]
+        return parts, values
 
     def only(self, rows: pa.Table) -> pa.Table:
-        """Those of the API, stage and route."""
-        for name in ("api", "stage", "route"):
+        """Those of the scope."""
+        for name in _SCOPED:
             value = getattr(self, name)
             if value is not None:
                 rows = rows.filter(pc.equal(rows.column(name), value))
+        if self.places is not None:
+            api, stage = (pc.fill_null(rows.column(name).cast(pa.string()), "") for name in ("api", "stage"))
+            rows = rows.filter(
+                pc.is_in(pc.binary_join_element_wise(api, stage, "/"), pa.array(self.places, pa.string()))
+            )
         return rows
 
 
@@ -142,7 +161,7 @@ def refused_rows(state: State, scope: Scope, *, causes: Sequence[str] = ()) -> p
         values["causes"] = list(causes)
     query = f"SELECT *, {CLIENT_ID_SQL} AS client_id FROM ({{rows}}) WHERE {condition}"
     who = ("client_ip", "principal", "api_key_id", "user_agent")
-    schema = columns_of(CLIENTS, "minute", "api", "stage", "route", "reject_cause", "throttle_scope", *who, "n")
+    schema = columns_of(CLIENTS, "minute", *_SCOPED, "reject_cause", "throttle_scope", *who, "n")
     return asked(state, "clients", schema, query, values, scope.since, scope.until)
 
 
@@ -209,7 +228,7 @@ def caller_sums(state: State, scope: Scope, *, limit: int = 200) -> pa.Table:
         ) AS calls JOIN top ON calls.client_id IS NOT DISTINCT FROM top.client_id
         GROUP BY calls.client_id ORDER BY n DESC, calls.client_id
     """
-    names = ("at", "api", "stage", "route", "status", "client_ip", "principal", "api_key_id", "user_agent")
+    names = ("at", *_SCOPED, "status", "client_ip", "principal", "api_key_id", "user_agent")
     return asked(state, "requests", columns_of(REQUESTS, *names), query, values, scope.since, scope.until)
 
 
@@ -256,7 +275,7 @@ def caller_parts(state: State, scope: Scope, kind: str, name: str, step: timedel
         f"QUALIFY part = 'time' OR row_number() OVER (PARTITION BY part ORDER BY n DESC, one, two) <= {MOST_PARTS} "
         "ORDER BY part, n DESC, one, two, bucket"
     )
-    names = ("at", "api", "stage", "route", "status", "reject_cause", "client_ip", "principal", "api_key_id")
+    names = ("at", *_SCOPED, "status", "reject_cause", "client_ip", "principal", "api_key_id")
     schema = columns_of(REQUESTS, *names, "user_agent")
     return asked(state, "requests", schema, query, values, scope.since, scope.until)
 

@@ -1,7 +1,7 @@
 """The fields of requests that people filter and group by, and terms on them (gatewatch.where) as SQL for DuckDB.
 
 Some are derived when read: who called (client_id), the network of an address (ip_prefix), the program that an agent
-names (agent), and the class of a status. Names are ours; every value is bound.
+names (agent), the place (`API/stage`), and the class of a status. Names are ours; every value is bound.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ _DERIVED = {
     "client_id": f"({CLIENT_ID_SQL})",
     "ip_prefix": f"({IP_PREFIX_SQL})",
     "agent": f"({AGENT_SQL})",
+    "place": "(coalesce(api, '') || '/' || coalesce(stage, ''))",
     "status_class": "((status // 100)::VARCHAR || 'xx')",
 }
 
@@ -38,9 +39,9 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "status_class": tuple(f"{place}xx" for place in range(1, 6)),
 }
 _TEXTS = (
-    "account region api stage route method path client_id client_ip ip_prefix principal api_key_id agent user_agent "
-    "request_id extended_request_id trace_id error_type error_message authorizer_error waf_action domain tls_version "
-    "tls_cipher connection_id event_type source"
+    "account region api stage place route method path client_id client_ip ip_prefix principal api_key_id agent "
+    "user_agent request_id extended_request_id trace_id error_type error_message authorizer_error waf_action domain "
+    "tls_version tls_cipher connection_id event_type source"
 ).split()
 _NUMBERS = (
     "status",
@@ -67,7 +68,7 @@ REQUEST_FIELDS = Grammar(
 GROUPED: tuple[str, ...] = (*_WORDS, *_TEXTS, "status", "integration_status")
 """What requests can be grouped by."""
 
-ROLLED: tuple[str, ...] = ("account", "region", "api", "api_type", "stage", "route")
+ROLLED: tuple[str, ...] = ("account", "region", "api", "api_type", "stage", "place", "route")
 """Fields that minutes have, too; for these a rollup answers, however long the time."""
 
 PEOPLE: frozenset[str] = frozenset({"client_ip", "client_id", "ip_prefix", "principal"})
