@@ -31,6 +31,12 @@ def test_it_ends_with_findings_and_can_be_run_again(
     assert going_on == {"auth_failure_spike", "throttling_abuse", "dead_api", "latency_outlier"}
     assert len(labels["apis"]) >= 8
     assert "auth_failure_spike" in {finding["kind"] for finding in found}
+    told = [json.loads(line) for line in (tmp_path / ".demo" / "alerts.jsonl").read_text().splitlines()]
+    assert told
+    assert {one["finding_id"] for one in told} <= {finding["id"] for finding in found}
+    assert main(["silences", "list", "--all", "--format", "json"]) == 0
+    held = json.loads(capsys.readouterr().out)["silences"]
+    assert len(held) == 2
     assert main(["findings", "show", found[0]["id"]]) == 0
     assert found[0]["title"] in capsys.readouterr().out
 

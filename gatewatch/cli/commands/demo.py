@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,24 @@ from gatewatch.errors import UsageError
 
 if TYPE_CHECKING:
     from gatewatch.settings import Settings
+    from gatewatch.store.state import State
 
 MARK = ".gatewatch-demo"
 """A folder with this file in it is ours to empty."""
 
-OURS = ("logs", "data", "inventory.json", "changes.jsonl", "metrics.jsonl", "traces.jsonl", "asn.csv", "labels.json")
+OURS = (
+    "logs",
+    "data",
+    "inventory.json",
+    "changes.jsonl",
+    "metrics.jsonl",
+    "traces.jsonl",
+    "asn.csv",
+    "labels.json",
+    "alerts.yaml",
+    "alerts.jsonl",
+    "night-desk.jsonl",
+)
 
 APIS = 9
 
@@ -56,7 +70,7 @@ def command(
     """Simulate a week of nine APIs with incidents, ingest it, look for findings, and serve.
 
     One incident of each kind still goes on. The charts tell what is really going on (see docs/tour.md). Everything is
-    under --dir; your data directory, database and alert channels are not touched.
+    under --dir, alerts go into files there; your data directory, database and alert channels are not touched.
     """
     from gatewatch.simulate.model import MINUTE_MS
     from gatewatch.simulate.model import Settings as World
@@ -70,9 +84,11 @@ def command(
     with ui.reporter(f"write logs of {days:g} days") as progress:
         written = write_world(wish, folder, workers=os.cpu_count() or 1, progress=progress)
     ui.say(f"{written.lines:,} lines of {APIS} APIs in {folder / 'logs'}; labels.json tells what is in them")
+    settings = settings.model_copy(update={"alerts_file": _alerting(folder)})
     _ingest(ui, settings, folder, now)
     if not serving:
-        ui.hint(f"GATEWATCH_DATA_DIR={settings.data_dir} GATEWATCH_LABELS={settings.labels} gatewatch serve")
+        named = {"DATA_DIR": settings.data_dir, "LABELS": settings.labels, "ALERTS_FILE": settings.alerts_file}
+        ui.hint(f"{' '.join(f'GATEWATCH_{name}={value}' for name, value in named.items())} gatewatch serve")
         return 0
     from gatewatch.app import serve
 
@@ -86,7 +102,7 @@ def _settings(ui: Ui, folder: Path, port: int | None) -> Settings:
         "labels": folder.absolute() / "labels.json",
         **({} if port is None else {"port": port}),
     }
-    closed = {"database_url": None, "smtp_url": None, "slack_webhook_url": None, "email_to": ()}
+    closed = {"alerts_file": None, "database_url": None, "smtp_url": None, "slack_webhook_url": None, "email_to": ()}
     keyless = {"ingest_key": None, "ingest_key_next": None}
     here = {"host": "127.0.0.1", "login": "auto", "public_url": None, "trusted_proxies": (), "ingest_listen": None}
     alone = {"oidc_issuer": None, "oidc_client_id": None, "oidc_client_secret": None, "oidc_roles": ()}
@@ -106,11 +122,75 @@ def _empty(folder: Path) -> None:
     (folder / MARK).touch()
 
 
+_ALERTS = """\
+# Where the demo's alerts go: two files beside this one. Nothing leaves this machine.
+channels:
+  everybody: {{type: file, path: {folder}/alerts.jsonl}}
+  night-desk: {{type: file, path: {folder}/night-desk.jsonl, fallback: everybody}}
+owners:
+  - {{match: {{api: "*"}}, environment: prod}}
+times:
+  nights: {{start: "22:00", end: "06:00", zone: UTC}}
+route:
+  name: all findings
+  channels: [everybody]
+  group_by: [account, api]
+  routes:
+    - name: wakes somebody up
+      match: {{severity: critical}}
+      channels: [night-desk, everybody]
+    - name: security
+      match: {{kind: [auth_failure_spike, throttling_abuse]}}
+      channels: [everybody]
+      quiet: [nights]
+inhibit:
+  - {{source: {{severity: critical}}, target: {{severity: [medium, low]}}, equal: [account, api]}}
+maintenance:
+  - reason: patch night of the gateway
+    match: {{kind: latency_outlier, cause: gateway}}
+    windows: [nights]
+"""
+
+
+def _alerting(folder: Path) -> Path:
+    """Routes and channels of the demo: files, so that something really goes out and nobody outside hears of it."""
+    path = folder.absolute() / "alerts.yaml"
+    path.write_text(_ALERTS.format(folder=json.dumps(str(folder.absolute()))[1:-1]), encoding="utf-8")
+    return path
+
+
+def _maintain(state: State, now: datetime) -> None:
+    """A silence that holds and one that is planned, as people make them."""
+    from gatewatch.roles import Role, Via, Who
+    from gatewatch.silencing import add
+
+    hour, who = timedelta(hours=1), Who("demo", Role.ADMIN, Via.CLI)
+    with state.begin() as session:
+        add(
+            session,
+            who,
+            {"kind": ["data_quality"]},
+            reason="The log bucket moves today; gaps are known",
+            starts_at=now - hour,
+            ends_at=now + 6 * hour,
+            now=now,
+        )
+        add(
+            session,
+            who,
+            {"severity": ["medium", "low"]},
+            reason="Load test of the release",
+            starts_at=now + 24 * hour,
+            ends_at=now + 26 * hour,
+            now=now,
+        )
+
+
 def _ingest(ui: Ui, settings: Settings, folder: Path, now: datetime) -> None:
     from gatewatch.cli.documents import accounting_line
     from gatewatch.cli.opened import opened
     from gatewatch.ingesting import ingest_paths
-    from gatewatch.jobs import tick
+    from gatewatch.jobs import deliver, tick
 
     beside = read_beside(
         {
@@ -132,4 +212,6 @@ def _ingest(ui: Ui, settings: Settings, folder: Path, now: datetime) -> None:
             ui.warn(text)
         ui.say(accounting_line(result.accounting.to_json()))
         ui.say("looking for findings ...")
+        _maintain(state, now)
         ui.say(str(tick(state, settings, now)))
+        ui.say(f"{deliver(state, settings, datetime.now(UTC))} alerts written to {folder / 'alerts.jsonl'}")

@@ -20,6 +20,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "apprise": {"url": f"json://127.0.0.1:9/{CANARY}"},
     "email": {"to": ["ops@example.net"], "smtp_url": f"smtp://me:{CANARY}@mail.example.net"},
     "eventbridge": {"bus": "ops", "region": "eu-central-1"},
+    "file": {"path": "/nowhere/alerts.jsonl"},
     "pagerduty": {"routing_key": CANARY},
     "ses": {"to": ["ops@example.net"], "sender": "me@example.net"},
     "slack": {"url": f"https://hooks.example.net/{CANARY}"},
