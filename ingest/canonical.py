@@ -55,15 +55,42 @@ _TYPES = {"timestamp[us, tz=UTC]": "TIMESTAMPTZ", "string": "VARCHAR", "int16": 
 UNTRUSTED = "a text must be redacted"
 
 
+WHOLE = frozenset(
+    {
+        "status",
+        "responseLatency",
+        "integration.latency",
+        "integrationLatency",
+        "authorizer.latency",
+        "authorizer.integrationLatency",
+        "waf.latency",
+        "integration.status",
+        "integrationStatus",
+        "integration.integrationStatus",
+        "responseLength",
+    }
+)
+"""Variables of which nothing is asked but the number, so that they may come as integers; INSTANTS: as milliseconds."""
+
+INSTANTS = frozenset({"requestTimeEpoch"})
+
+
 def canonical_columns(
-    variables: frozenset[str], constants: Mapping[str, str] = _NONE, key: str = "", *, trusting: bool = False
+    variables: frozenset[str],
+    constants: Mapping[str, str] = _NONE,
+    key: str = "",
+    *,
+    trusting: bool = False,
+    whole: frozenset[str] = frozenset(),
 ) -> dict[str, str]:
     """REQUESTS column -> expression over `raw`, made only of variables that exist; a typed NULL where none helps.
 
     trusting: where a text holds a secret the query stops with UNTRUSTED instead of replacing it. Most logs hold
     none, and the SQL that replaces them is so long that DuckDB needs as much time to plan it as to read 5,000 lines.
+    whole: variables that are integers, negative where absent (of WHOLE), or milliseconds that are always there
+    (of INSTANTS). What a place or a cause follows from is given for text only.
     """
-    build = _Columns(variables, constants, key, trusting=trusting)
+    build = _Columns(variables, constants, key, trusting=trusting, whole=whole)
     found = {
         "at": build.at(),
         "account": build.text("accountId", constant="account"),
@@ -74,7 +101,7 @@ def canonical_columns(
         "route": build.route(),
         "method": build.method(),
         "path": build.path_shown(),
-        "status": _status_sql() if "status" in variables else None,
+        "status": build.number("status", 4, "SMALLINT"),
         "latency_ms": build.latency("responseLatency", seconds="x.duration_s"),
         "integration_latency_ms": build.latency("integration.latency", "integrationLatency", seconds="x.integration_s"),
         "authorizer_latency_ms": build.latency("authorizer.latency", "authorizer.integrationLatency"),
@@ -138,9 +165,16 @@ class _Columns:
     """The expressions of one format. A method gives None where the format has none of the variables."""
 
     def __init__(
-        self, variables: frozenset[str], constants: Mapping[str, str], key: str, *, trusting: bool = False
+        self,
+        variables: frozenset[str],
+        constants: Mapping[str, str],
+        key: str,
+        *,
+        trusting: bool = False,
+        whole: frozenset[str] = frozenset(),
     ) -> None:
         self.variables = variables
+        self.whole = whole
         self.constants = constants
         self.key = key
         self.trusting = trusting
@@ -175,10 +209,15 @@ class _Columns:
         return f"error('{UNTRUSTED}')" if self.trusting else bounded_sql(redacted_sql(column, self.key), limit)
 
     def number(self, name: str, digits: int, type_: str) -> str | None:
-        return f"({number_sql(quoted(name), digits, 0)})::{type_}" if name in self.variables else None
+        return f"({self.number_of(name, digits, 0)})::{type_}" if name in self.variables else None
+
+    def number_of(self, name: str, digits: int, places: int) -> str:
+        if name in self.whole:
+            return f"CASE WHEN {quoted(name)} BETWEEN 0 AND {10 ** (digits - places) - 1} THEN {quoted(name)} END"
+        return number_sql(quoted(name), digits, places)
 
     def latency(self, *names: str, seconds: str | None = None) -> str | None:
-        values = [f"({number_sql(quoted(name), 12, 3)})::FLOAT" for name in self.has(*names)]
+        values = [f"({self.number_of(name, 12, 3)})::FLOAT" for name in self.has(*names)]
         if seconds in self.variables:
             values.append(milliseconds_of_seconds_sql(quoted(str(seconds))))
         if seconds == "x.duration_s" and self.variables.issuperset(PARTS):
@@ -187,7 +226,10 @@ class _Columns:
         return _first(values)
 
     def at(self) -> str | None:
-        return _first([instant_sql(quoted(name)) for name in self.has(*TIMES)])
+        times = self.has(*TIMES)
+        if times and times[0] in self.whole:
+            return f"make_timestamptz({quoted(times[0])} * 1000)"
+        return _first([instant_sql(quoted(name)) for name in times])
 
     def region(self) -> str | None:
         values = []
@@ -314,7 +356,7 @@ class _Columns:
 
     def integration_status(self) -> str | None:
         names = self.has("integration.status", "integrationStatus", "integration.integrationStatus")
-        return _first([f"({number_sql(quoted(name), 4, 0)})::SMALLINT" for name in names])
+        return _first([f"({self.number_of(name, 4, 0)})::SMALLINT" for name in names])
 
     def client_ip(self) -> str | None:
         return _first([address_sql(quoted(name)) for name in self.has(*ADDRESSES)])

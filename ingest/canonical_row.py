@@ -367,8 +367,16 @@ class _Line:
             value = self.variables.get(name)
             if value is not None and present(value) and value != usual:
                 told[name] = redacted(value, self.key).replace("\x00", "\ufffd")[: LIMITS["extra"]]
-        found = json.dumps(told, ensure_ascii=False, separators=(",", ":")) if told else None
+        found = _as_duckdb(json.dumps(told, ensure_ascii=False, separators=(",", ":"))) if told else None
         return found if found is not None and len(found.encode()) <= EXTRA_LIMIT else None
+
+
+_CONTROL = re.compile(r"(?<!\\)((?:\\\\)*\\u)(00[01][0-9a-f])")
+
+
+def _as_duckdb(text: str) -> str:
+    """JSON as its to_json writes it, to the byte, since what identifies a record is hashed."""
+    return _CONTROL.sub(lambda found: found[1] + found[2].upper(), text)
 
 
 def _first(values: Iterable[_T | None]) -> _T | None:

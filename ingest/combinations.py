@@ -16,15 +16,15 @@ _UNDECLARED = frozenset(
     "path x.request x.url status error.responseType error.message error.messageString authenticate.status "
     "authenticate.error authorizer.status authorizer.error integration.status integrationStatus".split()
 )
-"""Variables that tell the route only where no resource and no route key does."""
+"""Variables that tell the route only where none of _DECLARED does."""
+
+_DECLARED = frozenset({"resourcePath", "routeKey"})
 
 
 def place_sql(variables: Iterable[str]) -> str:
     """The combination that account, region, API, its type, stage and route follow from."""
     names = sorted(variables)
-    declared = " OR ".join(
-        f"{_quoted(name)} NOT IN ('-', '')" for name in ("resourcePath", "routeKey") if name in names
-    )
+    declared = " OR ".join(f"{_quoted(name)} NOT IN ('-', '')" for name in sorted(_DECLARED) if name in names)
     apart = [_told(name) for name in names if declared and name in _UNDECLARED]
     parts = [_told(name) for name in names if not declared or name not in _UNDECLARED]
     if apart:  # one condition for all of them
@@ -32,13 +32,32 @@ def place_sql(variables: Iterable[str]) -> str:
     return f"hash({', '.join(parts) or 'NULL'})"
 
 
-def combination_sql(variables: Iterable[str]) -> str:
-    """The combination that a reject cause follows from.
+def plain_place(variables: Iterable[str]) -> tuple[frozenset[str], frozenset[str], frozenset[str]] | None:
+    """The variables that `place_sql` hashes always, only where nothing is declared, and those that declare.
+
+    None where it does not take each as it stands.
+    """
+    names = frozenset(variables)
+    declared = names & _DECLARED
+    if any(_told(name) != _quoted(name) for name in names):
+        return None
+    undeclared = names & _UNDECLARED if declared else frozenset()
+    return names - undeclared, undeclared, declared
+
+
+def combination_sql(variables: Iterable[str], whole: frozenset[str] = frozenset()) -> str:
+    """The combination that a reject cause follows from. whole: variables that are integers, negative where absent.
 
     Latencies count by seconds (all limits are whole ones), identities by being there at all, and a resource by being
     declared, the root, or greedy.
     """
-    return f"hash({', '.join(map(_asked, sorted(variables))) or 'NULL'})"
+    asked = [_counted(name) if name in whole else _asked(name) for name in sorted(variables)]
+    return f"hash({', '.join(asked) or 'NULL'})"
+
+
+def _counted(name: str) -> str:
+    column = _quoted(name)
+    return f"CASE WHEN {column} > 0 THEN {column} // 1000 ELSE -1 END" if name.endswith("atency") else column
 
 
 def _asked(name: str) -> str:

@@ -25,11 +25,11 @@ def loaded() -> Compiled | None:
     address, count, number = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int32
     try:
         library = ctypes.CDLL(str(LIBRARY))
-        cut, lines = library.gatewatch_cut, library.gatewatch_lines
+        cut, lines = library.gatewatch_values, library.gatewatch_lines
     except (OSError, AttributeError):
         return None
-    cut.argtypes = [address, address, count, ctypes.c_char_p, address, number, address, address, address]
-    cut.argtypes += [count, address]
+    cut.argtypes = [address, address, count, address, ctypes.c_char_p, address, number, address, address]
+    cut.argtypes += [address] * 8
     lines.argtypes = [address, count, count, address, count, address]
     cut.restype = lines.restype = count
     return Compiled(cut, lines)

@@ -3,6 +3,13 @@
 #include <stdint.h>
 #include <string.h>
 
+#define MOST 512 /* values of a line, as in cut.py */
+
+/* What a value is, in `kind`. */
+enum { BARE = 1, WHOLE = 2, INSTANT = 4 };
+/* How a value takes part in the hash of a line's place, in `part`. */
+enum { ALWAYS = 1, UNDECLARED = 2, DECLARES = 4 };
+
 /* The end of plain text: a quote, a backslash or a control character. */
 static const uint8_t *plain(const uint8_t *at, const uint8_t *end) {
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -23,6 +30,36 @@ static const uint8_t *plain(const uint8_t *at, const uint8_t *end) {
     return at;
 }
 
+/* Whether two texts of one size are the same; short ones are most, and a call costs more than they do. */
+static int same(const uint8_t *a, const uint8_t *b, int64_t size) {
+    uint64_t x, y;
+    if (size >= 8) {
+        int64_t at = 0;
+        for (; at + 8 <= size; at += 8) {
+            memcpy(&x, a + at, 8);
+            memcpy(&y, b + at, 8);
+            if (x != y) return 0;
+        }
+        memcpy(&x, a + size - 8, 8);
+        memcpy(&y, b + size - 8, 8);
+        return x == y;
+    }
+    while (size-- > 0) {
+        if (*a++ != *b++) return 0;
+    }
+    return 1;
+}
+
+/* Copy `size` bytes; with 16 to spare behind both, the short ones go in two words. */
+static void copied(uint8_t *to, const uint8_t *from, int64_t size, int spare) {
+    if (spare && size <= 16) {
+        memcpy(to, from, 8);
+        memcpy(to + 8, from + 8, 8);
+    } else {
+        memcpy(to, from, (size_t)size);
+    }
+}
+
 /* The end of a whole number of at most 15 digits as JSON writes it; NULL when there is none. */
 static const uint8_t *whole(const uint8_t *at, const uint8_t *end) {
     const uint8_t *first;
@@ -36,48 +73,99 @@ static const uint8_t *whole(const uint8_t *at, const uint8_t *end) {
     return at;
 }
 
-/* An Arrow string view: the length, and the text when it is short, else its first bytes and where it stands. */
-static void view(uint8_t *out, const uint8_t *data, const uint8_t *first, const uint8_t *last) {
-    const int32_t length = (int32_t)(last - first), buffer = 0, offset = (int32_t)(first - data);
-    memcpy(out, &length, 4);
-    if (length <= 12) {
-        memset(out + 4, 0, 12);
-        memcpy(out + 4, first, (size_t)length);
-    } else {
-        memcpy(out + 4, first, 4);
-        memcpy(out + 8, &buffer, 4);
-        memcpy(out + 12, &offset, 4);
-    }
+/* What the text of a WHOLE value says: -1 for what is absent or negative, -2 for what is no whole number. */
+static int64_t number(const uint8_t *first, const uint8_t *last) {
+    int64_t value = 0;
+    if (first == last || (last - first == 1 && *first == '-')) return -1;
+    if (whole(first, last) != last) return -2;
+    if (*first == '-') return -1;
+    for (; first < last; first++) value = value * 10 + (*first - '0');
+    return value;
 }
 
-/* How many of the lines fit; `fitting` gets their rows, the i-th column's views stand from views + 16 * room * i on.
+/* Two words into one, so that nobody who does not know the key can make two texts meet. */
+static uint64_t mixed(uint64_t a, uint64_t b) {
+    const uint64_t al = a & 0xffffffffU, ah = a >> 32, bl = b & 0xffffffffU, bh = b >> 32;
+    const uint64_t low = al * bl, one = ah * bl + (low >> 32), two = al * bh + (one & 0xffffffffU);
+    return ((two << 32) | (low & 0xffffffffU)) ^ (ah * bh + (one >> 32) + (two >> 32));
+}
+
+static uint64_t hashed(uint64_t seed, const uint64_t *key, const uint8_t *first, const uint8_t *last) {
+    uint64_t word = 0;
+    seed = mixed(seed ^ key[0], (uint64_t)(last - first) ^ key[1]);
+    for (; last - first >= 8; first += 8) {
+        memcpy(&word, first, 8);
+        seed = mixed(seed ^ key[0], word ^ key[1]);
+    }
+    word = 0;
+    if (last > first) memcpy(&word, first, (size_t)(last - first));
+    return mixed(seed ^ key[0], word ^ key[1]);
+}
+
+/* How many of the lines fit; `fitting` gets their rows. Lines from `*from` on are looked at, and *from is set to the
+ * first that was not: one for which a text column has no room left, or `rows`.
  *
  * data, offsets: an Arrow string column of `rows` lines. literals, edges: values + 1 texts, one behind the other.
- * bare: whether a value is a number without quotes. column: where each value goes, -1: nowhere.
+ * kind: BARE: a number without quotes; WHOLE: the line fits only with a whole number (of 13 digits: INSTANT), or where
+ * it is absent. column: where each value goes, -1: nowhere. ends: the column's offsets as Arrow has them, the first of
+ * which is set; texts, room: where its text goes, and how much there is; numbers: where a WHOLE value goes, -1 for one
+ * that is absent. part, key, places: what is hashed for each line that fits, with which key, and where that goes.
  */
-int64_t gatewatch_cut(const uint8_t *data, const int32_t *offsets, int64_t rows, const uint8_t *literals,
-                      const int32_t *edges, int32_t values, const uint8_t *bare, const int32_t *column,
-                      uint8_t *views, int64_t room, int32_t *fitting) {
-    int64_t row, count = 0;
-    for (row = 0; row < rows && count < room; row++) {
-        const uint8_t *at = data + offsets[row], *end = data + offsets[row + 1], *first;
+int64_t gatewatch_values(const uint8_t *data, const int32_t *offsets, int64_t rows, int64_t *from,
+                      const uint8_t *literals, const int32_t *edges, int32_t values, const uint8_t *kind,
+                      const int32_t *column, int32_t **ends, uint8_t **texts, const int64_t *room, int64_t **numbers,
+                      const uint8_t *part, const uint64_t *key, uint64_t *places, int32_t *fitting) {
+    const uint8_t *first[MOST], *last[MOST], *last_byte = data + offsets[rows];
+    int64_t count = 0, row = *from;
+    if (values > MOST) return 0;
+    for (; row < rows; row++) {
+        const uint8_t *at = data + offsets[row], *end = data + offsets[row + 1];
+        uint64_t place = 0;
         int32_t i;
+        int declared = 0, full = 0;
         if (end > at && end[-1] == '\n') end--;
         if (end > at && end[-1] == '\r') end--;
         for (i = 0;; i++) {
             const int64_t size = edges[i + 1] - edges[i];
-            if (end - at < size || memcmp(at, literals + edges[i], (size_t)size) != 0) break;
+            if (end - at < size || !same(at, literals + edges[i], size)) break;
             at += size;
-            if (i == values) {
-                if (at == end) fitting[count++] = (int32_t)row;
-                break;
-            }
-            first = at;
-            at = bare[i] ? whole(at, end) : plain(at, end);
+            if (i == values) break;
+            first[i] = at;
+            at = kind[i] & BARE ? whole(at, end) : plain(at, end);
             if (at == NULL) break;
-            if (column[i] >= 0) view(views + 16 * (room * column[i] + count), data, first, at);
+            last[i] = at;
         }
+        if (i < values || at != end) continue;
+        for (i = 0; i < values; i++) {
+            if (column[i] < 0) continue;
+            if (kind[i] & WHOLE) {
+                const int64_t value = number(first[i], last[i]);
+                if (value == -2 || (kind[i] & INSTANT && (value < 0 || last[i] - first[i] != 13))) break;
+                numbers[column[i]][count] = value;
+            } else {
+                const int64_t size = last[i] - first[i], begin = ends[column[i]][count];
+                if (size > room[column[i]] - begin) {
+                    full = 1;
+                    break;
+                }
+                copied(texts[column[i]] + begin, first[i], size, room[column[i]] - begin >= 16 && last_byte - first[i] >= 16);
+                ends[column[i]][count + 1] = (int32_t)(begin + size);
+            }
+        }
+        if (full) break;
+        if (i < values) continue;
+        if (places) {
+            for (i = 0; i < values; i++) {
+                if (part[i] & DECLARES && last[i] != first[i] && !(last[i] - first[i] == 1 && *first[i] == '-')) declared = 1;
+            }
+            for (i = 0; i < values; i++) {
+                if (part[i] & ALWAYS || (part[i] & UNDECLARED && !declared)) place = hashed(place, key, first[i], last[i]);
+            }
+            places[count] = place;
+        }
+        fitting[count++] = (int32_t)row;
     }
+    *from = row;
     return count;
 }
 

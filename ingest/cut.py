@@ -7,12 +7,17 @@ without it, and for every line that does not fit to the byte, there is the JSON 
 
 from __future__ import annotations
 
+import ctypes
+import os
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from ingest.block import Rows
@@ -135,45 +140,160 @@ def usual(lines: Iterable[str]) -> Skeleton | None:
     return found if count * 2 > len(some) else None
 
 
-def cut(lines: pa.ChunkedArray, form: Skeleton, paths: Collection[str]) -> tuple[Rows, pa.Table]:
-    """The rows that fit, ascending, and their values at those of these paths that the skeleton has."""
-    library = loaded()
-    assert library is not None
-    names = [path for path in form.paths if path in paths]
-    places = {name: place for place, name in enumerate(names)}
-    column = np.array([places.get(path, -1) for path in form.paths], dtype=np.int32)
-    edges = np.cumsum([0, *map(len, form.literals)]).astype(np.int32)
-    bare = np.array(form.bare, dtype=np.uint8)
-    literals = b"".join(form.literals)
+@dataclass(frozen=True, slots=True)
+class Cuts:
+    """What is wanted of lines, by JSON paths: those that the skeleton does not have lead to nothing.
+
+    texts: as they stand. whole: only lines fit in which a whole number stands there, or nothing (see `tells_whole`).
+    instants: the same, of 13 digits and always there. always, undeclared, declared: what makes the column PLACE: a hash
+    of the values at `always`, and of those at `undeclared` where nothing stands at `declared`; no column without.
+    """
+
+    texts: frozenset[str]
+    whole: frozenset[str] = frozenset()
+    instants: frozenset[str] = frozenset()
+    always: frozenset[str] = frozenset()
+    undeclared: frozenset[str] = frozenset()
+    declared: frozenset[str] = frozenset()
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """Of the columns."""
+        return self.texts | self.whole | self.instants
+
+
+PLACE = "#place"
+ABSENT = -1
+"""A whole number that is not there, or negative."""
+
+_WHOLE = re.compile(r"(?:-?[1-9][0-9]{0,14}|0|-)?")
+_INSTANT = re.compile(r"[1-9][0-9]{12}")
+_BARE, _IS_WHOLE, _IS_INSTANT = 1, 2, 4  # as in cut.c
+_ALWAYS, _UNDECLARED, _DECLARES = 1, 2, 4
+_SECRET = os.urandom(16)  # nobody can write paths that meet in a hash
+_TRIED = 256  # lines that tell how much room texts need
+
+
+def tells_whole(values: Iterable[str]) -> bool:
+    """Whether all of them are whole numbers, or absent."""
+    return all(map(_WHOLE.fullmatch, values))
+
+
+def tells_instants(values: Iterable[str]) -> bool:
+    """Whether all of them are milliseconds since the epoch, in 13 digits."""
+    return all(map(_INSTANT.fullmatch, values))
+
+
+def cut(lines: pa.ChunkedArray, form: Skeleton, wanted: Cuts) -> tuple[Rows, pa.Table]:
+    """The rows that fit, ascending, and their values: text, int64 where whole numbers are wanted, PLACE uint64."""
+    columns = [path for path in form.paths if path in wanted.paths]
+    fields = [pa.field(path, pa.string() if path in wanted.texts else pa.int64()) for path in columns]
+    if wanted.always:
+        fields.append(pa.field(PLACE, pa.uint64()))
     rows: list[Rows] = [np.zeros(0, dtype=np.int64)]
-    tables: list[pa.Table] = []
+    tables = [pa.schema(fields).empty_table()]
     first = 0
+    cutter = _Cutter(form, wanted, columns)
     for chunk in lines.chunks:
-        room = len(chunk)
-        _, offsets, data = chunk.buffers()
-        if not room or data is None:
-            continue
-        views = np.empty((len(names), room, 16), dtype=np.uint8)
-        fitting = np.empty(room, dtype=np.int32)
-        count = library.cut(
-            data.address,
-            offsets.address + 4 * chunk.offset,
-            room,
-            literals,
-            edges.ctypes.data,
-            len(form.paths),
-            bare.ctypes.data,
-            column.ctypes.data,
-            views.ctypes.data,
-            room,
-            fitting.ctypes.data,
+        for fitting, table in cutter.chunk(chunk, tables[0].schema):
+            rows.append(fitting.astype(np.int64) + first)
+            tables.append(table)
+        first += len(chunk)
+    return np.concatenate(rows), pa.concat_tables(tables)
+
+
+class _Cutter:
+    """Calls cut.c for one chunk after the other."""
+
+    def __init__(self, form: Skeleton, wanted: Cuts, columns: Sequence[str]) -> None:
+        library = loaded()
+        assert library is not None
+        self.cut = library.cut
+        self.columns = columns
+        self.literals = b"".join(form.literals)
+        self.edges = np.cumsum([0, *map(len, form.literals)]).astype(np.int32)
+        self.numbers = [path not in wanted.texts for path in columns]
+        places = {path: place for place, path in enumerate(columns)}
+        self.column = np.array([places.get(path, -1) for path in form.paths], dtype=np.int32)
+        self.kind = np.array(
+            [
+                _BARE * bare
+                | _IS_WHOLE * (path in wanted.whole or path in wanted.instants)
+                | _IS_INSTANT * (path in wanted.instants)
+                for path, bare in zip(form.paths, form.bare, strict=True)
+            ],
+            dtype=np.uint8,
         )
-        rows.append(fitting[:count].astype(np.int64) + first)
-        columns = [
-            pa.Array.from_buffers(pa.string_view(), count, [None, pa.py_buffer(view[:count].data), data])
-            for view in views
-        ]
-        tables.append(pa.table(columns, names=names))
-        first += room
-    schema = pa.schema([(name, pa.string_view()) for name in names])
-    return np.concatenate(rows), pa.concat_tables([schema.empty_table(), *tables])
+        self.part = np.array(
+            [
+                _ALWAYS * (path in wanted.always)
+                | _UNDECLARED * (path in wanted.undeclared)
+                | _DECLARES * (path in wanted.declared)
+                for path in form.paths
+            ],
+            dtype=np.uint8,
+        )
+        self.placed = bool(wanted.always)
+        # Values are hashed as they stand in the line, so those of another order must not be the same.
+        hashed = repr([(path, part) for path, part in zip(form.paths, self.part.tolist(), strict=True) if part])
+        self.key = np.frombuffer(blake2b(hashed.encode(), digest_size=16, key=_SECRET).digest(), dtype=np.uint64)
+        self.widths: list[float] = []  # mean size of each column's texts, once some are known
+
+    def chunk(self, lines: pa.Array, schema: pa.Schema) -> Iterator[tuple[npt.NDArray[np.int32], pa.Table]]:
+        """The rows of an Arrow string column that fit and their values, in as many parts as there is room for."""
+        _, offsets, data = lines.buffers()
+        if not len(lines) or data is None:
+            return
+        edges = np.frombuffer(offsets, dtype=np.int32)[lines.offset : lines.offset + len(lines) + 1]
+        longest = int(np.diff(edges).max())
+        at = np.zeros(1, dtype=np.int64)
+        while (begin := int(at[0])) < len(lines):
+            end = len(lines) if self.widths else min(begin + _TRIED, len(lines))
+            text, count = int(edges[end] - edges[begin]), end - begin
+            room = np.full(len(self.columns), text, dtype=np.int64)  # no more can stand there
+            if self.widths:
+                # A line always has room: else nobody would get beyond it.
+                room = np.minimum(room, np.array(self.widths) * 1.5 * count + longest).astype(np.int64)
+            ends = [np.zeros(0 if number else count + 1, dtype=np.int32) for number in self.numbers]
+            texts = [
+                np.empty(0 if number else size, dtype=np.uint8)
+                for number, size in zip(self.numbers, room.tolist(), strict=True)
+            ]
+            numbers = [np.empty(count if number else 0, dtype=np.int64) for number in self.numbers]
+            places = np.empty(count if self.placed else 0, dtype=np.uint64)
+            fitting = np.empty(count, dtype=np.int32)
+            fit = self.cut(
+                data.address,
+                edges.ctypes.data,
+                end,
+                at.ctypes.data,
+                self.literals,
+                self.edges.ctypes.data,
+                len(self.column),
+                self.kind.ctypes.data,
+                self.column.ctypes.data,
+                _addresses(ends),
+                _addresses(texts),
+                room.ctypes.data,
+                _addresses(numbers),
+                self.part.ctypes.data,
+                self.key.ctypes.data,
+                places.ctypes.data if self.placed else None,
+                fitting.ctypes.data,
+            )
+            sizes = [0 if number else int(edge[fit]) for number, edge in zip(self.numbers, ends, strict=True)]
+            if fit:
+                self.widths = [size / fit for size in sizes]
+            values = [
+                pa.array(whole[:fit])
+                if number
+                else pa.StringArray.from_buffers(fit, pa.py_buffer(edge[: fit + 1]), pa.py_buffer(text_[:size]))
+                for number, whole, edge, text_, size in zip(self.numbers, numbers, ends, texts, sizes, strict=True)
+            ]
+            if self.placed:
+                values.append(pa.array(places[:fit]))
+            yield fitting[:fit], pa.Table.from_arrays(values, schema=schema)
+
+
+def _addresses(arrays: Sequence[npt.NDArray[Any]]) -> ctypes.Array[ctypes.c_void_p]:
+    return (ctypes.c_void_p * len(arrays))(*(array.ctypes.data for array in arrays))

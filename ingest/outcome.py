@@ -45,9 +45,12 @@ class Reading:
 
     @property
     def accepted(self) -> pa.Table:
-        if len(self.tables) == 1:
-            return self.tables[0]
-        return pa.concat_tables(self.tables).sort_by("rn")
+        return self.tables[0] if len(self.tables) == 1 else self.together.sort_by("rn")
+
+    @property
+    def together(self) -> pa.Table:
+        """`accepted` in any order: putting a few rows that were read on their own between the others copies all."""
+        return pa.concat_tables(self.tables)
 
 
 @dataclass(frozen=True, slots=True)

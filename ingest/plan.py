@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from gatewatch.frames import visible_mask
 from ingest.canonical import canonical_columns, given, reason_sql
-from ingest.combinations import combination_sql, place_sql
+from ingest.combinations import combination_sql, place_sql, plain_place
+from ingest.cut import PLACE
 from ingest.formats.model import Format
 from ingest.hints import Hint
 from ingest.queries import (
@@ -39,7 +40,8 @@ from ingest.queries import (
 class Asked:
     """What plans differ by. read: the variables that the relation has already; None: it has lines.
 
-    trusting: texts hold no secrets; the query fails where one does (see canonical_columns).
+    trusting: texts hold no secrets; the query fails where one does (see canonical_columns). whole: see there, of lines
+    that were cut. placed: their place was hashed already (cut.PLACE).
     """
 
     found: Format
@@ -47,12 +49,19 @@ class Asked:
     hint: Hint
     read: frozenset[str] | None = None
     trusting: bool = False
+    whole: frozenset[str] = frozenset()
+    placed: bool = False
 
     @property
     def variables(self) -> frozenset[str]:
         if self.read is not None:
             return self.read
-        return frozenset(self.found.fields) | self.side | aliases(self.side)
+        return frozenset(self.found.fields) | self.derived
+
+    @property
+    def derived(self) -> frozenset[str]:
+        """Variables of lines that come from elsewhere, too."""
+        return self.side | aliases(self.side)
 
     @property
     def constants(self) -> dict[str, str]:
@@ -71,14 +80,16 @@ class Asked:
     @property
     def key(self) -> tuple[object, ...]:
         """Equal where the plans are."""
-        return self.found.name, self.side, tuple(self.constants.items()), self.read, self.trusting
+        told = tuple(self.constants.items())
+        return self.found.name, self.side, told, self.read, self.trusting, self.whole, self.placed
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """variables, constants: see Asked. telling: variables that a book's columns follow from, by the columns.
 
-    expressions: those columns. outer: the query of all rows, but for where they come from. used: variables in it.
+    expressions: those columns. outer: the query of all rows, but for where they come from. used: variables in it;
+    unplaced: those that remain when the place is hashed already. lean: see Engine. identity: over columns.
     """
 
     asked: Asked
@@ -86,6 +97,9 @@ class Plan:
     constants: Mapping[str, str]
     outer: str
     used: frozenset[str]
+    unplaced: frozenset[str]
+    lean: bool
+    identity: str
     expressions: Mapping[str, str]
     telling: Mapping[tuple[str, ...], frozenset[str]]
 
@@ -94,14 +108,24 @@ class Plan:
         return f"{self.outer} FROM ({self._source('lines', self.used, care)}))"
 
     @property
+    def placed(self) -> tuple[frozenset[str], frozenset[str], frozenset[str]] | None:
+        """See combinations.plain_place."""
+        return plain_place(self._telling(PLACES))
+
+    @property
     def paths(self) -> frozenset[str] | None:
         """The JSON paths that the query of all rows reads; None for text."""
         return paths_of(self.asked.found, self.used) if self.asked.read is None else None
 
-    def cut(self, paths: frozenset[str]) -> str:
-        """All rows of `lines` that were cut at these paths."""
+    @property
+    def cut_paths(self) -> frozenset[str] | None:
+        """The same where the place is hashed already."""
+        return paths_of(self.asked.found, self.unplaced) if self.asked.read is None else None
+
+    def cut(self, columns: Sequence[str]) -> str:
+        """All rows of `lines` that were cut to these columns."""
         asked = self.asked
-        return f"{self.outer} FROM ({raw_sql(asked.found, asked.side, self.used, care=Care.NONE, cut=paths)}))"
+        return f"{self.outer} FROM ({raw_sql(asked.found, asked.side, self.used, care=Care.NONE, cut=columns)}))"
 
     def combinations(self, columns: Sequence[str]) -> str:
         """A book's columns of the rows in `wanted`."""
@@ -126,32 +150,39 @@ def plan_of(asked: Asked, columns: Sequence[str], key: str, *, lean: bool) -> Pl
     """columns: those of REQUESTS that are wanted. lean: see Engine."""
     found, read, variables, constants = asked.found, asked.read, asked.variables, asked.constants
     known = canonical_columns(variables, constants, key, trusting=asked.trusting)
+    made = known
+    if asked.whole:
+        made = canonical_columns(variables, constants, key, trusting=asked.trusting, whole=asked.whole)
     columns = [name for name in columns if name not in WORKED]
     refused = "\"status\" >= '4'" if "status" in variables else "false"
+    if "status" in asked.whole:
+        refused = '"status" >= 400'
     inner = ", ".join(
         # `scan` keeps who it was for refused requests only.
-        f"CASE WHEN {refused} THEN {known[name]} END AS {name}"
+        f"CASE WHEN {refused} THEN {made[name]} END AS {name}"
         if lean and name in WHO
-        else f"{known[name]} AS {quoted_name(name)}"
+        else f"{made[name]} AS {quoted_name(name)}"
         for name in columns
     )
     telling = {names: occurring(variables, [known[name] for name in names]) for names in (PLACES, JUDGED)}
     # A whole record is an identity only when its time is precise and nothing was left out of it.
     precise = not lean and bool({"requestTimeEpoch", "x.time"} & variables)
     kept = ", ".join(quoted_name(name) for name in columns if name != UNKEPT or not lean)  # `at` is a keyword
-    client = client_sql(variables)
+    client, identity = client_sql(variables), identity_sql(RECORD if precise else [])
     reason = f"CASE WHEN {SANE} THEN NULL ELSE 'unread' END" if read is None else "reason"
     told = "" if read is None else f", {reason_sql(variables)} AS reason"
-    place, cause = place_sql(telling[PLACES]), combination_sql(telling[JUDGED])
+    place = quoted_name(PLACE) if asked.placed else place_sql(telling[PLACES])
+    cause = combination_sql(telling[JUDGED], asked.whole)
     outer = (
         f'SELECT rn, {kept}, (epoch_us("at") // 60000000)::INTEGER AS minute, client, '
-        f"{identity_sql(RECORD if precise else [])} AS identity, "
+        f"{identity} AS identity, "
         f"{visible_mask(given(variables, constants))}::UBIGINT AS visible, event_id, place, "
         f"CASE WHEN status >= 400 THEN cause END AS cause, {reason} AS reason "
         f"FROM (SELECT rn, unmet, {inner}, {client} AS client, {event_id_sql(variables)} AS event_id, "
         f"hash({quoted_text(found.name)}, {quoted_text(repr(constants))}, {place}) AS place, "
         f"CASE WHEN {refused} THEN hash({quoted_text(found.name)}, {cause}) END AS cause{told} "
     )
-    used = occurring(variables, [inner, client, told]).union(*telling.values())
+    unplaced = occurring(variables, [inner, client, told, cause])
+    used = unplaced | occurring(variables, [place])
     expressions = {name: known[name] for name in (*PLACES, *JUDGED)}
-    return Plan(asked, variables, constants, outer, used, expressions, telling)
+    return Plan(asked, variables, constants, outer, used, unplaced, lean, identity, expressions, telling)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 
 from gatewatch.frames import REQUESTS
 from gatewatch.frames.callers import ADDRESS, KEY, PRINCIPAL, caller_hash_sql
 from ingest.canonical_row import ADDRESSES, PRINCIPALS
+from ingest.cut import PLACE
 from ingest.formats.model import Format
 from ingest.jsonshape import transformed
-from ingest.values import EARLIEST, LATEST, caller_sql
+from ingest.values import EARLIEST, LATEST, address, caller_sql, present
 
 PLACES: tuple[str, ...] = ("account", "region", "api", "api_type", "stage", "route")
 JUDGED: tuple[str, ...] = ("reject_cause", "throttle_scope")
@@ -31,7 +32,7 @@ SANE = (
 """An accepted row. The others go on to the slow reader, which tells the reason."""
 
 SERIES_SQL = "hash(account, region, api, api_type, stage, route)"
-_CALLERS = (
+CALLERS = (
     (KEY, ("identity.apiKeyId", "identity.apiKey")),
     (PRINCIPAL, PRINCIPALS),
     (ADDRESS, ADDRESSES),
@@ -46,11 +47,22 @@ def client_sql(variables: frozenset[str]) -> str:
     cases = [
         f"WHEN {quoted_name(name)} NOT IN ('-', '') THEN "
         f"{caller_hash_sql(caller_sql(quoted_name(name)) if name in ADDRESSES else quoted_name(name), rank)}"
-        for rank, names in _CALLERS
+        for rank, names in CALLERS
         for name in names
         if name in variables
     ]
     return f"CASE {' '.join(cases)} END" if cases else "NULL::UBIGINT"
+
+
+def client_text(variables: Mapping[str, str | None]) -> tuple[str, int] | tuple[None, None]:
+    """What `client_sql` hashes of one line, and the rank of it."""
+    for rank, names in CALLERS:
+        for name in names:
+            value = variables.get(name)
+            if value is not None and present(value):
+                several = name in ADDRESSES and (":" in value or "," in value)
+                return (several and address(value)) or value, rank
+    return None, None
 
 
 IDENTITY_SQL = """
@@ -94,14 +106,17 @@ def raw_sql(
     *,
     care: Care,
     lines: str = "lines",
-    cut: frozenset[str] | None = None,
+    cut: Sequence[str] | None = None,
 ) -> str:
     """The query that turns the relation `lines` into one VARCHAR column for each variable in `used`.
 
-    cut: the JSON paths whose values stand in columns of the relation, called so; other paths lead nowhere.
+    cut: the columns of the relation where it has values for lines: JSON paths, whose values stand in columns that are
+    called so, and PLACE; other paths lead nowhere.
     """
     names = sorted(found.fields.keys() & used)
     sides = [name for name in sorted(side) if name not in names]
+    if cut is not None and PLACE in cut:
+        sides.append(PLACE)
     outer = "".join(f", {quoted_name(name)}" for name in sides)
     if found.family == "json":
         paths = sorted(paths_of(found, used) or ())
@@ -133,7 +148,7 @@ def _walked(paths: Sequence[str]) -> tuple[str, dict[str, str]]:
     return f"json_extract_string(line, [{listed}]) AS x", {path: f"x[{i}]" for i, path in enumerate(paths, 1)}
 
 
-def _cut(paths: Sequence[str], cut: frozenset[str]) -> tuple[str, dict[str, str]]:
+def _cut(paths: Sequence[str], cut: Sequence[str]) -> tuple[str, dict[str, str]]:
     """The same of lines that were cut already."""
     values = ", ".join(f"{quoted_name(path)} AS v{i}" for i, path in enumerate(paths) if path in cut)
     return f"true AS x{', ' if values else ''}{values}", {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import duckdb
 import numpy as np
@@ -13,11 +14,13 @@ from gatewatch.frames import REQUESTS
 from gatewatch.frames.inprocess import in_process
 from ingest.block import Rows
 from ingest.book import Book, Work
+from ingest.byrow import by_row
 from ingest.canonical import UNTRUSTED
 from ingest.canonical_row import judged_row, place_row
 from ingest.compiled import loaded
-from ingest.cut import Skeleton, cut, usual
+from ingest.cut import PLACE, Skeleton, cut
 from ingest.formats.model import Format
+from ingest.forms import Form, likely_form
 from ingest.hints import Hint
 from ingest.outcome import MEASURES
 from ingest.plan import Asked, Plan, plan_of
@@ -26,8 +29,9 @@ from ingest.queries import JUDGED, PLACES, SERIES_SQL, UNKEPT, WORKED, Care
 _ALL_ROWS = 1 << 24  # a batch of a result: more rows than a block has
 _PLANS = 256
 _LOOKED_AT = 16  # lines that tell what most look like
+_NEARLY_ALL = 0.98  # of the lines: fewer that fit make one ask why
 _BY_ROW = 500
-"""New combinations that are worked out in Python: sooner than DuckDB has planned the SQL of their columns."""
+"""New combinations, and lines read one by one: in Python they are worked out sooner than DuckDB has planned the SQL."""
 
 _ROWS: Mapping[tuple[str, ...], Callable[..., dict[str, str | None]]] = {PLACES: place_row, JUDGED: judged_row}
 
@@ -45,7 +49,7 @@ class Runner:
         self._care: dict[str, Care] = {}
         self._trusting = True
         self._plans: dict[tuple[object, ...], Plan] = {}
-        self._forms: dict[str, Skeleton] = {}
+        self._forms: dict[str, Form] = {}
         self._places = Book([*PLACES, "series"])
         self._causes = Book(JUDGED)
 
@@ -62,6 +66,8 @@ class Runner:
     def judge(self, found: Format, hint: Hint, rows: pa.Table) -> pa.Table:
         """The same for rows that were read already: `rn` and the format's variables."""
         asked = Asked(found, frozenset(), hint, frozenset(rows.column_names) - {"rn"})
+        if len(rows) <= _BY_ROW:
+            return by_row(self._plan(asked), rows, self.schema, self.key, self.table_of)
         return self._run(asked, rows, lambda: pa.nulls(len(rows), pa.bool_()))
 
     def cut(
@@ -73,13 +79,14 @@ class Runner:
         believed at a glance.
         """
         asked = Asked(found, frozenset(lines.column_names) - {"rn", "line"}, hint)
-        paths = self._plan(asked).paths
-        if paths is None or loaded() is None:
+        plan = self._plan(asked)
+        if plan.paths is None or loaded() is None:
             return None
-        cut_ = self._fitting(found, lines.column("line"), paths, sound)
+        cut_ = self._fitting(found, lines.column("line"), plan, sound)
         if cut_ is None:
             return None
-        rows, values = cut_
+        rows, values, form = cut_
+        asked = replace(asked, whole=form.whole, placed=PLACE in values.column_names)
         beside = lines.drop_columns("line")
         if len(rows) < len(lines):
             beside = beside.take(pa.array(rows))
@@ -90,7 +97,7 @@ class Runner:
             while True:
                 plan = self._plan(asked)
                 try:
-                    table = self.table(plan.cut(frozenset(values.column_names)))
+                    table = self.table(plan.cut(values.column_names))
                     break
                 except duckdb.InvalidInputException as error:
                     if UNTRUSTED not in str(error) or not self._trusting:
@@ -101,18 +108,40 @@ class Runner:
         return rows, self._worked(plan, table, lines)
 
     def _fitting(
-        self, found: Format, lines: pa.ChunkedArray, paths: frozenset[str], sound: Callable[[Skeleton], bool]
-    ) -> tuple[Rows, pa.Table] | None:
-        """With the skeleton that served last; else with what most lines of a sample are."""
-        some = np.unique(np.linspace(0, len(lines) - 1, _LOOKED_AT).astype(np.int64)).tolist()
-        for form in (self._forms.get(found.name), usual(lines[row].as_py() for row in some)):
-            if form is None or not form.gives(paths) or not sound(form):
-                continue
-            rows, values = cut(lines, form, paths)
-            if len(rows) * 2 > len(lines):
-                self._forms[found.name] = form
-                return rows, values
+        self, found: Format, lines: pa.ChunkedArray, plan: Plan, sound: Callable[[Skeleton], bool]
+    ) -> tuple[Rows, pa.Table, Form] | None:
+        """With the form that served last; else with what most lines of a sample are. None: fewer than half fit."""
+        for form in self._likely(found, lines):
+            served = self._served(lines, plan, form, sound)
+            fit = 0 if served is None else len(served[0])
+            if form.whole and not form.settled and fit < _NEARLY_ALL * len(lines):
+                # Are it numbers that are now and then none?
+                as_text = self._served(lines, plan, form.as_text(), sound)
+                if as_text is not None and len(as_text[0]) > fit:
+                    served = as_text
+                elif served is not None:
+                    served = (*served[:2], form.as_settled())
+            if served is not None:
+                self._forms[found.name] = served[2]
+                return served
         return None
+
+    def _likely(self, found: Format, lines: pa.ChunkedArray) -> Iterator[Form]:
+        if found.name in self._forms:
+            yield self._forms[found.name]
+        some = np.unique(np.linspace(0, len(lines) - 1, _LOOKED_AT).astype(np.int64)).tolist()
+        form = likely_form([lines[row].as_py() for row in some], found)
+        if form is not None:
+            yield form
+
+    def _served(
+        self, lines: pa.ChunkedArray, plan: Plan, form: Form, sound: Callable[[Skeleton], bool]
+    ) -> tuple[Rows, pa.Table, Form] | None:
+        if not form.skeleton.gives(plan.paths or ()) or not sound(form.skeleton):
+            return None
+        numbered = self._plan(replace(plan.asked, whole=form.whole))
+        rows, values = cut(lines, form.skeleton, form.cuts(numbered))
+        return (rows, values, form) if len(rows) * 2 > len(lines) else None
 
     def _run(self, asked: Asked, lines: pa.Table, odd: Callable[[], pa.Array]) -> pa.Table:
         self.connection.register("lines", lines)
@@ -146,8 +175,7 @@ class Runner:
                     raise
 
     def _plan(self, asked: Asked) -> Plan:
-        if self._trusting:
-            asked = Asked(asked.found, asked.side, asked.hint, asked.read, trusting=True)
+        asked = replace(asked, trusting=self._trusting)
         plan = self._plans.get(asked.key)
         if plan is None:
             if len(self._plans) >= _PLANS:
@@ -178,10 +206,7 @@ class Runner:
         return work
 
     def _with_series(self, table: pa.Table) -> pa.Table:
-        self.connection.register("placed", table)
-        told = self.table(f"SELECT *, {SERIES_SQL} AS series FROM placed")
-        self.connection.unregister("placed")
-        return told
+        return self.table_of(table, f"*, {SERIES_SQL} AS series")
 
     @property
     def schema(self) -> pa.Schema:
@@ -192,6 +217,14 @@ class Runner:
             if name != UNKEPT or not self.lean
         ]
         return pa.schema([pa.field("rn", pa.int32()), *kept, *MEASURES])
+
+    def table_of(self, rows: pa.Table, listed: str) -> pa.Table:
+        """These expressions of rows."""
+        self.connection.register("given", rows)
+        try:
+            return self.table(f"SELECT {listed} FROM given")
+        finally:
+            self.connection.unregister("given")
 
     def table(self, query: str) -> pa.Table:
         """Straight to Arrow: a temporary table would cost a third more, for statistics that nobody reads.

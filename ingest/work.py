@@ -267,7 +267,7 @@ def take_block(
         if text not in result.guessed:
             result.guessed.append(text)
     aside = set_aside(reading, result.executions, task.arrived_ms)
-    read = reading.accepted  # put together anew each time
+    read = reading.together  # put together anew each time
     asked = question(read)
     accepted, duplicates = without(read, ask(asked)) if len(asked.identities) else (read, _NONE)
     counts = _counts(reading, duplicates, aside)

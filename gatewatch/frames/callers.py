@@ -10,8 +10,8 @@ KEY, PRINCIPAL, ADDRESS = range(3)
 """What a caller is named by, the best first."""
 
 
-def caller_hash_sql(text: str, rank: int) -> str:
-    """DuckDB expression of the 32-bit hash of a caller; text: an expression, NULL gives no NULL."""
+def caller_hash_sql(text: str, rank: int | str) -> str:
+    """DuckDB expression of the 32-bit hash of a caller; text, rank (INTEGER): expressions, NULL gives no NULL."""
     return f"(hash({text}, {rank}) & 4294967295)"
 
 

@@ -14,7 +14,7 @@ from gatewatch.frames import REQUESTS
 from ingest import runner
 from ingest.block import block_of
 from ingest.compiled import loaded
-from ingest.cut import cut, skeleton, usual
+from ingest.cut import ABSENT, PLACE, Cuts, cut, skeleton, tells_instants, tells_whole, usual
 from ingest.engine import Engine
 from ingest.jsonshape import transformed
 from ingest.outcome import Chosen, Reading
@@ -73,7 +73,7 @@ def test_a_line_that_fits_has_the_values_that_json_has(lines: list[str]) -> None
     form = skeleton(TEMPLATE % ("11", "200", "00123", "x", "5"))
     assert form is not None
     text = [f"{line}\n" for line in lines]
-    rows, values = cut(pa.chunked_array([text], pa.string()), form, form.paths)
+    rows, values = cut(pa.chunked_array([text], pa.string()), form, Cuts(frozenset(form.paths)))
     fitting = pa.table({"line": pa.array([text[row] for row in rows.tolist()], pa.string())})
     shape = transformed(form.paths, "line")
     assert shape is not None
@@ -102,7 +102,7 @@ def test_rows_of_several_chunks_and_slices_keep_their_places() -> None:
     assert form is not None
     whole = pa.array([*lines[:4], "no", *lines[4:]], pa.string())
     chunked = pa.chunked_array([whole.slice(2, 3), pa.array([], pa.string()), whole.slice(5)])
-    rows, values = cut(chunked, form, ['$."requestId"'])
+    rows, values = cut(chunked, form, Cuts(frozenset({'$."requestId"'})))
     assert rows.tolist() == [0, 1, 3, 4, 5, 6, 7]
     assert values.column(0).to_pylist()[:3] == [json.loads(lines[number])["requestId"] for number in (2, 3, 4)]
     assert np.all(np.diff(rows) > 0)
@@ -153,3 +153,99 @@ def test_lines_without_one_shape_have_no_usual_one() -> None:
     assert usual([]) is None
     assert usual(['{"a":"1"}', '{"b":"1"}']) is None
     assert usual(['{"a":"1"}', "no", "no"]) is None
+
+
+NUMBERS = st.one_of(
+    st.integers(-3, 10**16).map(str),
+    st.text("0123456789-.eE ", max_size=16),
+    st.sampled_from(
+        ["", "-", "0", "00", "-0", "007", "1781006400123", "-178100640012", "1e3", "12.5", "9" * 15, "9" * 16]
+    ),
+)
+
+
+@built
+@given(st.lists(NUMBERS, max_size=20), st.booleans())
+def test_numbers_come_as_what_their_text_says_and_other_lines_do_not_fit(values: list[str], instants: bool) -> None:
+    form = skeleton('{"a":"x","n":"1"}')
+    assert form is not None
+    wanted = frozenset({'$."n"'})
+    cuts = Cuts(frozenset({'$."a"'}), frozenset() if instants else wanted, wanted if instants else frozenset())
+    lines = [f'{{"a":"{at}","n":"{value}"}}' for at, value in enumerate(values)]
+    rows, table = cut(pa.chunked_array([lines], pa.string()), form, cuts)
+    tells = tells_instants if instants else tells_whole
+    assert rows.tolist() == [at for at, value in enumerate(values) if tells([value])]
+    assert table.column('$."a"').to_pylist() == list(map(str, rows.tolist()))
+    fitting = [values[row] for row in rows.tolist()]
+    assert table.column('$."n"').to_pylist() == [
+        ABSENT if value in ("", "-") or value.startswith("-") else int(value) for value in fitting
+    ]
+
+
+@built
+def test_places_are_told_apart_by_what_declares_them_or_by_the_rest() -> None:
+    def lines(*several: tuple[str, str, str]) -> pa.ChunkedArray:
+        return pa.chunked_array(
+            [[f'{{"api":"{api}","resource":"{resource}","path":"{path}"}}' for api, resource, path in several]],
+            pa.string(),
+        )
+
+    form = skeleton('{"api":"a","resource":"b","path":"c"}')
+    assert form is not None
+    always, path = frozenset({'$."api"', '$."resource"'}), frozenset({'$."path"'})
+    cuts = Cuts(frozenset(), always=always, undeclared=path, declared=frozenset({'$."resource"'}))
+    told = [
+        ("a", "/pets", "/pets"),
+        ("a", "/pets", "/pets/"),
+        ("b", "/pets", "/pets"),
+        ("a", "-", "/x"),
+        ("a", "-", "/y"),
+        ("a", "", "/x"),
+        ("a/", "pets", "/pets"),
+        ("a" * 8, "a" * 9, ""),
+        ("a" * 9, "a" * 8, ""),
+    ]
+    rows, table = cut(lines(*told), form, cuts)
+    places = table.column(PLACE).to_pylist()
+    assert table.column_names == [PLACE]
+    assert len(rows) == len(told)
+    assert places[0] == places[1]
+    assert len(set(places)) == len(told) - 1
+    assert cut(lines(*reversed(told)), form, cuts)[1].column(PLACE).to_pylist() == places[::-1]
+
+
+@built
+def test_keys_in_another_order_are_another_place() -> None:
+    paths = frozenset({'$."a"', '$."b"'})
+    places = []
+    for line in ('{"a":"x","b":"y"}', '{"b":"x","a":"y"}'):
+        form = skeleton(line)
+        assert form is not None
+        places += cut(pa.chunked_array([[line]], pa.string()), form, Cuts(frozenset(), always=paths))[1][
+            PLACE
+        ].to_pylist()
+    assert places[0] != places[1]
+
+
+@built
+def test_texts_that_grow_and_one_that_is_longer_than_all_others_find_room() -> None:
+    values = [*("x" * (at % 5) for at in range(300)), *("y" * 90 for _ in range(2000)), "z" * 100_000, "", "ä" * 40]
+    form = skeleton('{"a":"x","b":"1"}')
+    assert form is not None
+    lines = pa.chunked_array([[f'{{"a":"{value}","b":"{at}"}}' for at, value in enumerate(values)]], pa.string())
+    rows, table = cut(lines, form, Cuts(frozenset({'$."a"', '$."b"'})))
+    assert rows.tolist() == list(range(len(values)))
+    assert table.column('$."a"').to_pylist() == values
+    assert table.column('$."b"').to_pylist() == list(map(str, range(len(values))))
+
+
+@built
+def test_numbers_that_are_now_and_then_none_are_read_as_text_from_then_on() -> None:
+    """Else every such line of a log with fractions of a millisecond would be walked."""
+    some = range(810, 1050)  # none of which is in the sample
+    lines = [a_line(number, responseLatency=f"{number % 90}{'.5' if number in some else ''}") for number in range(4000)]
+    with patch.object(runner, "cut", wraps=cut) as cutting:
+        _, rows = read("".join(f"{line}\n" for line in lines).encode(), cutting=True)
+    assert [rows[at]["latency_ms"] for at in (809, 810)] == [89.0, 0.5]
+    assert len(rows) == len(lines)
+    assert [bool(call.args[2].whole) for call in cutting.call_args_list if len(call.args[0]) > 100] == [True, False]
