@@ -85,6 +85,12 @@ def places(dash: Dash) -> list[Place]:
     return sorted(found, key=lambda one: one.nav.order)
 
 
+def drawers(dash: Dash) -> dict[str, Callable[[str, View], Any]]:
+    """What draws the pages of the navigation, in its order, by their names."""
+    found: dict[str, Callable[[str, View], Any]] = vars(dash)["gatewatch_drawers"]
+    return {place.name: found[place.name] for place in places(dash)}
+
+
 def _enter(dash: Dash, place: Place) -> None:
     for other in places(dash):
         if other.nav.key == place.nav.key or other.nav.order == place.nav.order:
@@ -327,6 +333,9 @@ def add_page(
             known = reader.missing(view) if partial else None
             notes = [*reader.nowhere(view), partial_note(*known) if known else None]
             return stilled(html.Div([*notes, made]) if any(notes) else made, name)
+
+    if nav is not None:
+        vars(dash).setdefault("gatewatch_drawers", {})[name] = drawn
 
     # The browser decides whether the answer replaces what stands there or is laid over it: assets/draw.js.
     dash.clientside_callback(

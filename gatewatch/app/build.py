@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -14,6 +16,7 @@ from starlette.routing import Match
 
 from dashboard.app import build_dashboard
 from dashboard.labels import read_labels
+from dashboard.warming import warmed
 from gatewatch import __version__
 from gatewatch.access.oidc import Provider
 from gatewatch.api import add_api
@@ -41,11 +44,13 @@ def build_app(settings: Settings) -> FastAPI:
     """The ASGI application. The store is opened by the first request that needs it."""
     opened = Opened(settings)
     taking = build_ingest_app(settings, opened=opened)
+    stop = threading.Event()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001
         await pages.warm()
         yield
+        stop.set()
         await run_in_threadpool(taking.counter.close)
         opened.close()
 
@@ -78,6 +83,7 @@ def build_app(settings: Settings) -> FastAPI:
         labels=read_labels(settings.labels),
         privacy=app.state.privacy,
     )
+    app.state.warmed = partial(warmed, dash, opened, stop)
     pages = Pages(dash)
     app.mount("/", pages)
     app.add_middleware(Again, memory=app.state.kept, opened=opened)

@@ -23,6 +23,7 @@ from types import FrameType
 
 import orjson
 import uvicorn
+from starlette.datastructures import State
 from starlette.types import ASGIApp
 
 from gatewatch.api.live import Listeners
@@ -59,8 +60,7 @@ def main(arguments: list[str]) -> int:
 def listening(app: ASGIApp, settings: Settings, listener: socket.socket) -> None:
     """Run an application on an open listener until SIGTERM."""
     _many_files()
-    listeners = getattr(getattr(app, "state", None), "listeners", None)
-    _Server(config_of(app, settings), listeners).run(sockets=[listener])
+    _Server(config_of(app, settings), getattr(app, "state", None)).run(sockets=[listener])
 
 
 def config_of(app: ASGIApp, settings: Settings) -> uvicorn.Config:
@@ -91,11 +91,12 @@ def _tls(_: uvicorn.Config, usual: Callable[[], ssl.SSLContext]) -> ssl.SSLConte
 
 
 class _Server(uvicorn.Server):
-    """Live streams end when we are told to stop; uvicorn would wait for them."""
+    """Live streams end when we are told to stop; uvicorn would wait for them. Once we listen, pages are drawn ahead."""
 
-    def __init__(self, config: uvicorn.Config, listeners: Listeners | None) -> None:
+    def __init__(self, config: uvicorn.Config, kept: State | None) -> None:
         super().__init__(config)
-        self._listeners = listeners
+        self._listeners: Listeners | None = getattr(kept, "listeners", None)
+        self._warmed: Callable[[], object] | None = getattr(kept, "warmed", None)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -103,6 +104,8 @@ class _Server(uvicorn.Server):
         # many connections came or went.
         gc.collect()
         gc.freeze()
+        if self._warmed is not None:
+            threading.Thread(target=self._warmed, name="warming", daemon=True).start()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._listeners is not None:

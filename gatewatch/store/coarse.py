@@ -114,7 +114,7 @@ def _parts(state: State, what: str, whole: Sequence[Segment], level: int) -> lis
         for begin in range(0, len(missing), _AT_ONCE):
             some = [by_path[path] for path in missing[begin : begin + _AT_ONCE]]
             rows = _read(state, what, some, named=True)
-            made = {path: coarsened(part, what, level) for path, part in apart(rows, some).items()}
+            made = {path: coarsened(part, what, level) for path, part in apart(rows, some, copied=False).items()}
             COARSE.put(shape, made)
             found += made.values()
     return found
@@ -123,7 +123,7 @@ def _parts(state: State, what: str, whole: Sequence[Segment], level: int) -> lis
 def coarsened(rows: pa.Table, what: str, level: int) -> pa.Table:
     """Rows of minutes summed by their keys to steps of `level` minutes."""
     if not len(rows):
-        return _plain(rows, what)
+        return _plain(_schema(what).empty_table(), what)
     size = level * 60_000_000
     micros = np.asarray(rows.column("minute").cast(pa.int64()).to_numpy(), dtype=np.int64)
     place = rows.column_names.index("minute")

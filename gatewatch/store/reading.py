@@ -312,6 +312,12 @@ def bounds(state: State) -> tuple[datetime, datetime] | None:
     return None if first is None or last is None else (first, last)
 
 
+def stored_rows(state: State) -> int:
+    """How many requests are stored."""
+    with state.read() as session:
+        return session.execute(select(func.sum(SegmentRow.rows)).where(SegmentRow.kind == "requests")).scalar_one() or 0
+
+
 def _table(
     state: State,
     kind: str,

@@ -1,0 +1,63 @@
+"""Pages that are drawn for nobody after a start leave in memory what the first visitor would wait for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from dash import Dash
+
+from dashboard.app import build_dashboard
+from dashboard.frame import drawers
+from dashboard.view import view_of
+from dashboard.warming import warmed
+from gatewatch.settings import Settings
+from gatewatch.store.coarse import COARSE
+from gatewatch.store.sampled import KEPT
+from gatewatch.store.state import State, open_state
+from tests.store.builders import AT, minutes, put, requests
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[State]:
+    """SQLite is enough: what is kept is of the lake."""
+    opened = open_state(Settings(data_dir=tmp_path / "data"))
+    put(opened, tables=[("requests", requests([{}, {}])), ("minutes", minutes([{}]))], lines=2)
+    yield opened
+    opened.close()
+
+
+def dashboard(state: State) -> Dash:
+    dash = build_dashboard(lambda: state, lambda: AT)
+    drawers(dash)["settings"]("", view_of(""))  # nothing to gather there
+    return dash
+
+
+def kept(state: State) -> list[str]:
+    """Shapes of which something of this lake is in memory."""
+    known = [*COARSE._known, *KEPT._known]
+    return sorted({shape.split("\0")[-1] for shape, _ in known if shape.startswith(str(state.lake.root))})
+
+
+def test_every_page_is_drawn_ahead_once_there_is_much_to_read(state: State) -> None:
+    dash = dashboard(state)
+    assert kept(state) == []
+    assert warmed(dash, lambda: state, threading.Event(), worth=2) == 2 * len(drawers(dash))
+    assert {"sums", "latency", "callers"} <= set(kept(state))
+
+
+def test_little_data_and_a_server_that_stops_need_nothing_ahead(state: State) -> None:
+    dash, stop = dashboard(state), threading.Event()
+    assert warmed(dash, lambda: state, stop) == 0
+    stop.set()
+    assert warmed(dash, lambda: state, stop, worth=2) == 0
+    assert kept(state) == []
+
+
+def test_a_store_that_cannot_be_read_stops_nothing(state: State, tmp_path: Path) -> None:
+    def closed() -> State:
+        return open_state(Settings(data_dir=tmp_path / "none"), create=False)
+
+    assert warmed(dashboard(state), closed, threading.Event(), worth=2) == 0
