@@ -351,4 +351,6 @@ def span_href(view: View, since: datetime, until: datetime, kinds: Sequence[str]
     kept = view.kept().between(since, until)
     if len(kinds) == 1:
         return "/findings" + kept.search(kind=kinds[0])
+    if kinds:
+        return "/findings" + kept.search(f=(f"kind in {','.join(kinds)}",))
     return "/findings" + kept.search()

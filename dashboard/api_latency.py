@@ -33,6 +33,7 @@ def latency(reader: Reader, of: Head, view: View) -> Component:
                 "quantiles",
                 line_figure(at, found.quantiles, "ms", logarithmic=True),
                 line_sentence(at, found.quantiles, words.millis),
+                "p95",
             ),
             note=f"per {per}, logarithmic",
         ),
@@ -63,7 +64,7 @@ def layer_chart(found: Latency) -> list[Component]:
         else "No time was spent."
     )
     figure = stack_figure(at, series, "ms", minutes=found.grid.minutes)
-    return [Lines(at, series, words.millis).drawn("layers", figure, sentence)]
+    return [Lines(at, series, words.millis).drawn("layers", figure, sentence, "p95")]
 
 
 def slow_routes(found: Latency) -> Component:

@@ -146,7 +146,7 @@ def slow(found: Traffic) -> list[Component]:
     at = found.grid.at
     sentence = line_sentence(at, series, words.millis)
     figure = line_figure(at, series, "ms", logarithmic=True)
-    return [Lines(at, series, words.millis).drawn("slow", figure, sentence)]
+    return [Lines(at, series, words.millis).drawn("slow", figure, sentence, "p95")]
 
 
 def needs_you(of: Head, view: View) -> Component | None:

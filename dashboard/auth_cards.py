@@ -135,6 +135,7 @@ def over_time(found: Auth, view: View) -> Component:
             "causes",
             stack_figure(at, series, "refusals", minutes=found.grid.minutes),
             stack_sentence(at, series, "refusals"),
+            "auth",
         ),
         beside if found.backend_refused else None,
         requests_copies(found.window, view, f"reject_cause in {','.join(AUTH)}", reject_causes=AUTH),

@@ -56,10 +56,11 @@ def laid_out(figure: go.Figure, *, height: int, y: str, x: str = "", hover: str 
 
 def copies(*, api: str | None = None, cli: str | None = None) -> Component:
     """How to ask for the same outside of the page, each with a button that copies it."""
+    one = {"API": "Copy as API call", "Command": "Copy as command"}
     told = [(name, text) for name, text in (("API", api), ("Command", cli)) if text]
     return html.Details(
         [
-            html.Summary("Copy as API call or command" if len(told) > 1 else f"Copy as {told[0][0]}"),
+            html.Summary("Copy as API call or command" if len(told) > 1 else one[told[0][0]]),
             *(copied(name, text) for name, text in told),
         ],
         className="copies",

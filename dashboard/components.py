@@ -38,12 +38,14 @@ def state_mark(state: State) -> Component:
     return html.Span(words.STATES[state], className=f"state state-{state.value}")
 
 
-def card(title: str | None, *children: Children, note: Children = None, name: str = "") -> Component:
+def card(title: str | None, *children: Children, note: Children = None, name: str = "", place: str = "") -> Component:
+    """place: a word that an address names it by, after `#`."""
     head: list[Any] = (
         [] if title is None else [html.Div([html.H2(title), html.Div(note, className="note")], className="card-head")]
     )
     inside: list[Any] = [*head, *children]
-    return html.Section(inside, className=f"card {name}".strip())
+    anchor: Any = {"data-place": place} if place else {}
+    return html.Section(inside, className=f"card {name}".strip(), **anchor)
 
 
 def tile(

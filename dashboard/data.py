@@ -18,6 +18,7 @@ from dashboard.components import banner
 from dashboard.inventoried import Inventory, inventory_of
 from dashboard.labels import Label
 from dashboard.names import Names, names_of
+from dashboard.partial import Missing, silent_since
 from dashboard.people import People, people
 from dashboard.scoping import beside, inside, tagged, tags
 from dashboard.standing import Standing, standing
@@ -56,7 +57,7 @@ from gatewatch.store.groups import Scope
 from gatewatch.store.inventories import current_digests, current_inventory
 from gatewatch.store.noise import Noise, noise
 from gatewatch.store.reading import bounds, coverage
-from gatewatch.store.sources import SourceAccount, accounting
+from gatewatch.store.sources import SourceAccount, accounting, sources
 from gatewatch.store.state import State
 
 BEHIND_ROWS = 100
@@ -335,13 +336,20 @@ class Reader:
             events = [replace(one, change=self.privacy.change(one.change)) for one in events]
         return notes_of(view, window, events, seen, intervals, names)
 
-    def missing(self, view: View) -> tuple[float, list[tuple[datetime, datetime]], Window] | None:
-        """The share of the view's window for which sources delivered, and when none did; None: an empty store."""
+    def missing(self, view: View) -> Missing | None:
+        """What of the view's window did not come, and whose it would have been; None: an empty store."""
         window = self.window(view)
         if window is None:
             return None
         intervals = coverage(self._opened(), window.since, window.until)
-        return covered_share(intervals, window.since, window.until), gaps(intervals, window), window
+        with self._opened().read() as session:
+            followed = {one.name for one in sources(session)}
+        ends: dict[str, datetime] = {}
+        for row in intervals.to_pylist():
+            ends[row["source"]] = max(row["end"], ends.get(row["source"], row["end"]))
+        share = covered_share(intervals, window.since, window.until)
+        silent = silent_since(ends, followed)
+        return Missing(share, gaps(intervals, window), window, sorted(ends), silent)
 
     def standing(self) -> Standing:
         """How gatewatch itself stands."""

@@ -331,7 +331,7 @@ def add_page(
         with drawing(lambda: reader.beside(view)):
             made = render(reader, rest, view)
             known = reader.missing(view) if partial else None
-            notes = [*reader.nowhere(view), partial_note(*known) if known else None]
+            notes = [*reader.nowhere(view), partial_note(known) if known else None]
             return stilled(html.Div([*notes, made]) if any(notes) else made, name)
 
     if nav is not None:

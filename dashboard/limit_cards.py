@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from dash import dcc, html
@@ -31,6 +32,7 @@ from dashboard.exported_ops import KEYS, STAGES
 from dashboard.exports import export_button
 from dashboard.figures import ORANGE, spark_sentence, sparkline
 from dashboard.leads import (
+    LINKED,
     api_href,
     caller_href,
     caller_page,
@@ -57,7 +59,7 @@ def content(reader: Reader, found: Limits, view: View) -> Component:
         return card("Limits", no_requests())
     return html.Div(
         [
-            tiles(found, view),
+            tiles(reader, found, view),
             over_time(found, view),
             sides(reader, found, view),
             findings(found, view),
@@ -69,7 +71,7 @@ def content(reader: Reader, found: Limits, view: View) -> Component:
     )
 
 
-def tiles(found: Limits, view: View) -> Component:
+def tiles(reader: Reader, found: Limits, view: View) -> Component:
     line = [math.fsum(one for one in column if one == one) for column in zip(*found.series.values(), strict=True)]
     worst = max(found.keys, key=lambda one: one.used_share if one.plan.quota else -1, default=None)
     top = max(found.accounts, key=lambda one: one.peak, default=None)
@@ -110,11 +112,34 @@ def tiles(found: Limits, view: View) -> Component:
             rows={
                 "Throttled": requests_href(view, "reject_cause = throttle") if found.throttled else None,
                 "Quota used up": requests_href(view, "reject_cause = quota") if found.quota else None,
+                "Offenders": callers_href(reader, found.offenders, view, "offenders"),
+                "Victims": callers_href(reader, found.victims, view, "victims"),
+                "Nearest to its quota": "#plans" if worst and worst.plan.quota else None,
+                "Account's peak": requests_href(minute_of(view, top.peak_at)) if top else None,
             }.get(name),
         )
         for name, value, note, series, href in rows
     ]
     return html.Div(shown, className="tiles alone")
+
+
+def callers_href(reader: Reader, callers: Sequence[Throttled], view: View, name: str) -> str | None:
+    """The refused requests of these callers; the list of them where an address cannot name them all."""
+    ids = list(dict.fromkeys(one.client_id for one in callers if one.client_id))
+    if not callers:
+        return None
+    listed = ",".join(ids)
+    if reader.privacy.on or len(ids) < len({one.client_id for one in callers}) or len(listed) > LINKED:
+        return f"#{name}"
+    if any("," in one or one != one.strip() for one in ids):
+        return f"#{name}"
+    return requests_href(view, *_CUT, f"client_id in {listed}") or f"#{name}"
+
+
+def minute_of(view: View, at: datetime) -> View:
+    """The same view of the minute around a moment."""
+    minute = at.replace(second=0, microsecond=0)
+    return view.between(minute, minute + timedelta(minutes=1))
 
 
 def over_time(found: Limits, view: View) -> Component:
@@ -135,6 +160,7 @@ def over_time(found: Limits, view: View) -> Component:
             "throttled",
             stack_figure(at, series, "refusals", minutes=found.grid.minutes),
             stack_sentence(at, series, "refusals"),
+            "throttled",
         ),
         note,
         requests_copies(found.window, view, "reject_cause in throttle,quota", reject_causes=_CAUSES),
@@ -161,11 +187,13 @@ def sides(reader: Reader, found: Limits, view: View) -> Component | None:
                         "Offenders",
                         side(reader, found, found.offenders, view, OFFENDERS),
                         note=words.plural(len(found.offenders), "caller"),
+                        place="offenders",
                     ),
                     card(
                         "Victims",
                         side(reader, found, found.victims, view, VICTIMS),
                         note=words.plural(len(found.victims), "caller"),
+                        place="victims",
                     ),
                 ],
                 className="columns halves",
@@ -277,6 +305,7 @@ def plans(reader: Reader, found: Limits, view: View) -> Component:
         ),
         html.Div(export_button("keys"), className="rule"),
         note=words.plural(total, "key"),
+        place="plans",
     )
 
 

@@ -104,8 +104,10 @@ def ribbon(
     )
 
 
-def marked(figure: go.Figure, known: Beside, at: Sequence[datetime]) -> str:
-    """Puts what happened, and the ribbon of all findings, into a figure whose buckets begin at these times.
+def marked(figure: go.Figure, known: Beside, at: Sequence[datetime], kinds: Sequence[Kind] = ()) -> str:
+    """Puts what happened, and the ribbon of findings, into a figure whose buckets begin at these times.
+
+    kinds: only of these; none: of all.
 
     Returns the sentence that says so; '' when there is nothing.
     """
@@ -114,7 +116,9 @@ def marked(figure: go.Figure, known: Beside, at: Sequence[datetime]) -> str:
     size = at[1] - at[0]
     inside = [note for note in known.notes if note.at < at[-1] + size and (note.until or note.at) >= at[0]]
     if size >= timedelta(minutes=1) and size % timedelta(minutes=1) == timedelta():
-        dark = runs(known.episodes, at, size, at[-1] + size)
-        underline(figure, [replace(run, href=span_href(known.view, run.since, run.until)) for run in dark])
+        mine = [one for one in known.episodes if not kinds or one.kind in kinds]
+        names = [kind.value for kind in kinds]
+        dark = runs(mine, at, size, at[-1] + size)
+        underline(figure, [replace(run, href=span_href(known.view, run.since, run.until, names)) for run in dark])
     annotate(figure, inside)
     return sentence(inside)

@@ -41,8 +41,14 @@ def stacked(
     laid_out(figure, height=height, y="" if across else unit, x=unit if across else "", hover=f"{axis} unified")
     figure.update_layout(barmode="stack", bargap=0.25, hovermode="y unified" if across else "x unified")
     if across:
-        figure.update_yaxes(autorange="reversed", type="category", rangemode=None)
+        # Each name stands above its bar: beside it, it would take two thirds of a small screen.
+        figure.update_layout(bargap=0.62)
+        figure.update_yaxes(autorange="reversed", type="category", rangemode=None, showticklabels=False)
         figure.update_xaxes(rangemode="tozero")
+        for name in names:
+            figure.add_annotation(
+                x=0, xref="paper", y=name, yshift=7, text=name, showarrow=False, xanchor="left", yanchor="bottom"
+            )
     else:
         figure.update_xaxes(type="category", nticks=TICKS)  # else each has one, and a month's lie upon each other
         figure.update_yaxes(exponentformat="none")

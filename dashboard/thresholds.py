@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -14,7 +15,7 @@ from dashboard import words
 from dashboard.charting import copies
 from dashboard.components import card, twin
 from detect.saying import odds
-from gatewatch.records import Finding, Kind
+from gatewatch.records import Finding, Kind, iso
 
 LOOK_BACK = timedelta(days=30)
 STEPS = 30
@@ -57,8 +58,78 @@ def sentence(one: Finding, peers: Sequence[Finding], threshold: float) -> str:
     )
 
 
-def threshold_card(one: Finding, peers: Sequence[Finding]) -> Component | None:
-    """None where no score decides, or there is nothing to compare with."""
+TIMES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Budgets that can be tried, as multiples of the one in force."""
+
+BEFORE, LONGEST = timedelta(days=1), timedelta(days=5)
+"""A replay begins so long before the finding, and takes at most so long."""
+
+
+def budgets(now: float) -> list[float]:
+    """False alarms an API and week to try: the one in force is in the middle; within what the API takes."""
+    return [min(max(float(f"{now * times:.2g}"), 0.001), 1000.0) for times in TIMES]
+
+
+def span(one: Finding, newest: datetime) -> tuple[datetime, datetime]:
+    """The time that is replayed: around the finding, and bounded."""
+    begin = one.start - BEFORE
+    return begin, min((one.end or newest) + BEFORE, begin + LONGEST, max(newest, one.start + timedelta(minutes=1)))
+
+
+def replay(one: Finding, budget: float, newest: datetime) -> Component:
+    """A second slider, for the budget of false alarms, and a button that replays with it; assets/finding.js runs it."""
+    tried = budgets(budget)
+    since, until = span(one, newest)
+    middle = TIMES.index(1.0)
+    told = [
+        f"{words.count(value)} false alarms an API and week" + (": as it is." if place == middle else ".")
+        for place, value in enumerate(tried)
+    ]
+    body = {"since": iso(since), "until": iso(until), "detectors": [one.kind.value]}
+    asked: Any = {
+        "data-replay": json.dumps({"body": body, "budgets": tried, "id": one.id, "link": "/findings/"}),
+        "data-now": str(middle),
+    }
+    status: Any = {"role": "status"}
+    return html.Div(
+        [
+            html.H3("Replay with another budget"),
+            dcc.Store(id={"type": "threshold-told", "name": "budget"}, data=told),
+            html.Div(
+                dmc.Slider(
+                    id={"type": "threshold", "name": "budget"},
+                    value=middle,
+                    min=0,
+                    max=len(tried) - 1,
+                    step=1,
+                    label=None,
+                    updatemode="drag",
+                    marks=[
+                        {"value": 0, "label": f"{tried[0]:g}"},
+                        {"value": middle, "label": "as it is"},
+                        {"value": len(tried) - 1, "label": f"{tried[-1]:g}"},
+                    ],
+                    thumbLabel="False alarms an API and week",
+                ),
+                className="threshold threshold-budget",
+            ),
+            html.P(told[middle], id={"type": "threshold-said", "name": "budget"}, className="small"),
+            html.Div(
+                [
+                    html.Button("Replay", type="button", className="plain-button replay-go"),
+                    html.Span(f"{words.at(since)} to {words.at(until)}, {words.KINDS[one.kind]}", className="small"),
+                ],
+                className="choices",
+            ),
+            html.Div(className="replay-said", **status),
+        ],
+        className="replay",
+        **asked,
+    )
+
+
+def threshold_card(one: Finding, peers: Sequence[Finding], more: Component | None = None) -> Component | None:
+    """None where no score decides, or there is nothing to compare with. more: below the slider."""
     if one.kind in (Kind.CONFIG_CHANGE, Kind.DATA_QUALITY) or not peers:
         return None
     choices = steps([peer.score for peer in peers])
@@ -89,6 +160,7 @@ def threshold_card(one: Finding, peers: Sequence[Finding]) -> Component | None:
         ),
         html.P(told[0], id={"type": "threshold-said", "name": "finding"}, className="small", **hidden),
         twin(("Score needed", "Raised"), rows, caption="Findings of this kind that would have been raised in 30 days"),
+        more,
         copies(cli=f"gatewatch backtest --since 30d --detector {one.kind.value} --set false_alarms_per_week=0.05"),
-        note="by what was raised; a backtest replays",
+        note="by what was raised; below, replayed",
     )

@@ -16,7 +16,7 @@ from dashboard import words
 from dashboard.annotations import beside
 from dashboard.charting import chart
 from dashboard.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
-from dashboard.ribbon import marked
+from dashboard.ribbon import SERIES, marked
 
 GREY, YELLOW = "#8c959f", "#b8a400"
 COLOURS = (VERMILLION, BLUE, ORANGE, PURPLE, GREEN, SKY, YELLOW)
@@ -159,13 +159,14 @@ class Lines:
     series: Series
     written: Written
 
-    def drawn(self, name: str, figure: go.Figure, sentence: str) -> Component:
+    def drawn(self, name: str, figure: go.Figure, sentence: str, of: str | None = None) -> Component:
         """The chart with its sentence, its table and what happened beside it.
 
-        name: unlike any other chart's on the page.
+        name: unlike any other chart's on the page. of: the series (ribbon.SERIES) whose findings underline it; None:
+        all findings do.
         """
         if known := beside():
-            sentence = f"{sentence} {marked(figure, known, self.at)}".strip()
+            sentence = f"{sentence} {marked(figure, known, self.at, SERIES[of] if of else ())}".strip()
         rows = [
             [words.at(one).removesuffix(" UTC"), *(self.written(values[place]) for values in self.series.values())]
             for place, one in enumerate(self.at)

@@ -215,7 +215,7 @@ def told(reader: Reader, found: Outcome, known: Inventory) -> list[Component | N
     plans = known.plans_of(one.api, one.stage)
     return [
         html.P(said, className="sentence"),
-        Lines(found.grid.at, found.series, words.count).drawn("whatif", figure, shape),
+        Lines(found.grid.at, found.series, words.count).drawn("whatif", figure, shape, "throttled"),
         folded(heads, rows, caption="Who would be refused", first=8, numbers=(1, 2, 3)) if rows else None,
         html.P(" ".join(notes), className="small") if notes else None,
         how(patches(one, doc, plans[0] if plans else None)),

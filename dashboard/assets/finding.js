@@ -89,6 +89,70 @@
     }).catch(function (error) { box.textContent = own.plain(error.message); });
   });
 
+  // ---- A replay with another budget: asked for as a job, watched, and told as what would be new, gone and changed.
+  function listed(box, title, found, link) {
+    if (!found.length) return;
+    box.appendChild(line(title + ": " + found.length));
+    var list = document.createElement("ul");
+    list.className = "history";
+    found.slice(0, 8).forEach(function (one) {
+      var item = document.createElement("li"), said = one.start.slice(0, 16).replace("T", " ") + " UTC, " + one.severity + ": " + one.title;
+      var made = document.createElement(link ? "a" : "span");
+      if (link) made.href = link + encodeURIComponent(one.id);
+      made.textContent = own.plain(said);
+      item.appendChild(made);
+      list.appendChild(item);
+    });
+    box.appendChild(list);
+    if (found.length > 8) box.appendChild(line("and " + (found.length - 8) + " more", "small"));
+  }
+  function answered(box, wish, found) {
+    box.textContent = "";
+    var sum = function (counts) { return Object.keys(counts).reduce(function (n, kind) { return n + counts[kind]; }, 0); };
+    var after = found.findings.some(function (one) { return one.id === wish.id; });
+    box.appendChild(line("Replayed " + found.requests.toLocaleString("en") + " requests of " + many(found.apis, "API") + ": " +
+      many(sum(found.counts.after), "finding") + " instead of " + sum(found.counts.before) + ", " + found.same + " unchanged. This one " +
+      (after ? "would be raised, too." : "would not be raised as it is.")));
+    listed(box, "New", found["new"], "");
+    listed(box, "Gone", found.gone, wish.link);
+    listed(box, "Changed", found.changed.map(function (one) {
+      return Object.assign({}, one.before, { title: one.before.title + " (" + one.fields.join(", ").replace(/_/g, " ") + ")" });
+    }), wish.link);
+  }
+  function watched(box, button, wish, id) {
+    ask("/api/v1/backtests/" + id).then(function (job) {
+      if (!box.isConnected) return null; // somebody went on to another page: the worker ends it all the same
+      if (job.state === "waiting" || job.state === "running") {
+        var share = Math.round(job.progress.share * 100);
+        box.textContent = "";
+        var bar = document.createElement("progress");
+        bar.max = 100;
+        bar.value = share;
+        bar.setAttribute("aria-label", "Replay");
+        box.appendChild(bar);
+        box.appendChild(line(job.state === "waiting" ? "Waits for the worker." : "Replaying: " + share + " %"));
+        window.setTimeout(function () { watched(box, button, wish, id); }, 700);
+        return null;
+      }
+      if (job.state !== "done") throw new Error("The replay " + job.state + (job.error ? ": " + job.error : "."));
+      return ask("/api/v1/backtests/" + id + "/result").then(function (found) {
+        answered(box, wish, found);
+        button.disabled = false;
+      });
+    }).catch(function (error) { box.textContent = own.plain(error.message); button.disabled = false; });
+  }
+  document.addEventListener("click", function (event) {
+    var button = event.target.closest(".replay-go");
+    if (!button || button.disabled) return;
+    var part = button.closest(".replay"), box = part.querySelector(".replay-said"), wish = JSON.parse(part.dataset.replay);
+    var place = Number(part.querySelector("[role=slider]").getAttribute("aria-valuenow"));
+    button.disabled = true;
+    box.textContent = "Asking for it …";
+    var body = Object.assign({}, wish.body, { set: { false_alarms_per_week: wish.budgets[place] } });
+    own.send("POST", "/api/v1/backtests", body).then(function (job) { watched(box, button, wish, job.id); })
+      .catch(function (error) { box.textContent = own.plain(error.message); button.disabled = false; });
+  });
+
   // The address of this page, with these keys of it.
   function linked(keys) {
     var query = new URLSearchParams(window.location.search);

@@ -14,7 +14,14 @@
   function go(href) {
     window.history.pushState({}, "", href);
     window.dispatchEvent(new CustomEvent("_dashprivate_pushstate"));
-    window.scrollTo(0, 0);
+    var name = href.split("#")[1];
+    if (!name) { window.scrollTo(0, 0); return; }
+    // A part of a page that may not stand there yet.
+    (function seek(left) {
+      var there = document.querySelector('#main [data-place="' + CSS.escape(name) + '"], #main #' + CSS.escape(name));
+      if (there) there.scrollIntoView({ block: "start" });
+      else if (left) window.setTimeout(function () { seek(left - 1); }, 100);
+    })(50);
   }
 
   // Writes keys of the address at once; null takes one away. As every change of the address, the back button undoes it.

@@ -153,7 +153,7 @@ def dry(found: Outgoing, view: View) -> Component:
                 id={"type": "url", "key": "q"},
                 value=view.q or "",
                 label="At (UTC)",
-                placeholder="now, 22:30, 2026-06-10 03:00",
+                placeholder="now, or 22:30",
                 debounce=500,
                 className="filter",
             ),

@@ -23,7 +23,7 @@ from dashboard.frame import add_page
 from dashboard.glance import around, copying, downloads, glance, share
 from dashboard.leads import caller_page
 from dashboard.past import activity, audited, similar
-from dashboard.thresholds import add_threshold, threshold_card
+from dashboard.thresholds import add_threshold, replay, threshold_card
 from dashboard.traced import traced_card
 from dashboard.view import View
 from gatewatch.access.current import current
@@ -52,7 +52,16 @@ def render(reader: Reader, rest: str, view: View) -> Component:
     if masked(reader):
         back = html.Div([back, whole(found.stored.finding.id)], className="page-head")
     more = beside(reader, found.stored, current())
-    return content(found, more, back, view, reader.now(), lead=lambda caller: caller_page(reader, caller, view))
+    budget = reader.store().settings.false_alarms_per_week
+    return content(found, more, back, view, reader.now(), budget, lead=lambda caller: caller_page(reader, caller, view))
+
+
+def again_with(one: Finding, more: Beside, budget: float | None) -> Component | None:
+    """The replay, for those who may ask for one."""
+    who = current()
+    if budget is None or more.newest is None or (who is not None and not who.may(Role.OPERATOR)):
+        return None
+    return replay(one, budget, more.newest)
 
 
 def masked(reader: Reader) -> bool:
@@ -67,9 +76,19 @@ def whole(finding_id: str) -> Component:
 
 
 def content(
-    found: Detail, more: Beside, back: Component, view: View, now: datetime, lead: Callable[[str], str] = lambda _: ""
+    found: Detail,
+    more: Beside,
+    back: Component,
+    view: View,
+    now: datetime,
+    budget: float | None = None,
+    *,
+    lead: Callable[[str], str] = lambda _: "",
 ) -> Component:
-    """lead: where the page of a caller, `kind:value`, is; '' where none is shown by name."""
+    """budget: false alarms an API and week.
+
+    lead: where the page of a caller, `kind:value`, is; '' where none is shown by name.
+    """
     one = found.stored.finding
     return html.Div(
         [
@@ -97,7 +116,7 @@ def content(
                             facts(one),
                             joined(one),
                             similar(more, view, found.names),
-                            threshold_card(one, more.peers),
+                            threshold_card(one, more.peers, again_with(one, more, budget)),
                             quality(one, more),
                             activity(found.events),
                             audited(more),

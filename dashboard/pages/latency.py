@@ -161,7 +161,7 @@ def layers(reader: Reader, found: Latency, view: View, names: Names) -> Componen
     whole = sum(one.mean * one.timed for one in timed) or 1.0
     parts = {layer: [round(100 * one.ms[layer] * one.timed / whole, 3) for one in shown] for layer in LAYERS}
     parts = {layer: values for layer, values in parts.items() if any(values)}
-    height = 110 + 26 * len(shown)
+    height = 110 + 42 * len(shown)
     figure = stacked(
         places,
         parts,
@@ -215,9 +215,7 @@ def routes(reader: Reader, found: Latency, view: View, names: Names) -> Componen
         return [
             name,
             n,
-            words.millis(one.p50) if one.timed else "not logged",
-            words.millis(one.p95) if one.timed else "not logged",
-            words.millis(one.p99) if one.timed else "not logged",
+            *(slower(ms, one, scoped) for ms in (one.p50, one.p95, one.p99)),
             one.slowest or "not known",
             words.percent(one.timeouts / one.n) if one.n and one.timed else words.NONE,
             verdict(found.verdicts, one.key, view),
@@ -241,6 +239,16 @@ def routes(reader: Reader, found: Latency, view: View, names: Names) -> Componen
         listed, view, heads, line, caption=caption, first=FIRST, numbers=numbers, name="stack one", one="route"
     )
     return html.Div([made, html.Div(export_button("timed-routes"), className="rule")])
+
+
+def slower(ms: float, one: RouteTime, scoped: View) -> Any:
+    """A quantile that leads to the requests that took as long or longer."""
+    if not one.timed:
+        return "not logged"
+    route = one.key[2]
+    if not route or len(route) > LINKED or not math.isfinite(ms):
+        return words.millis(ms)
+    return requests_link(words.millis(ms), scoped, f"route = {route}", f"latency_ms >= {ms:.3g}")
 
 
 def verdict(known: Mapping[Key, list[StoredFinding]], key: Key, view: View) -> Component | str:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
-from dashboard.thresholds import STEPS, sentence, steps, threshold_card
+import json
+from datetime import timedelta
+
+from dashboard.thresholds import BEFORE, LONGEST, STEPS, budgets, replay, sentence, span, steps, threshold_card
 from gatewatch.records import Finding, Kind
 from tests.dashboard.pages.conftest import find
-from tests.store.builders import a_finding
+from tests.store.builders import AT, a_finding
 
 
 def scored(score: float, fingerprint: str = "same", kind: Kind = Kind.AUTH_FAILURE_SPIKE) -> Finding:
@@ -41,3 +44,17 @@ def test_the_card_has_a_sentence_for_each_step_and_none_where_no_score_decides()
     assert len(told.data) == slider.max + 1 == 4
     assert threshold_card(scored(9.0, kind=Kind.CONFIG_CHANGE), PEERS) is None
     assert threshold_card(PEERS[0], []) is None
+
+
+def test_a_replay_is_bounded_around_the_finding_and_tries_budgets_around_the_one_in_force() -> None:
+    one = a_finding(start=AT, end=AT + timedelta(days=40))
+    since, until = span(one, AT + timedelta(days=60))
+    assert (since, until) == (AT - BEFORE, AT - BEFORE + LONGEST)
+    since, until = span(a_finding(start=AT, end=None), AT + timedelta(hours=1))
+    assert until == AT + timedelta(hours=1), "nothing is replayed that has not come"
+    assert budgets(0.1) == [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0]
+    assert budgets(900.0)[-1] == 1000.0
+    made = replay(one, 0.1, AT + timedelta(days=60))
+    asked = json.loads(made.to_plotly_json()["props"]["data-replay"])
+    assert asked["budgets"][3] == 0.1
+    assert asked["body"]["detectors"] == [one.kind.value]
