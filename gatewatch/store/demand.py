@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import numpy as np
 import pyarrow as pa
 
 from gatewatch.frames import REQUESTS
 from gatewatch.frames.schema import TIME
 from gatewatch.store.groups import Scope, columns_of
-from gatewatch.store.hours import by_the_hour
-from gatewatch.store.reading import among, asked
+from gatewatch.store.hours import by_the_hour, hour_before
+from gatewatch.store.lake import Segment
+from gatewatch.store.manifest import segments
+from gatewatch.store.reading import among
 from gatewatch.store.request_fields import CLIENT_ID_SQL
 from gatewatch.store.state import State
 
@@ -211,14 +214,50 @@ def _where(scope: Scope, keys: Sequence[str] | None = None) -> tuple[str, dict[s
 def arrivals(state: State, scope: Scope, *, limit: int) -> tuple[pa.Table, datetime]:
     """The last `limit` calls in the order of time, to replay a limit on, and from when on they are all of them.
 
-    Columns: at, client_id, client_ip, route, cut (a limit refused it).
+    Columns: at, client_id, client_ip, route, cut (a limit refused it). Hours are read from the last one back, and kept:
+    who tries limits asks for the same calls again and again.
     """
-    condition, values = scope.condition("at")
+    place, values = _where(scope)
     query = (
-        f'SELECT * FROM (SELECT "at", {CLIENT_ID_SQL} AS client_id, client_ip, route, {_CUT} AS cut FROM ({{rows}}) '
-        f'WHERE {condition} ORDER BY "at" DESC LIMIT {limit:d}) ORDER BY "at"'
+        f'SELECT date_trunc(\'hour\', "at") AS hour, "at", {CLIENT_ID_SQL} AS client_id, client_ip, route, '
+        f'{_CUT} AS cut FROM ({{rows}}) WHERE {{time}} AND {place} ORDER BY "at" DESC LIMIT {limit:d}'
     )
     schema = columns_of(REQUESTS, *_PLACE, "reject_cause", *_WHO)
-    found = asked(state, "requests", schema, query, values, scope.since, scope.until)
-    whole = found.num_rows < limit
-    return found, scope.since if whole else found.column("at")[0].as_py()
+    found, rows, end = list[pa.Table](), 0, scope.until
+    with state.read() as session:
+        listed = segments(session, "requests", scope.since, scope.until)
+    while end > scope.since and rows < limit:
+        begin = _back(listed, scope.since, end, limit)
+        part = by_the_hour(state, schema, query, values, begin, end)
+        if part is not None:
+            found.append(part)
+            rows += part.num_rows
+        end = begin
+    if not found:
+        return _NO_CALL, scope.since
+    whole = pa.concat_tables(found).drop_columns(["hour"]).combine_chunks()
+    order = np.argsort(whole.column("at").cast(pa.int64()).to_numpy(), kind="stable")[-limit:]
+    last = whole.take(pa.array(order))
+    return last, scope.since if rows < limit else last.column("at")[0].as_py()
+
+
+def _back(listed: Sequence[Segment], since: datetime, end: datetime, limit: int) -> datetime:
+    """From when on to read up to `end`: an hour, and further ones as long as no more than `limit` rows can be there."""
+    begin, rest, rows = end, list(listed), 0
+    while begin > since:
+        earlier = max(since, hour_before(begin))
+        reached = [one for one in rest if one.max_at >= earlier and one.min_at < end]
+        rows += sum(one.rows for one in reached)
+        if begin < end and rows > limit:
+            break
+        begin, rest = earlier, [one for one in rest if one.max_at < earlier]
+    return begin
+
+
+_NO_CALL = pa.table(
+    {
+        "at": pa.array([], TIME),
+        **{name: pa.array([], pa.string()) for name in ("client_id", "client_ip", "route")},
+        "cut": pa.array([], pa.bool_()),
+    }
+)

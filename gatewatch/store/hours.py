@@ -129,6 +129,11 @@ def _digest(some: Sequence[Segment]) -> str:
     return hashlib.blake2b("\0".join(sorted(one.path for one in some)).encode(), digest_size=16).hexdigest()
 
 
+def hour_before(at: datetime) -> datetime:
+    """The last beginning of an hour before `at`."""
+    return _up(at) - HOUR
+
+
 def _down(at: datetime) -> datetime:
     return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 

@@ -73,3 +73,17 @@ def test_an_empty_store_gives_empty_answers(state: State) -> None:
     assert key_use(state, ALL).num_rows == 0
     assert arrivals(state, ALL, limit=5)[0].num_rows == 0
     assert peaks(state, ALL, ("api",)).num_rows == 0
+
+
+def test_calls_of_many_hours_are_read_back_from_the_last_and_cut_where_enough_are_there(state: State) -> None:
+    at = [AT + timedelta(minutes=7 * n) for n in range(40)]
+    rows = [{"at": one, "route": f"GET /{n}", "client_ip": f"192.0.2.{n}"} for n, one in enumerate(at)]
+    put(state, tables=[("requests", requests(rows[:25]))], lines=25)
+    put(state, tables=[("requests", requests(rows[25:]))], lines=15)
+    for since, until, limit in ((AT, at[-1], 100), (at[3], at[33], 12), (at[3], at[33], 1), (at[5], at[6], 9)):
+        wanted = [row for row, one in zip(rows, at, strict=True) if since <= one < until]
+        for _ in range(2):  # the second time from memory
+            found, begin = arrivals(state, Scope(since, until), limit=limit)
+            assert found.column("route").to_pylist() == [row["route"] for row in wanted[-limit:]]
+            assert found.column("at").to_pylist() == [row["at"] for row in wanted[-limit:]]
+            assert begin == (since if len(wanted) < limit else wanted[-limit]["at"])
