@@ -1,9 +1,9 @@
 """Server-sent events: who listens, how many may, and what one of them gets.
 
-A stream looks at the store twice a second and sends what is new, at most ROWS a look: what does not fit is counted, and
-the count is sent with it, so that nobody takes a part for the whole. It ends after `seconds`; browsers come again by
-themselves, and are asked again who they are. A comment every BEAT_S tells proxies that it lives. Who logs out, or is
-shut out, hears nothing more after CHECK_S.
+A stream looks at the store twice a second and sends what is new, at most ROWS a look, and more only when the look came
+late: what does not fit is counted, and the count is sent with it, so that nobody takes a part for the whole. It ends
+after `seconds`; browsers come again by themselves, and are asked again who they are. A comment every BEAT_S tells
+proxies that it lives. Who logs out, or is shut out, hears nothing more after CHECK_S.
 """
 
 from __future__ import annotations
@@ -34,8 +34,15 @@ BEAT_S = 15.0
 CHECK_S = 3.0
 LONGEST_S = 900
 ROWS = 150
+MOST_ROWS = 600
+"""Of one look, however late it came."""
 
 Look = Callable[[], Awaitable[list[bytes]]]
+
+
+def allowed(waited_s: float) -> int:
+    """Rows that a look may send so long after the one before: a busy machine looks later, and then at more."""
+    return max(ROWS, min(MOST_ROWS, round(ROWS / LOOK_S * waited_s)))
 
 
 class Listeners:

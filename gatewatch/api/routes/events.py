@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
 from gatewatch.api.access import VIEWER
-from gatewatch.api.live import LONGEST_S, ROWS, event, stream
+from gatewatch.api.live import LONGEST_S, LOOK_S, ROWS, allowed, event, stream
 from gatewatch.api.reading import PROBLEMS, ask
 from gatewatch.api.request_query import WHERE, request_terms
 from gatewatch.api.requests_shown import rows
@@ -84,7 +85,7 @@ def _news(one: FindingNews, privacy: Privacy) -> dict[str, JSON]:
 @router.get(
     "/requests",
     operation_id="request_events",
-    summary=f"Requests as they come in, at most {ROWS * 2} a second, of how many",
+    summary=f"Requests as they come in, at most {ROWS / LOOK_S:.0f} a second, of how many",
     response_class=Response,
     responses={**_STREAM, **PROBLEMS},
 )
@@ -96,16 +97,18 @@ async def requests(
     terms = request_terms(request, where)
     privacy: Privacy = request.app.state.privacy
     mark: int | None = None
+    looked = time.monotonic()
 
     async def look() -> list[bytes]:
-        nonlocal mark
+        nonlocal mark, looked
+        waited, looked = time.monotonic() - looked, time.monotonic()
 
         def news(store: State) -> tuple[int, Arrived | None]:
             with store.read() as session:
                 if mark is None:
                     return segment_mark(session), None
                 new, listed = new_segments(session, mark)
-            return new, arrived(store, listed, terms, ROWS) if listed else None
+            return new, arrived(store, listed, terms, allowed(waited)) if listed else None
 
         mark, found = await ask(request, news)
         if found is None or not found.total:
