@@ -123,9 +123,10 @@ class Plan:
         return paths_of(self.asked.found, self.unplaced) if self.asked.read is None else None
 
     def cut(self, columns: Sequence[str]) -> str:
-        """All rows of `lines` that were cut to these columns."""
+        """All rows of `{lines}` (see asking.py), which were cut to these columns."""
         asked = self.asked
-        return f"{self.outer} FROM ({raw_sql(asked.found, asked.side, self.used, care=Care.NONE, cut=columns)}))"
+        source = raw_sql(asked.found, asked.side, self.used, care=Care.NONE, lines="{lines}", cut=columns)
+        return f"{self.outer} FROM ({source}))"
 
     def combinations(self, columns: Sequence[str]) -> str:
         """A book's columns of the rows in `wanted`."""

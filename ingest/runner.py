@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from gatewatch.frames import REQUESTS
 from gatewatch.frames.inprocess import in_process
+from ingest.asking import Asking
 from ingest.block import Rows
 from ingest.book import Book, Work
 from ingest.byrow import by_row
@@ -50,6 +51,7 @@ class Runner:
         self._trusting = True
         self._plans: dict[tuple[object, ...], Plan] = {}
         self._forms: dict[str, Form] = {}
+        self._asking = Asking(self.connection)
         self._places = Book([*PLACES, "series"])
         self._causes = Book(JUDGED)
 
@@ -92,19 +94,15 @@ class Runner:
             beside = beside.take(pa.array(rows))
         for name in values.column_names:
             beside = beside.append_column(name, values.column(name))
-        self.connection.register("lines", beside)
-        try:
-            while True:
-                plan = self._plan(asked)
-                try:
-                    table = self.table(plan.cut(values.column_names))
-                    break
-                except duckdb.InvalidInputException as error:
-                    if UNTRUSTED not in str(error) or not self._trusting:
-                        raise
-                    self._trusting = False
-        finally:
-            self.connection.unregister("lines")
+        while True:
+            plan = self._plan(asked)
+            try:
+                table = self._asking.ask(plan.cut(values.column_names), beside)
+                break
+            except duckdb.InvalidInputException as error:
+                if UNTRUSTED not in str(error) or not self._trusting:
+                    raise
+                self._trusting = False
         return rows, self._worked(plan, table, lines)
 
     def _fitting(
@@ -182,6 +180,7 @@ class Runner:
                 self._plans.clear()
                 self._care.clear()
                 self._forms.clear()
+                self._asking.clear()
             plan = self._plans[asked.key] = plan_of(asked, self.columns, self.key, lean=self.lean)
         return plan
 
