@@ -6,6 +6,7 @@ boto3 tries nothing again here: the outbox does, with the same key.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import Field
@@ -43,10 +44,19 @@ class AwsOptions(ChannelOptions):
     role_arn: str | None = Field(default=None, description="role to take on")
 
 
+@cache
+def _models() -> Any:
+    """botocore's descriptions of the services; each session of its own would read them anew, for each alert."""
+    from botocore.session import get_session
+
+    return get_session().get_component("data_loader")
+
+
 def client_of(service: str, options: AwsOptions, settings: Settings) -> Any:
     """A client for a service. Credentials come from where boto3 finds them."""
     import boto3  # takes a while, and only those need it who use it
     from botocore.config import Config
+    from botocore.session import get_session
 
     config = Config(
         connect_timeout=CONNECT_S,
@@ -55,7 +65,9 @@ def client_of(service: str, options: AwsOptions, settings: Settings) -> Any:
         user_agent_extra="gatewatch",
     )
     where: dict[str, Any] = {"config": config, "endpoint_url": settings.aws_endpoint_url}
-    session = boto3.Session(profile_name=options.profile, region_name=options.region)
+    ours = get_session()
+    ours.register_component("data_loader", _models())
+    session = boto3.Session(profile_name=options.profile, region_name=options.region, botocore_session=ours)
     if options.role_arn is not None:
         given = session.client("sts", **where).assume_role(RoleArn=options.role_arn, RoleSessionName="gatewatch-alerts")
         keys = given["Credentials"]

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from gatewatch.errors import SourceError, UsageError
@@ -109,6 +110,7 @@ class Aws:
         from botocore.session import Session
 
         session = Session(profile=self.connection.profile)
+        session.register_component("data_loader", _models())
         session.user_agent_extra = "gatewatch"
         session.register("before-parameter-build", self._priced, unique_id="gatewatch-price")
         session.get_component("event_emitter").register_first("request-created", self._admitted)
@@ -178,6 +180,14 @@ def refuse_open_role(sts: Any, role: str) -> None:
         f"role {role} can be assumed without the external id; add the condition "
         "StringEquals sts:ExternalId to its trust policy"
     )
+
+
+@cache
+def _models() -> Any:
+    """botocore's descriptions of the services, which every session would read anew."""
+    from botocore.session import get_session
+
+    return get_session().get_component("data_loader")
 
 
 def _client(session: Any, service: str, region: str, connection: Connection, **given: Any) -> Any:
