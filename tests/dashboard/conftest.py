@@ -6,9 +6,10 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import pytest
@@ -19,6 +20,8 @@ from gatewatch.app import build_app
 from gatewatch.settings import Settings
 from gatewatch.store.state import open_state
 from tests.dashboard.world import fill
+
+Scheme = Literal["light", "dark"]
 
 expect.set_options(timeout=90_000)  # a busy machine is no failure
 
@@ -131,3 +134,69 @@ class Watched:
     def check(self) -> None:
         assert self.wrong == []
         assert self.page.evaluate("window.hacked") is None
+
+    def forget(self) -> None:
+        """As if the page had never been open: nothing kept by the browser, nothing seen to go wrong."""
+        session = self.page.context.new_cdp_session(self.page)
+        session.send("Storage.clearDataForOrigin", {"origin": self.address, "storageTypes": KEPT})
+        session.detach()
+        self.page.goto("about:blank")
+        self.wrong.clear()
+
+
+KEPT = "cookies,local_storage,indexeddb,service_workers,websql"
+"""What sites keep in a browser, but for files: to fetch and to compile these anew is half of what a page costs."""
+
+Opener = Callable[..., Watched]
+
+
+class Windows:
+    """Windows of a browser that tests have one after the other, by width and scheme."""
+
+    def __init__(self, browser: Browser) -> None:
+        self.browser = browser
+        self.free: dict[tuple[int, Scheme], Watched] = {}
+
+    def take(self, width: int, scheme: Scheme, address: str) -> Watched:
+        found = self.free.pop((width, scheme), None)
+        if found is not None and found.address == address:
+            return found
+        if found is not None:
+            found.page.context.close()
+        context = self.browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        return Watched(context.new_page(), address)
+
+    def give(self, width: int, scheme: Scheme, watched: Watched) -> None:
+        watched.forget()
+        watched.page.set_viewport_size({"width": width, "height": 900})
+        before = self.free.pop((width, scheme), None)
+        if before is not None:
+            before.page.context.close()
+        self.free[width, scheme] = watched
+
+
+@pytest.fixture(scope="session")
+def windows(browser: Browser) -> Windows:
+    return Windows(browser)
+
+
+@pytest.fixture
+def watch(windows: Windows, site: Site) -> Iterator[Opener]:
+    """Opens watched pages, and fails the test for whatever went wrong on one of them."""
+    opened: list[tuple[int, Scheme, Watched]] = []
+
+    def new(width: int = 1440, scheme: Scheme = "light", address: str | None = None) -> Watched:
+        watched = windows.take(width, scheme, address or site.address)
+        opened.append((width, scheme, watched))
+        return watched
+
+    yield new
+    try:
+        for _, _, one in opened:
+            one.check()
+    except BaseException:
+        for _, _, one in opened:
+            one.page.context.close()  # whatever state they are in
+        raise
+    for width, scheme, one in opened:
+        windows.give(width, scheme, one)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
-from urllib.parse import urlencode
 
-import dash
-import pytest
 from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from gatewatch.ingesting import ingest_paths
 from gatewatch.jobs import tick
@@ -19,60 +16,9 @@ from gatewatch.settings import Settings
 from gatewatch.store.state import open_state
 from ingest.documents import read_inventory
 from tests.conftest import SMALL_END, SmallWorld
-from tests.dashboard.conftest import Running, Site, Watched
-from tests.dashboard.world import HOSTILE
+from tests.dashboard.conftest import Opener, Running, Site, Watched
 
 SAMPLE = Path(__file__).parents[2] / "sample_logs" / "apigw_json" / "apigw-rest-json.log"
-Scheme = Literal["light", "dark"]
-Opener = Callable[..., Watched]
-
-
-@pytest.fixture
-def watch(browser: Browser, site: Site) -> Iterator[Opener]:
-    """Opens watched pages, and fails the test for whatever went wrong on one of them."""
-    opened: list[Watched] = []
-
-    def new(width: int = 1440, scheme: Scheme = "light", address: str | None = None) -> Watched:
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        opened.append(Watched(context.new_page(), address or site.address))
-        return opened[-1]
-
-    yield new
-    for one in opened:
-        one.check()
-        one.page.context.close()
-
-
-def paths(site: Site) -> list[str]:
-    plain = sorted(one["path"] for one in dash.page_registry.values() if not one["path_template"])
-    callers = (
-        urlencode({"sel": f"{kind}:{name}"}) for kind, name in (("ip", "203.0.113.7"), ("principal", HOSTILE[0]))
-    )
-    more = ("/apis/login8a2", "/apis/login8a2?tab=consumers", *(f"/caller?{one}" for one in callers))
-    return [*plain, *more, *(f"/findings/{one}" for one in site.findings.values())]
-
-
-# A link to our own pages may carry a text as a condition; none leads to where the text says.
-LEADING_OUT = ("a[href*='evil']:not([href^='/'])", "a[href^='//']")
-
-
-@pytest.mark.timeout(400)  # many pages
-@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
-def test_every_page_opens_without_a_complaint_fits_and_shows_attackers_text_as_text(
-    watch: Opener, site: Site, width: int, scheme: Scheme
-) -> None:
-    watched = watch(width, scheme)
-    attacked = f"/findings/{site.findings[Kind.AUTH_FAILURE_SPIKE.value]}"
-    for path in paths(site):
-        page = watched.open(path)
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
-        assert page.evaluate("document.documentElement.dataset.mantineColorScheme") == scheme
-        assert page.locator(".skeleton").count() == 0
-        if path in {"/", "/findings", attacked}:
-            assert "<img src=x onerror" in page.locator("#main").inner_text()
-        for selector in ("#main img[src='x']", "#main script", "a[href^='javascript']", "iframe", *LEADING_OUT):
-            assert page.locator(selector).count() == 0, (path, selector)
-        watched.check()
 
 
 def test_the_chart_follows_the_theme_and_says_in_words_what_it_shows(watch: Opener, site: Site) -> None:
@@ -365,10 +311,16 @@ def test_an_empty_store_says_how_to_begin_and_takes_a_dropped_log(watch: Opener,
 
 
 def choose(page: Page, placeholder: str, option: str, *, label: str | None = None) -> None:
-    """Pick an option of a select."""
+    """Pick an option of a select; again when the page is drawn anew under the open menu, which closes it."""
     box = page.locator(f"input[aria-label='{label}']") if label else page.get_by_placeholder(placeholder, exact=True)
-    box.click()
-    page.get_by_role("option", name=option, exact=True).click()
+    found = page.get_by_role("option", name=option, exact=True)
+    for _ in range(10):
+        box.click()
+        with contextlib.suppress(PlaywrightTimeoutError):
+            found.click(timeout=5_000)
+            return
+        page.keyboard.press("Escape")
+    raise AssertionError(f"no option {option}")
 
 
 def test_a_limit_is_tried_with_the_arrow_keys(watch: Opener) -> None:
