@@ -62,6 +62,22 @@ if "TMPDIR" not in os.environ and (_memory := in_memory()) is not None:
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+SLOW = """
+dashboard/test_every_page dashboard/test_tasks_browser dashboard/test_browser dashboard/test_hostile_everywhere
+dashboard/test_settings_browser test_app test_wheel test_evaluating dashboard/test_login_browser test_surroundings
+dashboard/test_explorer_browser dashboard/test_redraw_browser following/test_world dashboard/test_acts cli/test_scan
+cli/test_demo_command dashboard/test_bulk_browser store/test_compact app/test_oidc api/routes/test_access
+test_backtesting test_jobs cli/test_doctor_aws ingest/aws/test_faults
+""".split()
+"""Files that take longest, longest first: whoever begins one of them last would let the other workers wait."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    order = {here / f"{name}.py": number for number, name in enumerate(SLOW)}
+    items.sort(key=lambda item: order.get(item.path, len(SLOW)))
+
+
 SMALL_END = datetime(2026, 6, 9, 12, 0, tzinfo=UTC)
 
 

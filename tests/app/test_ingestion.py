@@ -190,7 +190,7 @@ def test_serve_opens_it_beside_the_pages(tmp_path: Path) -> None:
             assert patient.post(f"{taking}/ingest/firehose").status_code == 401
             assert patient.get(f"{taking}/api/v1/findings", headers=bearer(key)).status_code == 404
             assert patient.get(f"{pages}/api/v1/findings", headers=bearer(key)).status_code == 403
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
         assert process.returncode == 0, err
     finally:

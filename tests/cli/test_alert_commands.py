@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import jsonschema
 import pytest
 import yaml
 
@@ -80,6 +79,8 @@ def test_a_wrong_file_is_refused_with_its_place(
 
 
 def test_the_schema_takes_what_check_takes(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import jsonschema  # makes grammars for two seconds, which only this test needs
+
     assert "channels: hook" in run(capsys, "config", "check")
     schema = json.loads(run(capsys, "config", "schema"))
     jsonschema.validate(yaml.safe_load((here / "alerts.yaml").read_text()), schema)

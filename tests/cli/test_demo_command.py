@@ -17,7 +17,7 @@ def test_it_ends_with_findings_and_can_be_run_again(
     monkeypatch.setenv("GATEWATCH_DATA_DIR", str(tmp_path / "mine"))
     monkeypatch.setenv("GATEWATCH_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
     monkeypatch.setenv("GATEWATCH_SLACK_WEBHOOK_URL", "http://127.0.0.1:1/hook")
-    demo = ("demo", "--no-serve", "--end", "2026-06-09T12:00Z", "--no-progress", "--days", "1", "--rate", "0.3")
+    demo = ("demo", "--no-serve", "--end", "2026-06-09T12:00Z", "--no-progress", "--days", "0.5", "--rate", "0.3")
     assert main(demo) == 0, capsys.readouterr().err
     assert not (tmp_path / "mine").exists()
     assert main(demo) == 0, capsys.readouterr().err
