@@ -11,11 +11,14 @@ from dashboard.components import card, command, icon
 from gatewatch.roles import Role, Who
 
 MOST_MIB = 64
+DEMO = "demo world"
+"""The source whose lines the button brings (gatewatch.demoworld)."""
 
 
 def first_run(who: Who | None) -> Component:
     """Three ways to begin. A viewer cannot bring data."""
     may = who is None or who.may(Role.OPERATOR)
+    admin = who is None or who.may(Role.ADMIN)
     return html.Div(
         [
             html.Div(html.H1("Welcome to gatewatch"), className="page-head"),
@@ -24,7 +27,7 @@ def first_run(who: Who | None) -> Component:
                 "Nothing was read into this data directory, so there is nothing to judge. Begin in one of three ways:",
                 className="sentence",
             ),
-            html.Div([drop() if may else None, connect(), look()], className="first-run"),
+            html.Div([drop() if may else None, connect(), look(may=admin)], className="first-run"),
         ]
     )
 
@@ -58,8 +61,22 @@ def connect() -> Component:
     return card("Connect your logs", html.Ul(rows, className="ways"), note="they keep coming")
 
 
-def look() -> Component:
-    said = (
-        "A week of nine made-up APIs with incidents of each kind, in a folder of its own; nothing leaves this machine."
-    )
-    return card("Look around first", html.P(said), html.P(command("gatewatch demo")), note="a minute")
+def look(*, may: bool) -> Component:
+    """The demo's world: here, for admins, or in a folder of its own. assets/firstrun.js loads it."""
+    said = "A week of nine made-up APIs with incidents of each kind. Nothing leaves this machine."
+    status: Any = {"role": "status"}
+    here = [
+        html.Button("Load the demo world", type="button", className="plain-button main-button demo-load"),
+        html.P("Into this installation; it can be taken out again until you read logs of your own.", className="small"),
+        html.Div(className="demo-said", **status),
+    ]
+    other = html.P(["In a folder of its own: ", command("gatewatch demo")], className="small")
+    return card("Look around first", html.P(said), *(here if may else []), other, note="about a minute")
+
+
+def demo_note(who: Who | None) -> Component:
+    """Above the Overview of an installation that holds the demo world and nothing else."""
+    admin = who is None or who.may(Role.ADMIN)
+    take = html.Button("Take it out", type="button", className="plain-button demo-remove") if admin else None
+    said = "This is the demo world: made-up requests of nine APIs, with incidents of each kind."
+    return html.Div([icon("info"), html.Span(said), take], className="banner banner-info demo-note", role="note")

@@ -55,6 +55,59 @@
       own.again();
     }).catch(function (error) { tell(box, error.message, true); }).finally(function () { delete box.dataset.busy; });
   }
+  // ---- The demo's world: started, watched, taken out again.
+  var DEMO = "/api/v1/demo-world";
+  var NAMES = { writing: "Writing its logs", reading: "Reading them", looking: "Looking for findings" };
+  function watchDemo(button) {
+    window.fetch(DEMO).then(function (reply) { return reply.json(); }).then(function (found) {
+      var box = document.querySelector(".demo-said");
+      if (NAMES[found.state]) {
+        if (box) {
+          var share = Math.round(100 * found.share);
+          box.textContent = "";
+          var bar = document.createElement("progress");
+          bar.max = 100;
+          bar.value = share;
+          bar.setAttribute("aria-label", "Loading the demo world");
+          var line = document.createElement("p");
+          line.className = "small";
+          line.textContent = NAMES[found.state] + ": " + share + " %";
+          box.appendChild(bar);
+          box.appendChild(line);
+        }
+        window.setTimeout(function () { watchDemo(button); }, 700);
+        return;
+      }
+      if (found.state === "failed") throw new Error("The demo world could not be loaded: " + found.said);
+      if (found.state === "loaded") { own.say("The demo world is loaded: " + found.said, "good"); own.again(); }
+    }).catch(function (error) {
+      button.disabled = false;
+      own.say(error.message, "wrong");
+    });
+  }
+  document.addEventListener("click", function (event) {
+    var load = event.target.closest(".demo-load"), take = event.target.closest(".demo-remove");
+    if (load && !load.disabled) {
+      load.disabled = true;
+      own.send("POST", DEMO).then(function () { watchDemo(load); }).catch(function (error) {
+        load.disabled = false;
+        own.say(error.message, "wrong");
+      });
+    }
+    if (take && !take.disabled) {
+      if (take.dataset.sure !== "yes") {
+        take.dataset.sure = "yes";
+        take.textContent = "Really take it out, with its findings?";
+        return;
+      }
+      take.disabled = true;
+      own.send("DELETE", DEMO).then(function () {
+        own.say("The demo world is gone.", "good");
+        own.go("/");
+        own.again();
+      }).catch(function (error) { take.disabled = false; own.say(error.message, "wrong"); });
+    }
+  });
   ["dragover", "dragenter"].forEach(function (name) {
     document.addEventListener(name, function (event) {
       var box = zone(event.target);

@@ -30,7 +30,7 @@ from dashboard.components import (
 )
 from dashboard.data import ApiRow, Overview, Reader
 from dashboard.figures import SKY, spark_sentence, sparkline
-from dashboard.firstrun import first_run
+from dashboard.firstrun import DEMO, demo_note, first_run
 from dashboard.frame import Nav, add_page
 from dashboard.labels import Label, marks
 from dashboard.leads import Words, requests_link
@@ -67,7 +67,11 @@ def register(dash: Dash, reader: Reader) -> None:
 
 def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
     found = reader.overview(view)
-    return first_run(current()) if found is None else content(found, view)
+    if found is None:
+        return first_run(current())
+    made = content(found, view)
+    only_demo = {one.source for one in reader.sources() if one.lines} == {DEMO}
+    return html.Div([demo_note(current()), made]) if only_demo else made
 
 
 def content(found: Overview, view: View) -> Component:

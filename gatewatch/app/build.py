@@ -25,6 +25,7 @@ from gatewatch.api.describe import describe
 from gatewatch.api.kept import Again
 from gatewatch.api.problems import problem
 from gatewatch.app.cookies import Cookies
+from gatewatch.app.demoload import DemoLoad
 from gatewatch.app.gate import Gate
 from gatewatch.app.guard import Guard
 from gatewatch.app.ingestion import IngestDoor, build_ingest_app
@@ -69,6 +70,7 @@ def build_app(settings: Settings) -> FastAPI:
     add_api(app)
     app.include_router(Buttons(settings, opened).router())
     app.include_router(Uploads(settings, opened).router())
+    app.include_router(DemoLoad(settings, opened).router())
     provider = Provider(settings) if settings.oidc_issuer is not None else None
     app.include_router(Doors(settings, opened, provider).router())
     if provider is not None:

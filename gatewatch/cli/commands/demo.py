@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import click
 
 from gatewatch.cli.choose import Finite, world_end
-from gatewatch.cli.inputs import keep_beside, read_beside
 from gatewatch.cli.root import Command, Ui, pass_ui
 from gatewatch.errors import UsageError
 
@@ -72,18 +71,14 @@ def command(
     One incident of each kind still goes on. The charts tell what is really going on (see docs/tour.md). Everything is
     under --dir, alerts go into files there; your data directory, database and alert channels are not touched.
     """
-    from gatewatch.simulate.model import MINUTE_MS
-    from gatewatch.simulate.model import Settings as World
-    from gatewatch.simulate.write import write_world
+    from gatewatch.demoworld import write
 
     now = world_end(end, days) or datetime.now(UTC)
     settings = _settings(ui, folder, port)
     _empty(folder)
-    end_ms = int(now.timestamp() * 1000) // MINUTE_MS * MINUTE_MS
-    wish = World(seed=seed, days=days, apis=APIS, rate_rps=rate, end_ms=end_ms, ongoing=True)
     with ui.reporter(f"write logs of {days:g} days") as progress:
-        written = write_world(wish, folder, workers=os.cpu_count() or 1, progress=progress)
-    ui.say(f"{written.lines:,} lines of {APIS} APIs in {folder / 'logs'}; labels.json tells what is in them")
+        lines = write(now, folder, workers=os.cpu_count() or 1, progress=progress, days=days, rate=rate, seed=seed)
+    ui.say(f"{lines:,} lines of {APIS} APIs in {folder / 'logs'}; labels.json tells what is in them")
     settings = settings.model_copy(update={"alerts_file": _alerting(folder)})
     _ingest(ui, settings, folder, now)
     if not serving:
@@ -189,25 +184,12 @@ def _maintain(state: State, now: datetime) -> None:
 def _ingest(ui: Ui, settings: Settings, folder: Path, now: datetime) -> None:
     from gatewatch.cli.documents import accounting_line
     from gatewatch.cli.opened import opened
-    from gatewatch.ingesting import ingest_paths
+    from gatewatch.demoworld import read
     from gatewatch.jobs import deliver, tick
 
-    beside = read_beside(
-        {
-            "inventory": str(folder / "inventory.json"),
-            **{name: [str(folder / f"{name}.jsonl")] for name in ("changes", "metrics", "traces")},
-        }
-    )
     with opened(settings, create=True) as state:
-        keep_beside(state, beside, source="demo", now=now)
         with ui.reporter("ingest") as progress:
-            result = ingest_paths(
-                state,
-                [str(folder / "logs")],
-                source="demo",
-                inventory=beside.inventory,
-                progress=progress,
-            )
+            result = read(state, folder, now, source="demo", progress=progress)
         for text in result.errors:
             ui.warn(text)
         ui.say(accounting_line(result.accounting.to_json()))
