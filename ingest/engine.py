@@ -26,7 +26,7 @@ from ingest.outcome import Chosen, Reading
 from ingest.repeats import places_of, repeating, sound
 from ingest.runner import Runner
 
-SAMPLE = 200
+SAMPLE = 100
 _FEW = 64  # leftovers that are not worth a further pass of the engine
 _REST = 200
 """So many lines that fit no skeleton are read one by one sooner than DuckDB has planned to walk them."""

@@ -57,7 +57,7 @@ _IN_ORDER = ", ".join(f"{key} NULLS FIRST" for key in CLIENT_KEYS)
 _CLIENTS_SQL = f"""
     SELECT {", ".join(f"{_CLIENT_COLUMNS.get(key, key)} AS {key}" for key in CLIENT_KEYS)}, count(*) AS n,
         bit_or(1::BIGINT << (epoch_us("at") // 1000000) % 60) AS seconds
-    FROM accepted WHERE reject_cause IS NOT NULL GROUP BY ALL ORDER BY {_IN_ORDER}
+    FROM accepted WHERE reject_cause IS NOT NULL GROUP BY ALL
 """
 
 
@@ -181,7 +181,9 @@ def _clients(refused: pa.Table, connection: duckdb.DuckDBPyConnection) -> pa.Tab
     if len(clients) > CLIENT_LIMIT:
         nobody = ", ".join(f"NULL::VARCHAR AS {name}" for name in _CALLER)
         clients = _joined(clients, connection, nobody, f"place > {CLIENT_LIMIT // 2}")
-    return clients.cast(CLIENTS)
+    # DuckDB takes three times as long to sort them.
+    order = pc.sort_indices(clients, [(name, "ascending", "at_start") for name in CLIENT_KEYS])
+    return clients.take(order).cast(CLIENTS)
 
 
 _CALLER = ("client_ip", "principal", "api_key_id", "user_agent")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -172,6 +173,12 @@ def scanning(
         yield sink.result(), ReadBack(config, sink.places, sink.spans)
 
 
+def _unpacked(parts: list[Packed]) -> list[pa.Table]:
+    """The tables; the list is emptied meanwhile."""
+    parts.reverse()
+    return [parts.pop().table() for _ in range(len(parts))]
+
+
 def _quiet(size: int, lines: int, accepted: int) -> None:
     del size, lines, accepted
 
@@ -212,13 +219,11 @@ class _Sink:
             self.merged = self.waiting = len(minutes) + len(clients)
 
     def _merge(self) -> tuple[pa.Table, pa.Table]:
-        minutes = [part.table() for part in self.minutes]
-        self.minutes = []
-        merged = merge_minute_parts(minutes)
-        del minutes
-        clients = [part.table() for part in self.clients]
-        self.clients = []
-        return merged, merge_client_parts(clients)
+        minutes, clients = self.minutes, self.clients
+        self.minutes, self.clients = [], []
+        with ThreadPoolExecutor(1) as beside:  # nobody else has anything to do at the end
+            merged = beside.submit(lambda: merge_client_parts(_unpacked(clients)))
+            return merge_minute_parts(_unpacked(minutes)), merged.result()
 
     def result(self) -> ScanResult:
         minutes, clients = self._merge()
