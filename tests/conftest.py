@@ -72,6 +72,11 @@ test_backtesting test_jobs cli/test_doctor_aws ingest/aws/test_faults
 """Files that take longest, longest first: whoever begins one of them last would let the other workers wait."""
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: pages, streams and time-outs are waited for."""
+    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     order = {here / f"{name}.py": number for number, name in enumerate(SLOW)}

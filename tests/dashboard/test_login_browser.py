@@ -66,7 +66,7 @@ def test_the_login_works_without_scripts_and_in_the_dark(
     enter(page, password="something else entirely")
     expect(page.get_by_role("alert")).to_contain_text("wrong")
     enter(page)
-    page.wait_for_url(f"{address}/findings?range=7d")
+    page.wait_for_url(f"{address}/findings?range=7d", wait_until="commit")  # that pages work is seen elsewhere
     context.close()
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Route, expect
 
 from gatewatch.records import Kind
-from tests.dashboard.conftest import Site, Watched
+from tests.dashboard.conftest import Opener, Site
 
 ANSWERED = "_dash-update-component"
 ANSWERED_URL = re.compile(ANSWERED)
 
 
-def test_a_redraw_keeps_scroll_menus_typed_text_and_the_very_elements(browser: Browser, site: Site) -> None:
-    watched = Watched(browser.new_page(viewport={"width": 1200, "height": 500}), site.address)
+def test_a_redraw_keeps_scroll_menus_typed_text_and_the_very_elements(watch: Opener, site: Site) -> None:
+    watched = watch()
+    watched.page.set_viewport_size({"width": 1200, "height": 500})
     page = watched.open(f"/findings/{site.findings[Kind.AUTH_FAILURE_SPIKE.value]}?range=7d")
     page.locator(".js-plotly-plot .xtick text").first.wait_for()
     page.get_by_text("Show as table").first.click()
@@ -38,12 +39,10 @@ def test_a_redraw_keeps_scroll_menus_typed_text_and_the_very_elements(browser: B
     assert page.evaluate("window.scrollY") == scrolled
     expect(comment).to_have_value("half a thought")
     expect(page.locator("details.twin").first).to_have_attribute("open", "")
-    watched.check()
-    page.close()
 
 
-def test_old_data_stay_when_no_answer_comes_and_can_be_asked_for_again(browser: Browser, site: Site) -> None:
-    watched = Watched(browser.new_page(), site.address)
+def test_old_data_stay_when_no_answer_comes_and_can_be_asked_for_again(watch: Opener) -> None:
+    watched = watch()
     page = watched.open("/")
     expect(page.locator(".tile-value").first).to_be_visible()
     shown = page.locator(".tile-value").first.inner_text()
@@ -67,11 +66,11 @@ def test_old_data_stay_when_no_answer_comes_and_can_be_asked_for_again(browser: 
     # The browser itself tells of both; nothing else went wrong.
     assert watched.wrong
     assert all(ANSWERED in one or "Failed to load resource" in one or "Callback" in one for one in watched.wrong)
-    page.close()
+    watched.wrong.clear()
 
 
-def test_a_changed_number_is_set_into_the_page_that_stands(browser: Browser, site: Site) -> None:
-    watched = Watched(browser.new_page(), site.address)
+def test_a_changed_number_is_set_into_the_page_that_stands(watch: Opener) -> None:
+    watched = watch()
     page = watched.open("/")
     value = page.locator(".tile-value").first
     shown = value.inner_text()
@@ -87,4 +86,3 @@ def test_a_changed_number_is_set_into_the_page_that_stands(browser: Browser, sit
     expect(value).to_have_text("4,711")
     assert page.evaluate("document.querySelector('#main .tile').mine")
     page.unroute(ANSWERED_URL)
-    page.close()

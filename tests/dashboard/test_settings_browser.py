@@ -22,9 +22,12 @@ WAIT = 30_000
 
 
 class Place:
+    """A site, and the windows in which somebody is logged in already, by name and width."""
+
     def __init__(self, address: str, attacked: str) -> None:
         self.address = address
         self.attacked = attacked
+        self.windows: dict[tuple[str, int], tuple[Page, list[str]]] = {}
 
 
 @pytest.fixture(scope="module")
@@ -38,23 +41,35 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     state.close()
     attacked = next(one.id for one in found if one.kind is Kind.AUTH_FAILURE_SPIKE)
     with Running(settings) as running:
-        yield Place(running, attacked)
+        opened = Place(running, attacked)
+        yield opened
+        for page, _ in opened.windows.values():
+            page.context.close()
 
 
 @contextmanager
 def as_(browser: Browser, place: Place, name: str, path: str, width: int = 1440) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme="dark")
-    page = context.new_page()
-    said = complaints(page)
-    page.on("dialog", lambda dialog: said.append(dialog.message))
+    """A page as somebody sees it. Who was there before comes in with the session of then, and files that are cached."""
+    known = place.windows.pop((name, width), None)
+    page, said = known or window(browser, width)
     page.goto(place.address + path)
-    enter(page, name)
+    if known is None:
+        enter(page, name)
     page.wait_for_selector("#main h1", timeout=WAIT)
     page.wait_for_load_state("networkidle")
     yield page
     assert [line for line in said if "409" not in line and "403" not in line] == []
     assert page.evaluate("window.hacked") is None
-    context.close()
+    page.goto("about:blank")  # whatever it still asks for is asked for by nobody
+    said.clear()
+    place.windows[name, width] = page, said
+
+
+def window(browser: Browser, width: int) -> tuple[Page, list[str]]:
+    page = browser.new_context(viewport={"width": width, "height": 900}, color_scheme="dark").new_page()
+    said = complaints(page)
+    page.on("dialog", lambda dialog: said.append(dialog.message))
+    return page, said
 
 
 @pytest.mark.parametrize("width", [1440, 390])
