@@ -14,6 +14,7 @@ from alerts.render.text import plain
 from dashboard import meaning, words
 from dashboard.components import card, empty
 from dashboard.data import BEHIND_ROWS
+from dashboard.grids import HEAD_PX, reserved
 
 GRID_THEME = {"function": "gatewatchGridTheme(themeQuartz)"}
 
@@ -82,12 +83,14 @@ def requests_card(found: Sequence[dict[str, Any]], instead: Component | None = N
             "enableCellTextSelection": True,
             "rowHeight": 32,
             "animateRows": False,
+            "suppressColumnMoveAnimation": True,
             "tabToNextCell": {"function": "leaveGrid(params)"},
         },
         className="grid",
         style={"height": "400px"} if many else {"height": None},
     )
-    return card("Requests behind it", filters, made, note=f"{note}; a row opens all its fields", name="flush")
+    held = reserved(made, "400px" if many else f"{HEAD_PX + 32 * len(rows)}px")
+    return card("Requests behind it", filters, held, note=f"{note}; a row opens all its fields", name="flush")
 
 
 def row(one: dict[str, Any]) -> dict[str, Any]:

@@ -36,6 +36,7 @@ def chart(
                 style={"height": f"{height}px"},
             ),
         ],
+        style={"minHeight": f"{height}px"},  # also while what draws it is still on its way
         **named,
     )
     return html.Div([drawn, html.P(sentence, className="small"), twin(heads, rows, caption=caption or sentence)])

@@ -81,8 +81,9 @@ def sheet_grid(
     *,
     opens: bool = False,
     one: str = "row",
+    row_px: int = 40,
 ) -> Component:
-    """A grid of a sheet with its bar; entries: the same rows on a small screen.
+    """A grid of a sheet with its bar; entries: the same rows on a small screen. row_px: as in `grid`.
 
     Heads sort in the browser as long as all rows are there, and on the server else (assets/sheets.js).
     """
@@ -93,7 +94,7 @@ def sheet_grid(
         return html.Div([tools, html.Div(grouped_table(found, view), className="padded")], className="sheet")
     if not rows:
         return html.Div([tools, html.P("No row fits this filter.", className="small padded")], className="sheet")
-    made = grid(name, columns, rows, opens=opens, order=order if found.cut else None)
+    made = grid(name, columns, rows, opens=opens, order=order if found.cut else None, row_px=row_px)
     listed = html.Ul(entries[:_ENTRIES], className="cards narrow-only")
     return html.Div([tools, html.Div(made, className="wide-only"), listed], className="sheet")
 
@@ -105,10 +106,12 @@ def grid(
     *,
     opens: bool = False,
     order: str | None = None,
+    row_px: int = 40,
 ) -> Component:
     """rows: text and numbers by field, `id`, and where needed `text` (how numbers are written), `links`, `href`.
 
     opens: a click anywhere on a row goes to its `href`. order: the rows come in this order of the server's.
+    row_px: how high a row is at least; two lines of text that are the rule need 58, or rows grow once they are seen.
     """
     short = len(rows) <= _SHORT
     looks = [("grid-findings", opens), ("grid-server", order is not None), ("grid-tall", not short)]
@@ -122,11 +125,22 @@ def grid(
             "theme": THEME,
             "domLayout": "autoHeight" if short else "normal",
             "enableCellTextSelection": True,
-            "rowHeight": 40,
+            "rowHeight": row_px,
             "animateRows": False,
+            "suppressColumnMoveAnimation": True,
             "tabToNextCell": {"function": "leaveGrid(params)"},
         },
         className=" ".join(["grid", *(look for look, on in looks if on)]),
         style={"height": None} if short else {"height": "min(720px, calc(100vh - 240px))", "minHeight": "360px"},
     )
-    return made
+    return reserved(
+        made, f"{HEAD_PX + row_px * len(rows)}px" if short else "max(360px, min(720px, calc(100vh - 240px)))"
+    )
+
+
+HEAD_PX = 42
+
+
+def reserved(made: Component, height: str) -> Component:
+    """A grid in the room that it will take at least: nothing moves when it comes, which is after its page."""
+    return html.Div(made, style={"minHeight": height})

@@ -15,6 +15,7 @@ from dashboard.components import banner, card, empty, icon, range_line, severity
 from dashboard.data import Reader
 from dashboard.facets import NAMES, chips, filters, said, setting, unfiltered
 from dashboard.frame import Nav, add_page
+from dashboard.grids import HEAD_PX, reserved
 from dashboard.listing import GROUPED, PAGE_ROWS, Listing, listing, toggled
 from dashboard.names import Names
 from dashboard.rows import entry, row
@@ -127,13 +128,14 @@ def grid(items: list[StoredFinding], view: View, names: Names, *, choose: bool) 
             "enableCellTextSelection": True,
             "rowHeight": 48,
             "animateRows": False,
+            "suppressColumnMoveAnimation": True,
             "tabToNextCell": {"function": "leaveGrid(params)"},
             **selecting,
         },
         className="grid grid-findings" + ("" if few else " grid-tall"),
         style={"height": None} if few else {"height": "calc(100vh - 300px)", "minHeight": "360px"},
     )
-    return made
+    return reserved(made, f"{HEAD_PX + 48 * len(items)}px" if few else "max(360px, calc(100vh - 300px))")
 
 
 def steps(*, choose: bool) -> Component:
