@@ -3,7 +3,7 @@
 Each figure stands beside its budget: first paint of a cold visit, changing pages, setting a filter, from a drawn
 selection to its ranking, the largest answer to one callback, how far anything jumps after the data have arrived, and
 how many rows the live tail shows how late. Before that, what the server takes for every page and tab. Every figure is
-the median of three; the store is made once and used again. Exit code 1 when a budget is missed.
+the median of three; the store is made once and used again. The first paint is measured right after the server's start. Exit code 1 when a budget is missed.
 
     python -m bench.ui --only pages,filters
 """
@@ -73,11 +73,22 @@ def main() -> int:
         }
         for name, test in tests.items():
             if name in parts:
+                if name != "paint":
+                    settled(process)
                 before = cpu_seconds(process)
                 good += test()
                 print(f"  {name}: {cpu_seconds(process) - before:.1f} s of CPU in the server", flush=True)
     print("all budgets are met" if all(good) else f"{good.count(False)} budgets are MISSED")
     return 0 if all(good) else 1
+
+
+def settled(process: int) -> None:
+    """Until the server has drawn its pages ahead, as it does after a start; the first paint does not wait for that."""
+    for _ in range(100):
+        before = cpu_seconds(process)
+        time.sleep(2)
+        if cpu_seconds(process) - before < 0.1:
+            return
 
 
 def cpu_seconds(process: int) -> float:
