@@ -3,7 +3,8 @@
 Each figure stands beside its budget: first paint of a cold visit, changing pages, setting a filter, from a drawn
 selection to its ranking, the largest answer to one callback, how far anything jumps after the data have arrived, and
 how many rows the live tail shows how late. Before that, what the server takes for every page and tab. Every figure is
-the median of three; the store is made once and used again. The first paint is measured right after the server's start. Exit code 1 when a budget is missed.
+the median of three; the store is made once and used again. The first paint is measured right after the server's start,
+all else once it has drawn its pages ahead. Exit code 1 when a budget is missed.
 
     python -m bench.ui --only pages,filters
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -23,7 +23,7 @@ from gatewatch.store.lake import Segment
 from gatewatch.store.manifest import covered, segments
 from gatewatch.store.measures import LATENCIES, MEASURES, SUMS, Measure
 from gatewatch.store.parts import Parts, apart
-from gatewatch.store.reading import among, of_segments
+from gatewatch.store.reading import Rows, among, of_rows, of_segments
 from gatewatch.store.request_fields import ROLLED, conditions_sql, field_sql
 from gatewatch.store.state import State
 from gatewatch.where import Term
@@ -260,6 +260,8 @@ def _raw(
             f"{rows:,} requests would have to be looked through (at most {RAW_ROWS:,}): take a shorter time, or only "
             f"fields that rollups have ({', '.join(ROLLED)})"
         )
+    if asked.by in FEW and measure.histogram is None and not measure.callers:
+        return _few(state, asked, measure, Rows(listed, begin, end))
     condition, values = conditions_sql(asked.terms)
     values |= {"since": begin, "until": end}
     where = f'WHERE {condition} AND "at" >= $since AND "at" < $until'
@@ -288,11 +290,36 @@ def _raw(
     elif measure.callers:
         what = f"count(*)::BIGINT AS n, approx_count_distinct({field_sql('client_id')})::DOUBLE AS callers"
     else:
-        what = ", ".join(f"({raw})::BIGINT AS {name}" for name, (_, raw) in SUMS.items())
+        what = ", ".join(f"({SUMS[name][1]})::BIGINT AS {name}" for name in _needed(measure))
     step = f'epoch_us("at") // {asked.step_s * 1_000_000:d}'
     query = f"SELECT {step} AS step, ({line})::BIGINT AS line, {what} FROM ({{rows}}) {where} GROUP BY ALL"
     table = of_segments(state, listed, REQUESTS, query, values)
     return _Gathered(table, names if groups else [], groups > len(names), groups, "requests")
+
+
+def _needed(measure: Measure) -> list[str]:
+    """The sums that it is made of, and what groups are ranked by; others would be decoded for nothing."""
+    return [name for name in SUMS if name in ("n", measure.top, measure.below)]
+
+
+FEW = {
+    "status_class": "status",
+    **{name: name for name in ("status", "integration_status", "reject_cause", "throttle_scope", "api_type")},
+}
+"""Fields that have few values by their nature, and the column of each: one pass, and what is made of it afterwards."""
+
+
+def _few(state: State, asked: Asked, measure: Measure, source: Rows) -> _Gathered:
+    assert asked.by is not None
+    condition, values = conditions_sql(asked.terms)
+    step = f'epoch_us("at") // {asked.step_s * 1_000_000:d}'
+    names = _needed(measure)
+    sums = ", ".join(f"({SUMS[name][1]})::BIGINT AS {name}" for name in names)
+    inner = f"SELECT {step} AS step, {FEW[asked.by]}, {sums} FROM ({{rows}}) WHERE {condition} GROUP BY ALL"
+    added = ", ".join(f"sum({name})::BIGINT AS {name}" for name in names)
+    query = f"SELECT step::BIGINT AS step, {field_sql(asked.by)}::VARCHAR AS g, {added} FROM ({inner}) GROUP BY ALL"
+    table = of_rows(state, {"rows": source}, REQUESTS, query, values)
+    return replace(_ranked(table, asked, measure), source="requests")
 
 
 def _points(table: pa.Table, count: int, asked: Asked, measure: Measure) -> npt.NDArray[np.float64]:

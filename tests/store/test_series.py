@@ -12,7 +12,7 @@ from gatewatch.errors import UsageError
 from gatewatch.settings import Settings
 from gatewatch.store.compact import compact
 from gatewatch.store.request_fields import REQUEST_FIELDS
-from gatewatch.store.series import Asked, Lines, heat_map, series
+from gatewatch.store.series import FEW, Asked, Lines, heat_map, series
 from gatewatch.store.state import State, open_state
 from gatewatch.where import Term, parse_all
 from tests.store.builders import AT, minutes, put, requests
@@ -134,3 +134,27 @@ def test_callers_are_counted_once(state: State) -> None:
     put(state, tables=[("requests", requests(raw))], lines=9, file="b.log")
     found = series(state, "callers", Asked(AT, AT + HOUR, 3600, where("status = 200"), "route"))
     assert by_value(found) == {"GET /a": [3]}
+
+
+def test_fields_of_few_values_are_summed_in_one_pass_and_as_any_other_field(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        {"at": AT + timedelta(minutes=n), "status": status, "reject_cause": cause, "response_bytes": n}
+        for n, (status, cause) in enumerate(
+            [(200, None), (500, "backend_error"), (None, None), (429, "throttle"), (404, "not_found"), (204, None)] * 4
+        )
+    ]
+    put(state, tables=[("requests", requests(rows[:11]))], lines=11)
+    put(state, tables=[("requests", requests(rows[11:]))], lines=13)
+    terms = parse_all(["status != 204"], REQUEST_FIELDS)
+    asked = [
+        (name, Asked(AT + timedelta(minutes=1), AT + timedelta(minutes=23), 300, some, by, top))
+        for name in ("requests", "throttled", "server_error_share", "response_bytes", "latency_p50", "callers")
+        for by in FEW
+        for some, top in (((), 8), (terms, 1))
+    ]
+    quick = [series(state, *one) for one in asked]
+    monkeypatch.setattr("gatewatch.store.series.FEW", {})
+    for (name, one), found, slow in zip(asked, quick, (series(state, *one) for one in asked), strict=True):
+        assert repr(found) == repr(slow), (name, one.by)
