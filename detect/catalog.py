@@ -321,7 +321,7 @@ CODES: tuple[Code, ...] = (
     ),
     Code(
         "DEAD-001", Kind.DEAD_API, "live_outage",
-        "Requests were expected and none came, or nine of ten and more were answered with server errors.",
+        "Requests were expected and none came, or most were answered with server errors.",
         "Silence or errors now, not for weeks.",
         "A caller that left for good (one big customer); a stop of log delivery when no other API is in the logs.",
         "Bring `--metrics`: they tell silence from missing logs.",

@@ -23,6 +23,9 @@ TOGETHER = timedelta(minutes=30)
 PAUSE = timedelta(hours=4)
 """A campaign that rests no longer is one; whoever comes back later has come back."""
 
+FLOOD = 0.2
+"""Share of all requests from which refusals change how fast a stage seems."""
+
 FAR = datetime.max.replace(tzinfo=UTC)
 PIECES = 20
 ENTITIES = 50
@@ -167,8 +170,16 @@ def _explains_here(root: Finding, symptom: Finding) -> bool:
     if symptom.kind is Kind.DEAD_API:
         return root.subtype in _ROOTS and not _back_end_failed(symptom)
     if symptom.kind is Kind.LATENCY_OUTLIER:
-        return _near(root, symptom) and (root.cause is not Cause.CLIENT or root.kind is Kind.THROTTLING_ABUSE)
+        at_fault = root.cause is not Cause.CLIENT or root.kind is Kind.THROTTLING_ABUSE or _refusals_take(root, symptom)
+        return _near(root, symptom) and at_fault
     return _same_callers(root, symptom) or (root.cause is symptom.cause and _near(root, symptom))
+
+
+def _refusals_take(root: Finding, symptom: Finding) -> bool:
+    """Is what is slow before the integration but the time that a flood of refusals takes?"""
+    successes, refused = root.evidence.facts.get("successes"), root.evidence.observed or 0.0
+    before = symptom.layer in {"gateway", "authorizer", "waf"}
+    return before and isinstance(successes, int | float) and refused >= FLOOD * (refused + successes)
 
 
 def _explains_elsewhere(root: Finding, symptom: Finding) -> bool:

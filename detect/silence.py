@@ -26,7 +26,7 @@ from detect.stats.seasonal import hour_of_week
 from detect.stats.windows import GRAIN, TAIL, WINDOWS, prefix, trailing
 from detect.watching import Watch
 from gatewatch.frames import cause_column
-from gatewatch.records import AUTH_CAUSES, JSON
+from gatewatch.records import JSON
 
 _NOWHERE = ("(no route)", "(other)")
 LEAST_MISSED = 15.0
@@ -64,8 +64,13 @@ FAILED_AGE, FAILED_ROUTE_AGE = 60.0, 360.0
 """Minutes that a stage or route is known before its failures mean anything: they need no habit to be missed."""
 
 FAIL_WINDOWS = (3, 5, 10, 20)
-MOSTLY = 0.1
-"""Minutes in which no more than this share was answered well count as an outage, too: one host of ten that lives."""
+MOSTLY = (0.1, 0.2, 0.5, 0.5)
+"""An outage are also so many minutes in which no more than this share was answered well: one host of ten that lives, or
+half of them for longer."""
+
+FAIL_MEMORY = 64
+MENDED = 0.7
+"""Share of the last answers that are good when an outage of failures is over."""
 
 FAIL_HALF_LIFE = 4 * 1440.0
 RESUMED = 0.3
@@ -121,7 +126,7 @@ class Silence:
         """The longest run of failures that ended by itself."""
         self.hushed: Floats = np.zeros((0, PARTS))
         """The day (since the epoch) on which a part of the day was silent, and nobody came in it since; 0: none."""
-        self.fails: Floats = np.zeros((0, FAIL_WINDOWS[-1]))
+        self.fails: Floats = np.zeros((0, FAIL_MEMORY))
         """Failures of the last minutes."""
         self.silences: list[list[int]] = []
         """Silences that ended in this chunk: row, first minute, the one after the last."""
@@ -174,6 +179,7 @@ class Silence:
         hung = np.zeros((total, block.minutes))
         hung[rows] = ordinary.hung
         work = _Work(self, block.first, bad, hung, causes, closes)
+        work.strays = beside[:, :, 1]
         self.counting.run(block.first, good, use, work.chunk)
         self.beside = np.ascontiguousarray(self.beside[:, -TAIL:])
         changed = [(row, episode) for row, episode in self.episodes.items() if episode.changed] + self.done
@@ -242,9 +248,8 @@ class Ordinary:
         own = np.array([place.get(key, -1) for key in grid.keys], dtype=np.int64)
         asked = np.array([_asked(key[4]) for key in grid.keys], dtype=bool)
         monitor = np.array([_monitor(key[4]) for key in grid.keys], dtype=bool)
-        # Beside failures the gateway's own refusals are no sign of life: they never saw the back end.
-        refused, strays = grid.counts(*_REFUSALS), grid.counts("c_path_probing")
-        well = np.maximum(n - failed - strays - np.where(failed > 0, refused, 0.0), 0.0)
+        strays = grid.counts(cause_column(PROBING))
+        well = np.maximum(n - failed - strays, 0.0)
         for slot, some in enumerate((~asked & monitor, ~asked & ~monitor)):
             np.add.at(self.beside[:, :, slot], stage[some], well[some])
         np.add.at(self.beside[:, :, 1], stage, strays)
@@ -268,7 +273,7 @@ _MONITORS = re.compile(
 )
 
 
-_REFUSALS = tuple(cause_column(cause) for cause in (*sorted(AUTH_CAUSES), "unknown", "throttle", "quota", "waf_block"))
+PROBING = "path_probing"
 
 
 def _by_first(pair: tuple[int, Key]) -> tuple[int, tuple[str, ...]]:
@@ -299,6 +304,7 @@ class _Work:
     def __init__(self, silence: Silence, first: int, bad: Floats, hung: Floats, causes: Floats, closes: Ints) -> None:
         self.silence, self.first, self.closes = silence, first, closes
         self.bad, self.hung, self.causes = bad, hung, causes
+        self.strays: Floats = np.zeros_like(bad)
 
     def chunk(self, chunk: Chunk) -> Bools:
         silence, counting = self.silence, self.silence.counting
@@ -307,7 +313,11 @@ class _Work:
         season = counting.season
         trusted = season.minutes[:, hour_of_week(chunk.start)] >= TRUSTED_MINUTES
         safe = self._safe(chunk, trusted)
-        alive = (chunk.counts > 0) & chunk.use
+        # A route that hangs until its time-out is called: it is slow, not silent.
+        cut = slice(chunk.start - self.first, chunk.start - self.first + take)
+        # Nor do scanners end a silence, but where it is not known whether anybody else calls at this hour.
+        scanned = (self.strays[:, cut] > 0) & ~trusted[:, None]
+        alive = ((chunk.counts > 0) | (self.hung[:, cut] > 0) | scanned) & chunk.use
         running = prefix(safe)
         # Where the last good answer came before each minute (or before the chunk: 0, and what was missed then).
         place = np.where(alive, np.arange(1, take + 1), 0)
@@ -418,8 +428,8 @@ class _Work:
         silence, take = self.silence, chunk.minutes
         cut = slice(chunk.start - self.first, chunk.start - self.first + take)
         new = self.bad[:, cut] - self.hung[:, cut]
-        kept = np.concatenate([silence.fails, new], axis=1)
-        silence.fails = np.ascontiguousarray(kept[:, -FAIL_WINDOWS[-1] :])
+        kept = self.kept = np.concatenate([silence.fails, new], axis=1)
+        silence.fails = np.ascontiguousarray(kept[:, -FAIL_MEMORY:])
         out = np.zeros_like(may)
         rows = np.flatnonzero((new.sum(axis=1) > 0) & may.any(axis=1) & (silence.odds[:, 1] >= 25.0))
         if not len(rows):
@@ -428,16 +438,17 @@ class _Work:
         least = np.maximum(LEAST_FAILED, 2.0 * silence.run[rows])[:, None]
         fails, wells = prefix(kept[rows]), prefix(chunk.all_counts[rows])
         capped = prefix(np.minimum(kept[rows], FAILED_A_MINUTE))
-        for window in FAIL_WINDOWS:
-            bad = trailing(fails, FAIL_WINDOWS[-1], take, window)
-            row = trailing(capped, FAIL_WINDOWS[-1], take, window)
-            good = trailing(wells, chunk.all_counts.shape[1] - take, take, window)
+        for window, most in zip(FAIL_WINDOWS, MOSTLY, strict=True):
+            bad, lately = (trailing(fails, FAIL_MEMORY, take, length) for length in (window, FAIL_WINDOWS[0]))
+            row = trailing(capped, FAIL_MEMORY, take, window)
+            begin = chunk.all_counts.shape[1] - take
+            good, now = (trailing(wells, begin, take, length) for length in (window, FAIL_WINDOWS[0]))
             rate = bad / np.maximum(bad + good, 1.0)
             with np.errstate(divide="ignore", invalid="ignore"):
                 nats = bad * np.log(rate / share) + np.where(good > 0, good * np.log((1 - rate) / (1 - share)), 0.0)
             worth = np.where(bad > 0, nats * row / np.maximum(bad, 1.0), 0.0)
-            told = (good <= MOSTLY * (good + bad)) & (row >= least) & (worth >= silence.limit + FAILED_NATS)
-            told &= may[rows] & ~out[rows] & (new[rows] > 0)
+            told = (good <= most * (good + bad)) & (row >= least) & (worth >= silence.limit + FAILED_NATS)
+            told &= may[rows] & ~out[rows] & (new[rows] > 0) & (now <= most * (now + lately))
             out[rows] |= told
             chunk.window[rows] = np.where(told, window, chunk.window[rows])
         return out
@@ -583,6 +594,8 @@ class _Work:
                 if episode is None:
                     episode = Episode(start, int(self.closes[row, block_at]), minute)
                     failed = float(since.failed[row, at]) - float(self.bad[row, block_at])
+                    if not hot[row, at]:  # some were answered meanwhile
+                        failed = float(self.kept[row, FAIL_MEMORY + at - (minute - start) : FAIL_MEMORY + at].sum())
                     episode.facts = {"errors": failed, "kinds": [0.0, 0.0, 0.0]}
                     episode.facts["gap"], episode.facts["recent"] = float(silence.gap[row]), []
                     episode.facts["alone"] = self._alone(row, start)
@@ -603,6 +616,8 @@ class _Work:
                     again = slice(max(offset + at - (minute - (episode.end or minute)), 0), offset + at)
                     episode.observed += float(running[again].sum())
                     episode.expected += float(due[again].sum())
+                    meanwhile = slice(FAIL_MEMORY + at - (again.stop - again.start), FAIL_MEMORY + at)
+                    episode.facts["errors"] += float(self.kept[row, meanwhile].sum())
                     episode.end = None
                 episode.changed = True
             if episode is None or episode.end is not None:
@@ -611,11 +626,12 @@ class _Work:
             y5, m5 = float(running[max(spot - 4, 0) : spot + 1].sum()), float(due[max(spot - 4, 0) : spot + 1].sum())
             if chunk.use[row, at]:
                 episode.changed = True
-                if y > 0 and y5 >= RESUMED * m5:
+                if y > 0 and y5 >= RESUMED * m5 and self._mended(row, at, y5):
                     first = minute
-                    while (
-                        first > episode.start + 1 and running[spot - (minute - first) - 1] > 0 and minute - first < BACK
-                    ):
+                    while first > episode.start + 1 and minute - first < BACK:
+                        back = minute - first + 1
+                        if running[spot - back] <= self.kept[row, FAIL_MEMORY + at - back]:
+                            break
                         first -= 1
                     episode.end = first
                     self._give_back(episode, first)
@@ -638,22 +654,30 @@ class _Work:
                 added = [
                     float(self.bad[row, block_at]),
                     *(float(self.causes[row, block_at, slot]) for slot in range(3)),
+                    *(float(one) for one in told),
                 ]
                 recent = cast(list[list[float]], episode.facts["recent"])
                 episode.facts["recent"] = [*recent[-BACK:], [float(minute), y, mean, *added]]
                 episode.chart(minute, y, mean, None)
                 held[row, at] = minute - episode.start < RELEARN
 
+    def _mended(self, row: int, at: int, good: float) -> bool:
+        """Are most answers good again? A silence is over when calls come; failures may go on beside good answers."""
+        bad = float(self.kept[row, FAIL_MEMORY + at - 4 : FAIL_MEMORY + at + 1].sum())
+        return good >= MENDED * (good + bad) or float(self.kept[row, FAIL_MEMORY + at]) == 0
+
     def _give_back(self, episode: Episode, first: int) -> None:
         """Take out what was counted in minutes that turned out to be after its end."""
-        kinds = cast(list[float], episode.facts["kinds"])
+        kinds, beside = cast(list[float], episode.facts["kinds"]), cast(list[float], episode.facts["beside"])
         for minute, y, mean, errors, *parts in cast(list[list[float]], episode.facts["recent"]):
             if minute >= first:
                 episode.observed -= y
                 episode.expected -= mean
                 episode.facts["errors"] -= errors
-                for slot, part in enumerate(parts):
-                    kinds[slot] -= part
+                for slot in range(3):
+                    kinds[slot] -= parts[slot]
+                for slot in range(2):
+                    beside[slot] -= parts[3 + slot]
         episode.last, episode.facts["recent"] = first - 1, []
 
     def _alone_among_routes(self, row: int, chunk: Chunk, at: int, start: int) -> bool:

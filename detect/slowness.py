@@ -18,7 +18,18 @@ from detect.grid import Bools, Floats, Ints, closing
 from detect.model import Block
 from detect.slowstate import LAYER_PLACES, QUARTER, RING, TAIL, Frames, Slowness
 from detect.slowsums import LONGEST, Windows
-from detect.stats.ranks import BINS, GRAIN, LEAST_BODY, LEAST_TAIL, TAILS, WIDTH, body_nats, quantile_ms, tail_nats
+from detect.stats.ranks import (
+    BINS,
+    GRAIN,
+    LEAST_BODY,
+    LEAST_TAIL,
+    TAILS,
+    WIDTH,
+    body_nats,
+    quantile_ms,
+    quantiles_ms,
+    tail_nats,
+)
 
 WINDOWS: tuple[tuple[int, float], ...] = (
     (2, 1.4), (4, 1.25), (8, 1.1), (15, 1.0), (30, 0.95), (60, 0.9), (120, 0.85), (LONGEST, 0.8),
@@ -384,10 +395,11 @@ class _Chunk:
         before = (usual / usual.sum(axis=1)[:, None] * weight[:, None]).sum(axis=0)[None, :]
         now = (counts / counts.sum(axis=1)[:, None] * weight[:, None]).sum(axis=0)[None, :]
         out = {}
-        for share in QUANTILES:
-            if counts.sum() * (1.0 - share) < 3:
-                continue
-            one, other = float(quantile_ms(now, share)[0]), float(quantile_ms(before, share)[0])
+        told = [share for share in QUANTILES if counts.sum() * (1.0 - share) >= 3]
+        pairs = zip(
+            told, quantiles_ms(now, told)[:, 0].tolist(), quantiles_ms(before, told)[:, 0].tolist(), strict=True
+        )
+        for share, one, other in pairs:
             out[share] = (math.log(one / other), one, other)
         return out
 
@@ -459,20 +471,10 @@ class _Chunk:
         return {f"{quantile:g}": round(rise, 6) for quantile, rise in pairs if total * (1.0 - quantile) >= 3}
 
     def _rises_of(self, mine: Ints) -> dict[int, float]:
-        """Mean body score of each route's values since the onset, where there are enough to tell.
-
-        Routes that rose by no time worth a word are left out where others did: ranks tell a millisecond from none.
-        """
+        """Mean body score of each route's values since the onset, where there are enough to tell."""
         counts, usual = self.state.since[mine], self.state.usual
         n = counts.sum(axis=1)
         told = (n >= 3) & (usual.counts[mine].sum(axis=1) >= LEAST_BODY)
-        more = np.zeros(len(mine))
-        for share in QUANTILES[:-1]:
-            one, other = quantile_ms(counts[told], share), quantile_ms(usual.counts[mine[told]], share)
-            enough = (n[told] * (1.0 - share) >= 1.0) & (one >= other * math.exp(0.5 * LEAST_RISE))
-            more[told] = np.maximum(more[told], np.where(enough, one - other, 0.0))
-        matters = more >= LEAST_MS
-        told = told & matters if matters.any() else told
         sums = (usual.scores(mine[told]) * counts[told]).sum(axis=1)
         return dict(zip(mine[told].tolist(), (sums / n[told]).tolist(), strict=True))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from detect.episodes import BEFORE, MERGE_MINUTES, SERIES, Episode
 from detect.grid import Bools, Floats, Ints, Key, closing
 from detect.model import Block
 from detect.stats.peaks import HOURS_A_WEEK
-from detect.stats.seasonal import MATURE_MINUTES
+from detect.stats.seasonal import DAY, MATURE_MINUTES
 from detect.stats.tail import nats, upper_limit
 from detect.stats.windows import TAIL, prefix, trailing
 from detect.unreached import Told
@@ -48,6 +48,9 @@ QUICK_SHARE, CALLERS_SHARE, SLOW_SHARE = 0.6, 0.15, 0.25
 
 BY_ADDRESS = ("client_ip", "principal", "api_key_id")
 BY_KEY = ("api_key_id", "principal", "client_ip")
+
+PAST, BRIEF, SAME_TIME = 20, 120, 30
+"""Episodes of a series that are kept; minutes up to which one may be a job's, and by which a job may be late."""
 
 CALLERS_LOOKS = 4.0
 """Looks an hour that the overlapping windows of callers are worth."""
@@ -98,6 +101,8 @@ class Candidate:
     base: float
     base_expected: float
     source: str | None
+    usual_now: float
+    """Largest excess of the same caller at this time of day on an earlier day; 0: none."""
 
 
 Waits = Callable[[Candidate], str | None]
@@ -118,6 +123,8 @@ class Spikes:
         self.callers = Callers()
         self.episodes: dict[int, Episode] = {}
         self.pending: dict[int, list[int]] = {}
+        self.past: dict[int, list[list[Any]]] = {}
+        """Of series, their last episodes: first minute, excess, the caller with most of it."""
         self.peak: Floats = np.zeros((0, 3))
         self.peak_now: Floats = np.zeros(0)
         self.crowd: Floats = np.zeros((0, 3))
@@ -145,6 +152,7 @@ class Spikes:
             int(row): Episode.from_json(ep) for row, ep in cast(dict[str, JSON], state["episodes"]).items()
         }
         self.pending = {int(row): cast(list[int], two) for row, two in cast(dict[str, JSON], state["pending"]).items()}
+        self.past = {int(row): list(told) for row, told in cast(dict[str, Any], state["past"]).items()}
         for name in _LARGEST:
             setattr(self, name, codec.unpack(state[name]))
 
@@ -156,6 +164,7 @@ class Spikes:
             "callers": self.callers.dump(),
             "episodes": {str(row): self.episodes[row].to_json() for row in sorted(self.episodes)},
             "pending": {str(row): cast(JSON, self.pending[row]) for row in sorted(self.pending)},
+            "past": {str(row): cast(JSON, self.past[row]) for row in sorted(self.past)},
             **{name: codec.pack(getattr(self, name)) for name in _LARGEST},
         }
 
@@ -222,6 +231,20 @@ class Spikes:
                 if who not in known and len(known) < 4 * ENTITIES:
                     known[who] = [kind, minute]
                     episode.changed = True
+
+    def first_of(self, tally: Tally) -> str | None:
+        """The caller with most refusals, by the best name that is told."""
+        tops = (tally.top(name) for name in self.sources_by)
+        return next((caller for caller, share in tops if share >= 0.5), None)
+
+    def usual_at(self, row: int, start: int, now: Tally) -> float:
+        """Largest excess of the same caller about this time of day on one of the last days; 0: none."""
+        caller, found = self.first_of(now), 0.0
+        for began, excess, who in self.past.get(row, []):
+            days = start - began + SAME_TIME
+            if who == caller and DAY <= days <= 8 * DAY and days % DAY <= 2 * SAME_TIME:
+                found = max(found, excess)
+        return found
 
     def _row(self, key: Key, cause: str) -> int | None:
         name = self._of_cause.get(cause)
@@ -495,7 +518,8 @@ class _Work:
                 _note(episode, lasting)
                 single = True
             steady = bool(np.isfinite(self.steady[row])) and at == chunk.minutes - 1
-            on = self._goes_on(row, episode, chunk, at) or steady or lasting is not None
+            on = self._goes_on(row, episode, chunk, at) or lasting is not None
+            on |= steady and (episode.end is None or episode.facts["piled"][2] > 0)
             alive = bool(warm[row, at]) or (single and (count > 0 or lasting is not None))
             episode.touch(minute, hot=on and (is_hot or single), warm=on and alive and episode.end is None, score=score)
             if episode.end is None:
@@ -545,6 +569,7 @@ class _Work:
             base,
             base_expected,
             source,
+            spikes.usual_at(row, start, now),
         )
         # Hours of a little more must still be going on, else the onset is only the last stray minute.
         stray = source is None and observed - expected < 0.5 * group.least
@@ -574,7 +599,7 @@ class _Work:
         """Does the excess still pile up? Windows and sources look out of line for an hour after the last guess.
 
         While an episode is open: is what piled up as much as ever; the mirror image of how its onset is found. After
-        its end: is enough there again.
+        its end: is enough there again, or, of hours of a little more, anything.
         """
         facts, minute = episode.facts, chunk.start + at
         only = facts["only"]
@@ -639,5 +664,9 @@ class _Work:
 
     def _finish(self, row: int, episode: Episode) -> None:
         del self.spikes.episodes[row]
+        caller, excess = self.spikes.first_of(episode.now), episode.observed - episode.expected
+        if caller is not None and (episode.end or episode.last) - episode.start <= BRIEF:
+            told = self.spikes.past.get(row, [])
+            self.spikes.past[row] = [*told[1 - PAST :], [episode.start, round(excess, 3), caller]]
         if episode.changed:
             self.spikes.done.append((row, episode))

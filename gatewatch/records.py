@@ -155,7 +155,8 @@ class Point:
 class Selection:
     """Some requests: those of [since, until) for which all that is set holds. Empty and None ask for nothing.
 
-    api "(all)" is every API. caller: an address, principal or API key id. status_max and the others include the bound.
+    api "(all)" is every API. except_causes: not those that were refused for these. caller: an address, principal or API
+    key id. status_max and the others include the bound.
     """
 
     since: datetime
@@ -166,6 +167,7 @@ class Selection:
     stage: str | None = None
     routes: tuple[str, ...] = ()
     reject_causes: tuple[str, ...] = ()
+    except_causes: tuple[str, ...] = ()
     caller: str | None = None
     status_min: int | None = None
     status_max: int | None = None
@@ -178,7 +180,7 @@ class Selection:
             value = getattr(self, name)
             if value is not None:
                 out[name] = value
-        for name in ("routes", "reject_causes"):
+        for name in ("routes", "reject_causes", "except_causes"):
             if getattr(self, name):
                 out[name] = list(getattr(self, name))
         return out

@@ -18,7 +18,7 @@ from detect.model import Block, Context, Step, detector, epoch_minute, minute_at
 from detect.policy import budget_of, severity_of
 from detect.report import changes_for, finding, number, place, span_words
 from detect.sight import dead_blind, remember
-from detect.silence import Silence
+from detect.silence import PROBING, Silence
 from gatewatch.records import JSON, Cause, Change, Entities, Finding, Kind, Severity
 
 OFFLINE_MINUTES = 12 * 60
@@ -63,7 +63,7 @@ def _outage(silence: Silence, row: int, episode: Episode, context: Context, cloc
     key, route = silence.counting.keys[row][:4], (*silence.counting.keys[row], None)[4]
     length = (episode.end or clock) - episode.start
     errors = float(episode.facts["errors"])
-    failing = errors > 0 and errors >= 0.5 * (errors + episode.observed)
+    failing = errors > 0 and errors >= 0.4 * (errors + episode.observed)
     changes, likely = changes_for(context, Kind.DEAD_API, key, episode.start, failing=failing)
     removed = bool(changes) and any(word in changes[0].what.replace(" ", "").lower() for word in _REMOVAL)
     # Where changes are known and none removed it, it is an outage however long it takes.
@@ -79,12 +79,9 @@ def _outage(silence: Silence, row: int, episode: Episode, context: Context, cloc
     left = subtype not in {"taken_offline", "live_outage"}
     cause_seen = _cause(failing, cast(list[float], episode.facts["kinds"]))
     cause = Cause.CONFIG_CHANGE if likely else Cause.CLIENT if left else cause_seen
-    some = failing and episode.observed > 0
-    what = (
-        ("answers hardly any request without a server error" if some else "answers only with server errors")
-        if failing
-        else "gets no requests that succeed"
-    )
+    share = errors / max(errors + episode.observed, 1.0)
+    what = "answers only with server errors" if share >= 0.995 else "answers mostly with server errors"
+    what = what if failing else "gets no requests that succeed"
     rate = episode.expected / max(length, 1)
     few = max(round(episode.observed), 0)
     answered = "no request was" if not few else "one request was" if few == 1 else f"{number(few)} requests were"
@@ -129,7 +126,7 @@ def _outage(silence: Silence, row: int, episode: Episode, context: Context, cloc
         if failing or not alone
         else "No other API is in these logs: a stop of log delivery looks the same.",
         changes=changes,
-        counts={"status_max": 499},
+        counts={"status_max": 499, "except_causes": (PROBING,)},
         # What failed; or, in a silence, the last that was answered.
         shown={"status_max": None, "status_min": 500}
         if failing

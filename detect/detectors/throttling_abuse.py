@@ -54,6 +54,8 @@ class ThrottlingAbuse:
 def waits(candidate: Candidate) -> str | None:
     """Why not to raise it yet: the callers wait before they come back, or it is dying down by itself."""
     now, recent = candidate.now, list(candidate.recent)
+    if candidate.usual_now > 0 and candidate.observed - candidate.expected <= 1.5 * candidate.usual_now:
+        return "the same caller, at this time of day and no more, as on an earlier day: a job"
     if now.share("reject_cause", "quota") >= 0.5:
         return None
     heard = sum(rhythm.n for rhythm in now.rhythms.values() if rhythm.seconds)

@@ -10,6 +10,8 @@ Source: Wilcoxon (1945), Mann and Whitney (1947) for ranks; likelihood ratio of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from detect.grid import Floats, Ints
@@ -135,15 +137,21 @@ class Reference:
 
 def quantile_ms(counts: Floats, share: float) -> Floats:
     """A quantile of histograms (series, BINS) in milliseconds, interpolated within its bin; NaN without values."""
+    return np.asarray(quantiles_ms(counts, (share,))[0])
+
+
+def quantiles_ms(counts: Floats, shares: Sequence[float]) -> Floats:
+    """Quantiles of histograms (series, BINS), as `quantile_ms` gives them: (shares, series)."""
     total = counts.sum(axis=1)
     upto = np.cumsum(counts, axis=1)
-    wanted = share * total
-    place = np.minimum((upto < wanted[:, None]).sum(axis=1), BINS - 1)
-    rows = np.arange(len(counts))
-    inside = counts[rows, place]
-    before = upto[rows, place] - inside
-    part = np.where(inside > 0, (wanted - before) / np.maximum(inside, 1e-9), 0.5)
-    return np.where(total > 0, np.power(1.02, (place + np.clip(part, 0.0, 1.0)) * WIDTH - 1.0), np.nan)
+    rows, out = np.arange(len(counts)), np.empty((len(shares), len(counts)))
+    for at, share in enumerate(shares):
+        wanted = share * total
+        place = np.minimum((upto < wanted[:, None]).sum(axis=1), BINS - 1)
+        inside = counts[rows, place]
+        part = np.where(inside > 0, (wanted - (upto[rows, place] - inside)) / np.maximum(inside, 1e-9), 0.5)
+        out[at] = np.where(total > 0, np.power(1.02, (place + np.clip(part, 0.0, 1.0)) * WIDTH - 1.0), np.nan)
+    return out
 
 
 class Spread:

@@ -33,6 +33,8 @@ def condition_sql(asked: Selection) -> str:
         parts.append(f"route IN ({', '.join(map(text_sql, asked.routes))})")
     if asked.reject_causes:
         parts.append(f"reject_cause IN ({', '.join(map(text_sql, asked.reject_causes))})")
+    if asked.except_causes:
+        parts.append(f"(reject_cause IS NULL OR reject_cause NOT IN ({', '.join(map(text_sql, asked.except_causes))}))")
     if asked.caller is not None:
         parts.append("(" + " OR ".join(f"{name} = {text_sql(asked.caller)}" for name in _CALLERS) + ")")
     for name, column, sign in (
@@ -59,6 +61,7 @@ def export_command(asked: Selection) -> str:
         (name, [value]) for name in ("account", "region", "stage") if (value := getattr(asked, name)) is not None
     ]
     options += [("route", list(asked.routes)), ("reject-cause", list(asked.reject_causes))]
+    options += [("except-cause", list(asked.except_causes))]
     options += [("caller", [asked.caller])] if asked.caller is not None else []
     for name in ("status_min", "status_max", "latency_min_ms"):
         value = getattr(asked, name)

@@ -91,7 +91,7 @@ def due(group: str, now: Tally, recent: list[float], base: float = 100.0) -> str
     """Why an alarm that is due waits; None: it is raised."""
     one = next(group_of for group_of in GROUPS if group_of.name == group)
     seen = float(now.total)
-    return waits(Candidate(0, one, 100, 91, seen, 1.0, recent, now, Tally(), 60, base, 100.0, None))
+    return waits(Candidate(0, one, 100, 91, seen, 1.0, recent, now, Tally(), 60, base, 100.0, None, 0.0))
 
 
 def test_benign_waves_wait_and_what_is_none_does_not() -> None:

@@ -184,3 +184,14 @@ def test_a_piece_can_be_counted_again() -> None:
     assert piece["count"] == card["count"]
     assert piece["observed"] == slow.evidence.observed
     assert piece["sentence"] == slow.evidence.sentence
+
+
+def test_the_time_that_a_flood_of_refusals_takes_is_no_trouble_of_its_own() -> None:
+    flood = one(AUTH, "credential_stuffing", Cause.CLIENT, facts={"successes": 600.0})
+    flood = replace(flood, evidence=replace(flood.evidence, observed=900.0))
+    slow = one(LATENCY, "gateway", Cause.GATEWAY, at=5, layer="gateway")
+    ((kept, parts),) = joined(flood, slow)
+    assert (kept.subtype, parts) == ("credential_stuffing", {"gateway"})
+    assert len(correlate([flood, one(LATENCY, "step", Cause.INTEGRATION, at=5, layer="integration")])) == 2
+    few = replace(flood, evidence=replace(flood.evidence, observed=9.0))
+    assert len(correlate([few, slow])) == 2

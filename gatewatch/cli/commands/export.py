@@ -49,6 +49,7 @@ def _which(function: F) -> F:
         click.option("--status-min", type=int, help="At least this status."),
         click.option("--caller", help="Only this address, principal or API key id."),
         click.option("--reject-cause", "reject_causes", multiple=True, help="Only refused for this (repeatable)."),
+        click.option("--except-cause", "except_causes", multiple=True, help="Not if refused for this (repeatable)."),
         click.option("--route", "routes", multiple=True, help="Only this route (repeatable)."),
         click.option("--region", help="Only this region."),
         click.option("--account", help="Only this account."),

@@ -1,6 +1,6 @@
 import numpy as np
 
-from detect.model import Context
+from detect.model import Context, minute_at
 from detect.run import detect
 from gatewatch.frames import COVERAGE
 from gatewatch.records import Finding, Kind
@@ -68,3 +68,15 @@ def test_a_few_refusals_an_hour_that_go_on_for_hours_are_found_at_whatever_minut
     # Batches at seven and at 37 minutes past: never in the last ten minutes of an hour, when hours are looked at.
     (hit,) = with_refusals("throttle", list(range(5 * 1440 + 7, 6 * 1440, 30)), days=6, per_minute=2)
     assert hit.entities.api_key_ids == ("kbig",)
+
+
+def test_a_nightly_job_that_runs_into_its_limit_is_said_once_and_again_when_it_grows() -> None:
+    api = Api("lone000001", np.random.default_rng(9), 29_000_160, 6 * 1440, 20.0)
+    for day, size in ((1, 12), (2, 12), (3, 13), (4, 60)):
+        extra = np.zeros_like(api.n)
+        extra[0, day * 1440 + 125 : day * 1440 + 135] = size
+        api.refuse("throttle", extra, ["10.9.8.7"])
+    minutes, clients = tables_of(api)
+    told = detect(minutes, clients, COVERAGE.empty_table(), Context(settings=Settings())).findings
+    days = [(f.start - minute_at(api.start)).days for f in told if f.kind is Kind.THROTTLING_ABUSE]
+    assert days == [1, 4]
