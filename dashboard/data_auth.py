@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -230,11 +231,18 @@ def _networks(refused: pa.Table) -> list[tuple[str, int, int]]:
     return sorted(found, key=lambda one: (-one[1], one[0]))[:MOST_NETWORKS]
 
 
+_PART = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_DOTTED = re.compile(rf"({_PART}\.{_PART}\.{_PART})\.{_PART}")
+"""Nearly all addresses, of thousands on a page."""
+
+
 def network_of(address: str) -> str:
     """
     >>> network_of("203.0.113.9"), network_of("2001:db8:7::1"), network_of("?")
     ('203.0.113.0/24', '2001:db8:7::/48', '?')
     """
+    if plain := _DOTTED.fullmatch(address):
+        return f"{plain[1]}.0/24"
     try:
         one = ipaddress.ip_address(address)
     except ValueError:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import ipaddress
 import json
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 from dash.development.base_component import Component
+from hypothesis import given
+from hypothesis import strategies as st
 from plotly.utils import PlotlyJSONEncoder
 
 from dashboard.data import Reader
@@ -150,3 +153,15 @@ def test_empty_times_and_stores_say_so(refused: Reader, nothing: Reader) -> None
 def test_networks_of_addresses_of_all_kinds() -> None:
     assert network_of("::ffff:203.0.113.9") == "203.0.113.0/24"
     assert network_of(HOSTILE[1]) == HOSTILE[1]
+
+
+@given(st.ip_addresses().map(str) | st.from_regex(r"[0-9]{1,3}(\.[0-9]{1,3}){3}\n?", fullmatch=True))
+def test_networks_are_those_of_the_standard_library(address: str) -> None:
+    try:
+        one = ipaddress.ip_address(address)
+    except ValueError:
+        assert network_of(address) == address
+        return
+    one = getattr(one, "ipv4_mapped", None) or one
+    network = ipaddress.ip_network((one, 24 if one.version == 4 else 48), strict=False)
+    assert network_of(address) == str(network)
