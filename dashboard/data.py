@@ -66,6 +66,8 @@ _TRACED = frozenset({Kind.LATENCY_OUTLIER, Kind.DEAD_API})
 
 _NEEDS_YOU = 8
 _STAGES_FOR_S = 60.0
+_SPANS = 8
+"""Questions whose episodes are kept."""
 _WEEK = timedelta(weeks=1)
 _SOON = timedelta(hours=24)
 _FIRST = (FindingState.ESCALATING, FindingState.REGRESSED, FindingState.NEW)
@@ -194,6 +196,7 @@ class Reader:
         self._clock = clock
         self._labels = labels
         self.privacy = privacy or Privacy()
+        self._spans: dict[FindingFilter, tuple[int, list[Episode]]] = {}
         self._named: tuple[list[str], Names] = ([], Names())
         self._inventory: tuple[list[str], Inventory] = ([], Inventory())
         self._seen: tuple[float, list[ApiSeen]] = (0.0, [])
@@ -248,10 +251,10 @@ class Reader:
         intervals = coverage(state, window.since, window.until)
         open_ones = FindingFilter(state="open", api=view.api, stage=view.stage, where=beside(view))
         names = self.names()
+        seen = self._spans_of(replace(open_ones, state=None, since=window.since, until=window.until))
         with state.read() as session:
             counts = count_findings(session, open_ones)
             opened = list_findings(session, open_ones, limit=200, series=False).items
-            seen = episodes(session, replace(open_ones, state=None, since=window.since, until=window.until))
             said = noise(session, window.until - _WEEK, window.until)
             recent = list_findings(
                 session,
@@ -306,10 +309,25 @@ class Reader:
         if window is None:
             return None
         wish = FindingFilter(api=view.api, stage=view.stage, since=window.since, until=window.until, where=beside(view))
-        with state.read() as session:
-            seen = episodes(session, wish)
+        seen = self._spans_of(wish)
         intervals = coverage(state, window.since, window.until)
         return Beside(view, window, self._notes(view, window, seen, intervals, self.names()), seen)
+
+    def _spans_of(self, wish: FindingFilter) -> list[Episode]:
+        """Nearly every chart shows them, so they are kept until a finding changes: who goes on to another page of the
+        same time waits for nothing.
+        """
+        state = self._opened()
+        mark = state.version()
+        known = self._spans.get(wish)
+        if known is not None and known[0] == mark:
+            return known[1]
+        with state.read() as session:
+            found = episodes(session, wish)
+        if len(self._spans) >= _SPANS:
+            self._spans.clear()
+        self._spans[wish] = (mark, found)
+        return found
 
     def _notes(
         self, view: View, window: Window, seen: Sequence[Episode], intervals: pa.Table, names: Names

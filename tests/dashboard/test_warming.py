@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from dash import Dash
 
 from dashboard.app import build_dashboard
+from dashboard.data import Reader
 from dashboard.frame import drawers
-from dashboard.view import view_of
+from dashboard.view import View, view_of
 from dashboard.warming import warmed
 from gatewatch.settings import Settings
 from gatewatch.store.coarse import COARSE
+from gatewatch.store.findings import save_findings
 from gatewatch.store.sampled import KEPT
 from gatewatch.store.state import State, open_state
-from tests.store.builders import AT, minutes, put, requests
+from tests.store.builders import AT, a_finding, minutes, put, requests
 
 
 @pytest.fixture
@@ -61,3 +64,14 @@ def test_a_store_that_cannot_be_read_stops_nothing(state: State, tmp_path: Path)
         return open_state(Settings(data_dir=tmp_path / "none"), create=False)
 
     assert warmed(dashboard(state), closed, threading.Event(), worth=2) == 0
+
+
+def test_spans_of_findings_are_read_again_once_a_finding_changed(state: State) -> None:
+    reader, view = Reader(lambda: state, lambda: AT + timedelta(hours=1)), View()
+    for number in range(2):
+        with state.begin() as session:
+            save_findings(session, [a_finding(f"GET /{number}")], now=AT)
+        for _ in range(2):
+            found = reader.beside(view)
+            assert found is not None
+            assert len(found.episodes) == number + 1
