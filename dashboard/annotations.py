@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import Any
 
@@ -176,7 +176,7 @@ def lane(window: Window, notes: Sequence[Note], view: View, *, changes_page: boo
     form = (
         "%H:%M" if window.span <= timedelta(days=1) else "%d %b %H:%M" if window.span <= timedelta(days=7) else "%d %b"
     )
-    axis = [html.Span((window.since + window.span * step / 4).strftime(form)) for step in range(5)]
+    axis = [html.Span(words.local(window.since + window.span * step / 4).strftime(form)) for step in range(5)]
     shown = sorted((note for note in notes if note.kind not in off(view)), key=lambda note: note.at)
     told = [
         [
@@ -242,17 +242,17 @@ def annotate(figure: go.Figure, notes: Sequence[Note]) -> go.Figure:
     points = [note for note in notes if note.until is None]
     for note in notes:
         colour = KINDS[note.kind][1]
-        x0 = note.at.astimezone(UTC).isoformat()
+        x0 = words.axis(note.at)
         if note.until is None:
             line = {"color": colour, "width": 1, "dash": "dot"}
             figure.add_shape(type="line", x0=x0, x1=x0, y0=0, y1=1, yref="paper", line=line, layer="below")
         elif note.kind == "gap":  # incidents stand in the ribbon: their shades would hide each other
-            x1 = note.until.astimezone(UTC).isoformat()
+            x1 = words.axis(note.until)
             shade = {"fillcolor": colour, "opacity": 0.14, "line": {"width": 0}}
             figure.add_shape(type="rect", x0=x0, x1=x1, y0=0, y1=1, yref="paper", layer="below", **shade)
     if points:
         figure.add_scatter(
-            x=[note.at.astimezone(UTC).isoformat() for note in points],
+            x=[words.axis(note.at) for note in points],
             y=[0.98] * len(points),
             yaxis="y9",
             mode="markers",
@@ -278,7 +278,7 @@ def underline(figure: go.Figure, found: Sequence[Run]) -> go.Figure:
     if not found:
         return figure
     figure.add_bar(
-        x=[(run.since + (run.until - run.since) / 2).astimezone(UTC).isoformat() for run in found],
+        x=[words.axis(run.since + (run.until - run.since) / 2) for run in found],
         y=[0.035] * len(found),
         width=[(run.until - run.since) / timedelta(milliseconds=1) for run in found],
         yaxis="y9",

@@ -185,7 +185,7 @@ def caller_cells(row: dict[str, Any], found: Callers, reader: Reader, view: View
         "addresses": row["addresses"],
         "links": {"requests": caller_href(reader, row["client_id"], view) or ""},
         "agent": (f"{agent} and {agents - 1} more" if agents > 1 else agent) or words.NONE,
-        "last": words.at(row["last"]).removesuffix(" UTC"),
+        "last": words.bare(row["last"]),
         "text": {
             "requests": words.count(n),
             "share": words.percent(n / found.total if found.total else None),

@@ -188,7 +188,7 @@ def lane_figure(found: Auth) -> go.Figure:
         spans = [(max(one.start, since), min(one.end or until, until)) for one in mine]
         figure.add_bar(
             y=[name] * len(mine),
-            base=[start.isoformat() for start, _ in spans],
+            base=[words.axis(start) for start, _ in spans],
             x=[max((end - start) / timedelta(milliseconds=1), least(since, until)) for start, end in spans],
             orientation="h",
             width=0.55,
@@ -206,8 +206,8 @@ def lane_figure(found: Auth) -> go.Figure:
         margin={"l": 8, "r": 12, "t": 12, "b": 8},
         xaxis={
             "type": "date",
-            "range": [since.isoformat(), until.isoformat()],
-            "title": {"text": "time (UTC)", "standoff": 12},
+            "range": [words.axis(since), words.axis(until)],
+            "title": {"text": words.zoned("time (UTC)"), "standoff": 12},
             "automargin": True,
         },
         yaxis={"autorange": "reversed", "type": "category", "automargin": True, "title": {"text": ""}},
@@ -316,8 +316,8 @@ def who_cells(whose: Refused, reader: Reader, view: View, place: int) -> dict[st
         "routes": one.routes,
         "addresses": one.addresses,
         "agent": (f"{agent} and {one.agents - 1} more" if one.agents > 1 else agent) or words.NONE,
-        "first": words.at(one.first_at).removesuffix(" UTC"),
-        "last": words.at(one.last_at).removesuffix(" UTC"),
+        "first": words.bare(one.first_at),
+        "last": words.bare(one.last_at),
         "text": {name: words.count(getattr(one, name)) for name in ("n", "routes", "addresses")},
         "href": caller_page(reader, one.client_id, view),
         "links": {"n": href or ""},

@@ -30,7 +30,11 @@ def parts(view: View, scopes: Scopes) -> dict[str, list[Component]]:
     return {
         "scope": scope(view, scopes),
         "time-before": [_button("back", f"Earlier by {_length(scopes.window)} (key [)", _shifted(scopes, -1), key="[")],
-        "time-face": [icon("clock"), html.Span(time_label(view, scopes.window), className="time-label")],
+        "time-face": [
+            icon("clock"),
+            html.Span(time_label(view, scopes.window), className="time-label"),
+            html.Span(words.zone_name().rpartition("/")[2].replace("_", " "), className="zone"),
+        ],
         "time-quick": _quick(view, scopes.window),
         "time-after": [
             _button("forward", f"Later by {_length(scopes.window)} (key ])", _shifted(scopes, 1), key="]"),
@@ -59,7 +63,7 @@ def bar() -> Component:
         html.Details(
             [
                 html.Summary(
-                    [place("time-face", html.Span), html.Span("UTC", className="zone"), icon("down")],
+                    [place("time-face", html.Span), icon("down")],
                     className="bar-button",
                     **_said("Time range"),
                 ),
@@ -168,7 +172,7 @@ def time_label(view: View, window: Window | None) -> str:
         return f"Last {RANGES[view.range][0]}"
     if view.until is None and view.since is not None and relative(view.since):
         return f"Last {words.duration(window.span) if window.span >= _LONG else f'{window.span // _MINUTE} min'}"
-    since, until = window.since, window.until
+    since, until = words.local(window.since), words.local(window.until)
     if since == _midnight(since) and until == _midnight(until):
         last = until - timedelta(days=1)
         begin = since.strftime("%d %b" if since.year == until.year else "%d %b %Y")
@@ -191,6 +195,15 @@ def _quick(view: View, window: Window | None) -> list[Component]:
     return [
         html.Div(choices, className="quick", role="group", **_said("Quick ranges")),
         html.P(["Shown: ", html.Span(shown)], className="small"),
+        html.Div(
+            [
+                _choice("Times in UTC", {"tz": None}, chosen=view.tz is None),
+                _choice("Times by the clock of this browser", {"tz": "@local"}, chosen=view.tz is not None),
+            ],
+            className="zones",
+            role="group",
+            **_said("By which clock"),
+        ),
     ]
 
 
@@ -202,7 +215,7 @@ def _typed() -> Component:
         autoComplete="off",
         spellCheck="false",
         className="time-typed",
-        **{"aria-label": "Any time, in UTC"},
+        **{"aria-label": "Any time, by the clock that is chosen below"},
     )
     apply = html.Button("Show", id="time-apply", type="button", n_clicks=0, className="plain-button")
     return html.Div(
@@ -312,12 +325,12 @@ def _compare_menu(place: Any) -> Component:
         autoComplete="off",
         spellCheck="false",
         className="time-typed",
-        **{"aria-label": "Compare with the time from, in UTC"},
+        **{"aria-label": "Compare with the time from"},
     )
     apply = html.Button("Show", id="compare-apply", type="button", n_clicks=0, className="plain-button")
     panel = [
         place("compare-choices"),
-        html.P("With as long a time from (UTC):", className="small"),
+        html.P("With as long a time from:", className="small"),
         html.Div([field, apply], className="time-row"),
         html.Div(id="compare-error", className="field-error", role="alert"),
     ]

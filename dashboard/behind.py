@@ -19,7 +19,7 @@ from dashboard.grids import HEAD_PX, reserved
 GRID_THEME = {"function": "gatewatchGridTheme(themeQuartz)"}
 
 COLUMNS: tuple[tuple[str, str, int], ...] = (
-    ("at", "Time (UTC)", 184),
+    ("at", "Time (UTC)", 206),
     ("method", "Method", 84),
     ("path", "Path", 190),
     ("status", "Status", 76),
@@ -67,7 +67,7 @@ def requests_card(found: Sequence[dict[str, Any]], instead: Component | None = N
     made = dag.AgGrid(
         id="requests-grid",
         columnDefs=[
-            {"field": name, "headerName": head, "width": width, "filter": "agTextColumnFilter"}
+            {"field": name, "headerName": words.zoned(head), "width": width, "filter": "agTextColumnFilter"}
             for name, head, width in used
         ],  # the bars above filter, by their buttons
         rowData=rows,
@@ -97,7 +97,7 @@ def row(one: dict[str, Any]) -> dict[str, Any]:
     """A stored request as text; what is absent is ''. all: (label, text) of every field that it has."""
     own: dict[str, Any] = {name: plain(one.get(name), 300) for name, _, _ in COLUMNS}
     return own | {
-        "at": words.second(one["at"]).removesuffix(" UTC"),
+        "at": words.bare_second(one["at"]),
         "path": plain(one.get("path") or one.get("route"), 300),
         "reject_cause": meaning.value("reject_cause", str(one["reject_cause"])) if one.get("reject_cause") else "",
         "latency": words.millis(one["latency_ms"]) if one.get("latency_ms") is not None else "",

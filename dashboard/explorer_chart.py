@@ -71,7 +71,7 @@ def _heat(found: Exploration) -> Component | None:
             z=shown,
             customdata=heat.counts,
             colorscale=[[0, "#cfe8f7"], [0.5, "#3a93c9"], [1, "#0b3c5d"]],
-            hovertemplate="%{x|%Y-%m-%d %H:%M} UTC<br>%{y}<br>%{customdata:,} requests<extra></extra>",
+            hovertemplate=words.zoned("%{x|%Y-%m-%d %H:%M} UTC<br>%{y}<br>%{customdata:,} requests<extra></extra>"),
             colorbar={
                 "title": {"text": "requests"},
                 "tickvals": [math.log10(tick) for tick in ticks],
@@ -145,7 +145,7 @@ def _counts(found: Exploration) -> Component | None:
     ]
     for number, (one, name) in enumerate(zip(lines.lines, names, strict=True)):
         figure.add_bar(
-            x=[at.isoformat() for at in lines.at],
+            x=[words.axis(at) for at in lines.at],
             y=[None if math.isnan(value) else value for value in one.points],
             name=plotly_text(name, 40),
             marker={"color": _colour(found.by, one.value, number, other=one.other), "line": {"width": 0}},
@@ -169,9 +169,9 @@ def _counts(found: Exploration) -> Component | None:
 def _axes(figure: go.Figure, found: Exploration) -> None:
     """Time as the page shows it, and the selection in it."""
     figure.update_xaxes(
-        range=[found.window.since.isoformat(), found.window.until.isoformat()],
+        range=[words.axis(found.window.since), words.axis(found.window.until)],
         fixedrange=True,
-        hoverformat="%Y-%m-%d %H:%M UTC",
+        hoverformat=words.zoned("%Y-%m-%d %H:%M UTC"),
     )
     figure.update_layout(dragmode=False)
     chosen = found.chosen
@@ -185,8 +185,8 @@ def _axes(figure: go.Figure, found: Exploration) -> None:
         across = "y"
     figure.add_shape(
         type="rect",
-        x0=(chosen.since or found.window.since).isoformat(),
-        x1=(chosen.until or found.window.until).isoformat(),
+        x0=words.axis(chosen.since or found.window.since),
+        x1=words.axis(chosen.until or found.window.until),
         y0=low,
         y1=high,
         yref=across,

@@ -15,7 +15,7 @@ from gatewatch.errors import UsageError
 from gatewatch.records import iso
 from gatewatch.store.difference import Difference, Dimension, Sets, difference
 from gatewatch.store.request_fields import GROUPED, PEOPLE, REQUEST_FIELDS, shown
-from gatewatch.store.request_search import find_requests
+from gatewatch.store.request_search import GREATEST, find_requests, greatest_requests
 from gatewatch.store.series import Asked, HeatMap, Lines, heat_map, series, step_for
 from gatewatch.where import Term, parse
 
@@ -23,6 +23,7 @@ ROWS = 50
 BANDS = 30
 TOP = 8
 DEFAULT_FIELD = "status_class"
+OLDEST = "oldest"
 HEAT, COUNTS, LIVE = "heat", "counts", "live"
 _SEPARATOR = "~"
 
@@ -162,7 +163,11 @@ def _read(
             found = replace(found, differs=_masked(reader, difference(state, sets)))
         except UsageError as error:
             found.problems.append(str(error))
+    if view.sort in GREATEST:
+        most = greatest_requests(state, view.sort, since=found.since, until=found.until, terms=terms + more, limit=ROWS)
+        return replace(found, rows=[reader.privacy.row(row) for row in most.to_pylist()])
     wanted: dict[str, Any] = {"since": found.since, "until": found.until, "terms": terms + more, "limit": ROWS}
+    wanted["newest_first"] = view.sort != OLDEST
     try:
         page = find_requests(state, cursor=view.cursor, **wanted)
     except ValueError:  # a cursor that somebody typed

@@ -18,6 +18,7 @@ from dashboard.summing import scope_of
 from dashboard.view import View
 from gatewatch.diagnosing import Diagnosis
 from gatewatch.records import Kind
+from gatewatch.store.outbox import Delivery, deliveries
 
 
 def every_timed_route(reader: Reader, pathname: str, view: View) -> Sequence[RouteTime] | None:  # noqa: ARG001
@@ -189,4 +190,25 @@ DOCTOR: Sheet[Diagnosis] = Sheet(
     rows=40,
 )
 
-OPS_SHEETS: tuple[Sheet[Any], ...] = (TIMED, KEYS, STAGES, CHANGES, SOURCES, DOCTOR)
+
+def every_delivery(reader: Reader, pathname: str, view: View) -> Sequence[Delivery] | None:  # noqa: ARG001
+    with reader.store().read() as session:
+        return deliveries(session, MOST_ROWS, channel=view.q if view.tab == "log" else None)
+
+
+DELIVERIES: Sheet[Delivery] = Sheet(
+    "deliveries",
+    (
+        Part("at", lambda one: one.at, "When"),
+        Part("channel", lambda one: one.channel, groups=True),
+        Part("outcome", lambda one: one.outcome, groups=True),
+        Part("finding", lambda one: one.finding_id, "About", groups=True),
+        Part("transition", lambda one: one.transition, groups=True),
+        Part("attempt", lambda one: one.attempt),
+        Part("error", lambda one: one.error, groups=True),
+    ),
+    every_delivery,
+    rows=50,
+)
+
+OPS_SHEETS: tuple[Sheet[Any], ...] = (TIMED, KEYS, STAGES, CHANGES, SOURCES, DOCTOR, DELIVERIES)

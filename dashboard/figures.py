@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 from urllib.parse import quote
 
@@ -133,7 +133,7 @@ def band_figure(finding: Finding, labels: Sequence[Label] = ()) -> go.Figure:
     chart follows the theme.
     """
     series = finding.evidence.series
-    at = [point.at.astimezone(UTC).isoformat() for point in series]
+    at = [words.axis(point.at) for point in series]
     unit = plotly_text(finding.evidence.unit, 40)
     figure = go.Figure()
     hover = "%{y:,.4~g} " + unit
@@ -170,7 +170,7 @@ def band_figure(finding: Finding, labels: Sequence[Label] = ()) -> go.Figure:
         marks.append(("ended", finding.end, GREEN))
     shown = _within(marks, series)
     for name, moment, colour in shown:
-        where = moment.astimezone(UTC).isoformat()
+        where = words.axis(moment)
         figure.add_shape(
             type="line", x0=where, x1=where, y0=0, y1=1, yref="paper", line={"color": colour, "width": 1.5}
         )
@@ -191,7 +191,10 @@ def band_figure(finding: Finding, labels: Sequence[Label] = ()) -> go.Figure:
         hovermode="x unified",
         height=320,
         uirevision="keep",
-        xaxis={"title": {"text": "time (UTC)", "standoff": 4}, "hoverformat": "%Y-%m-%d %H:%M UTC"},
+        xaxis={
+            "title": {"text": words.zoned("time (UTC)"), "standoff": 4},
+            "hoverformat": words.zoned("%Y-%m-%d %H:%M UTC"),
+        },
         yaxis={"title": {"text": axis(finding, unit), "standoff": 4}, "rangemode": "tozero"},
     )
     return figure
@@ -224,8 +227,8 @@ def _shade(figure: go.Figure, label: Label, series: Sequence[Point], row: int) -
     colour = GREEN if label.harmless else VERMILLION
     figure.add_shape(
         type="rect",
-        x0=start.astimezone(UTC).isoformat(),
-        x1=end.astimezone(UTC).isoformat(),
+        x0=words.axis(start),
+        x1=words.axis(end),
         y0=0,
         y1=1,
         yref="paper",
@@ -235,7 +238,7 @@ def _shade(figure: go.Figure, label: Label, series: Sequence[Point], row: int) -
         line={"width": 0},
     )
     figure.add_annotation(
-        x=(end if late else start).astimezone(UTC).isoformat(),
+        x=words.axis(end if late else start),
         y=0.99 - 0.07 * row,
         yref="paper",
         text=f"label: {plotly_text(words.label(label.name, label.level), 60)}",

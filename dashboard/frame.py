@@ -31,6 +31,7 @@ from dash import page_container as pages
 from dash.development.base_component import Component
 
 from alerts.render.text import plain
+from dashboard import words
 from dashboard.annotations import drawing
 from dashboard.bar import bar, parts
 from dashboard.components import banner, command, icon, skeleton
@@ -181,7 +182,8 @@ def add_frame(dash: Dash, reader: Reader) -> None:
             found = await asyncio.to_thread(reader.scopes, view)
         except GatewatchError:
             found = Scopes()  # the page says why
-        return parts(view, found)
+        with words.clock(view.tz):
+            return parts(view, found)
 
     @dash.callback(
         Output("time-asked", "data"),
@@ -189,12 +191,14 @@ def add_frame(dash: Dash, reader: Reader) -> None:
         Input("time-apply", "n_clicks"),
         Input("time-typed", "n_submit"),
         State("time-typed", "value"),
+        State(LOCATION, "search"),
         prevent_initial_call=True,
     )
-    async def typed_time(_: int | None, __: int | None, text: str | None) -> tuple[Any, Any]:
+    async def typed_time(_: int | None, __: int | None, text: str | None, search: str | None) -> tuple[Any, Any]:
         try:
             anchor = await asyncio.to_thread(reader.anchor)
-            since, until = typed(text or "", anchor)
+            with words.clock(view_of(search).tz):
+                since, until = typed(text or "", anchor)
         except GatewatchError as error:
             return no_update, str(error)
         keys = {"range": None, "from": since, "to": until if until != "now" else None}
@@ -206,12 +210,14 @@ def add_frame(dash: Dash, reader: Reader) -> None:
         Input("compare-apply", "n_clicks"),
         Input("compare-typed", "n_submit"),
         State("compare-typed", "value"),
+        State(LOCATION, "search"),
         prevent_initial_call=True,
     )
-    async def typed_comparison(_: int | None, __: int | None, text: str | None) -> tuple[Any, Any]:
+    async def typed_comparison(_: int | None, __: int | None, text: str | None, search: str | None) -> tuple[Any, Any]:
         try:
             anchor = await asyncio.to_thread(reader.anchor)
-            since = canonical(instant(typed(text or "", anchor)[0], anchor))
+            with words.clock(view_of(search).tz):
+                since = canonical(instant(typed(text or "", anchor)[0], anchor))
         except GatewatchError as error:
             return no_update, str(error)
         return {"keys": {"cmp": since}, "asked": text}, None
@@ -328,7 +334,7 @@ def add_page(
 
     def drawn(rest: str, view: View) -> Any:
         view = reader.resolved(view)
-        with drawing(lambda: reader.beside(view)):
+        with words.clock(view.tz), drawing(lambda: reader.beside(view)):
             made = render(reader, rest, view)
             known = reader.missing(view) if partial else None
             notes = [*reader.nowhere(view), partial_note(known) if known else None]
@@ -352,7 +358,8 @@ def add_page(
             return no_update, no_update  # another page is on its way in
         try:
             made = await asyncio.to_thread(drawn, place.removeprefix(mine), view_of(search))
-            foot = footer(await asyncio.to_thread(reader.standing))
+            with words.clock(view_of(search).tz):
+                foot = footer(await asyncio.to_thread(reader.standing))
         except GatewatchError as error:
             log.warning("a page could not be shown", extra={"page": name, "reason": str(error)})
             return failed(f"Cannot read the data, so what stands here may be old: {error}")

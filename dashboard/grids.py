@@ -11,6 +11,7 @@ import dash_ag_grid as dag
 from dash import html
 from dash.development.base_component import Component
 
+from dashboard import words
 from dashboard.sheets import Shown, bar, grouped_table
 from dashboard.view import View
 
@@ -34,7 +35,11 @@ class Column:
     part: str = ""
 
     def definition(self) -> dict[str, Any]:
-        out: dict[str, Any] = {"field": self.field, "headerName": self.head, "minWidth": min(self.width, 90)}
+        out: dict[str, Any] = {
+            "field": self.field,
+            "headerName": words.zoned(self.head),
+            "minWidth": min(self.width, 90),
+        }
         out |= {"flex": self.flex, "minWidth": self.width} if self.flex else {"width": self.width}
         if self.kind in ("number", "linked"):
             out |= {

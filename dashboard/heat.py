@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC
 
 import numpy as np
 import plotly.graph_objects as go
@@ -27,11 +26,13 @@ def heat_figure(found: HeatMap, *, height: int) -> go.Figure:
     top = max(float(np.nanmax(shade)), 0.1)
     decades = list(range(math.ceil(top) + 1))
     figure.add_heatmap(
-        x=[at.astimezone(UTC).isoformat() for at in found.at],
+        x=[words.axis(at) for at in found.at],
         y=ends,
         z=[[None if math.isnan(value) else round(value, 2) for value in row] for row in shade.tolist()],
         customdata=[[n or None for n in row] for row in found.counts],
-        hovertemplate="%{x|%Y-%m-%d %H:%M} UTC<br>%{customdata:,} requests of about %{y:,.3~g} ms<extra></extra>",
+        hovertemplate=words.zoned(
+            "%{x|%Y-%m-%d %H:%M} UTC<br>%{customdata:,} requests of about %{y:,.3~g} ms<extra></extra>"
+        ),
         hoverongaps=False,
         colorscale=SCALE,
         zmin=0,
@@ -46,7 +47,7 @@ def heat_figure(found: HeatMap, *, height: int) -> go.Figure:
     )
     if ends[-1] >= LIMIT_MS:
         figure.add_hline(y=LIMIT_MS, line={"color": VERMILLION, "width": 1, "dash": "dot"})
-    laid_out(figure, height=height, y="latency (ms)", x="time (UTC)", hover="closest")
+    laid_out(figure, height=height, y="latency (ms)", x=words.zoned("time (UTC)"), hover="closest")
     ticks = [value for decade in range(7) for value in (10**decade,)]
     figure.update_yaxes(type="log", rangemode=None, tickvals=ticks, ticktext=[words.millis(value) for value in ticks])
     return figure
@@ -71,7 +72,7 @@ def heat_sentence(found: HeatMap) -> str:
 def heat_rows(found: HeatMap) -> tuple[list[str], list[list[str]]]:
     """The table twin: a row a time, a column a band that has anything."""
     used = [row for row, counts in enumerate(found.counts) if any(counts)]
-    heads = ["Time (UTC)", *(band_name(found.edges_ms, row) for row in used)]
+    heads = [words.zoned("Time (UTC)"), *(band_name(found.edges_ms, row) for row in used)]
     rows = [
         [f"{at:%Y-%m-%d %H:%M}", *(words.count(found.counts[row][step]) for row in used)]
         for step, at in enumerate(found.at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from alerts.channels import Configured, configured
 from alerts.config import AlertConfig, Maintenance, Route, load_alert_config
@@ -13,6 +13,7 @@ from alerts.dryrun import Verdict, dry_run
 from alerts.holds import Subject, window_end
 from alerts.matching import Described, labels_of
 from alerts.routes import Way, named_ways, ways
+from dashboard import words
 from dashboard.view import View
 from dashboard.when import canonical, instant
 from gatewatch.alerting import open_subjects, silence_of, subject_of
@@ -107,7 +108,7 @@ def outgoing(state: State, view: View, now: datetime) -> Outgoing:
             health=healths(session),
             silences=kept,
             maintenance=[Held(one, _held_until(config, one, now)) for one in config.maintenance],
-            log=deliveries(session, LOG_ROWS, channel=view.q if view.tab == "log" else None),
+            log=deliveries(session, LOG_ROWS + 1, channel=view.q if view.tab == "log" else None),
             counts=outbox_counts(session),
             waiting_since=oldest_pending_at(session),
             offered=recent[:MOST_OFFERED],
@@ -140,7 +141,8 @@ def _nodes(config: AlertConfig, channels: Mapping[str, Configured], recent: Sequ
 
 
 def moment(text: str | None, now: datetime) -> datetime | None:
-    """The instant that somebody typed: nothing for now, `22:30` of today, or a date and time, UTC. None: unreadable.
+    """The instant that somebody typed: nothing for now, `22:30` of today, or a date and time, by the clock that is
+    shown (dashboard.words). None: unreadable.
 
     >>> moment("22:30", datetime(2026, 6, 9, 3, tzinfo=UTC))
     datetime.datetime(2026, 6, 9, 22, 30, tzinfo=datetime.timezone.utc)
@@ -150,7 +152,7 @@ def moment(text: str | None, now: datetime) -> datetime | None:
         return now
     clock = _CLOCK.fullmatch(said)
     if clock is not None:
-        return now.astimezone(UTC).replace(hour=int(clock[1]), minute=int(clock[2]), second=0, microsecond=0)
+        return words.local(now).replace(hour=int(clock[1]), minute=int(clock[2]), second=0, microsecond=0)
     written = canonical(said)
     return None if written is None else instant(written, now)
 
@@ -165,7 +167,7 @@ def _trial(
 ) -> Trial:
     at = moment(view.q, now)
     if at is None:
-        return Trial(now, "", [], "This is no time. Write 22:30 (today), 2026-06-10 03:00 or now-2h; all in UTC.")
+        return Trial(now, "", [], "This is no time. Write 22:30 (today), 2026-06-10 03:00 or now-2h.")
     if view.sel:
         found = findings_with(session, [view.sel])
         if not found:

@@ -50,7 +50,7 @@ def row(stored: StoredFinding, view: View, names: Names) -> dict[str, str]:
         "affected": callers(one) or words.NONE,
         "sure": words.percent(one.confidence),
         "owner": plain(stored.assignee, 40) or words.NONE,
-        "start": words.at(one.start).removesuffix(" UTC"),
+        "start": words.bare(one.start),
         "lasted": words.duration(one.end - one.start) if one.end else "goes on",
     }
 

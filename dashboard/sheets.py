@@ -296,9 +296,15 @@ def written(value: object) -> str:
     return str(value.value) if isinstance(value, Enum) else str(value)
 
 
-def bar(found: Shown[Any], *, one: str = "row", grid: Mapping[str, Any] | None = None) -> Component:
+FEW = 6
+"""So many rows need no bar."""
+
+
+def bar(found: Shown[Any], *, one: str = "row", grid: Mapping[str, Any] | None = None) -> Component | None:
     """Filter, order, groups and pages of a table: what assets/sheets.js draws. grid: for the heads of a grid."""
     rows = found.sheet.rows
+    if found.total <= FEW and not found.wish.asked:
+        return None
     wish = found.wish
     said = words.plural(found.fitting, "group" if found.groups is not None else one)
     if found.groups is None and found.fitting > len(found.items):

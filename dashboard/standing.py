@@ -89,7 +89,7 @@ def footer(found: Standing) -> list[Component]:
         _part(*newest, f"The newest request that was read is of {words.at(found.newest)}"),
         *(_part(*part) for part in (_coverage(found), _detectors(found), _spend(found))),
         _part("", "Read", f"{words.count(found.lines)} lines{rejected}"),
-        html.Span("All times are UTC", className="foot-zone"),
+        html.Span(f"All times are {words.zone_name()}", className="foot-zone"),
     ]
 
 

@@ -134,9 +134,9 @@ def tiles(found: Overview, view: View) -> Component:
             window=window,
         )
     )
-    heads = ("Time (UTC)", *(one.name for one in SIGNALS))
+    heads = (words.zoned("Time (UTC)"), *(one.name for one in SIGNALS))
     lines = [
-        [at.strftime("%Y-%m-%d %H:%M"), *(one.written(one.series(buckets)[row]) for one in SIGNALS)]
+        [words.bare(at), *(one.written(one.series(buckets)[row]) for one in SIGNALS)]
         for row, at in enumerate(buckets.at)
     ]
     caption = f"The lines above, per {size_of(found)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import plotly.graph_objects as go
@@ -54,7 +54,7 @@ def stack_figure(
     own = colours or {}
     wide = minutes * 60_000 * 0.92 / (max(len(series), 1) if beside else 1)
     figure = go.Figure()
-    times = [one.astimezone(UTC).isoformat() for one in at]
+    times = [words.axis(one) for one in at]
     for place, (name, values) in enumerate(series.items()):
         figure.add_bar(
             x=times,
@@ -82,7 +82,7 @@ def line_figure(
 ) -> go.Figure:
     """A line a name; gaps stay gaps. logarithmic: so that an outage does not flatten the days around it."""
     figure = go.Figure()
-    times = [one.astimezone(UTC).isoformat() for one in at]
+    times = [words.axis(one) for one in at]
     for place, (name, values) in enumerate(series.items()):
         figure.add_scatter(
             x=times,
@@ -118,7 +118,11 @@ def _finished(figure: go.Figure, unit: str, height: int, **layout: Any) -> go.Fi
         uirevision="keep",
         showlegend=len(figure.data) > 1,
         margin={"l": 8, "r": 12, "t": 40 if len(figure.data) > 1 else 12, "b": 8},
-        xaxis={"title": {"text": "time (UTC)", "standoff": 4}, "hoverformat": "%Y-%m-%d %H:%M UTC", "type": "date"},
+        xaxis={
+            "title": {"text": words.zoned("time (UTC)"), "standoff": 4},
+            "hoverformat": words.zoned("%Y-%m-%d %H:%M UTC"),
+            "type": "date",
+        },
         yaxis={"title": {"text": plotly_text(unit, 40), "standoff": 4}, "rangemode": "tozero"},
         **layout,
     )
@@ -168,7 +172,9 @@ class Lines:
         if known := beside():
             sentence = f"{sentence} {marked(figure, known, self.at, SERIES[of] if of else ())}".strip()
         rows = [
-            [words.at(one).removesuffix(" UTC"), *(self.written(values[place]) for values in self.series.values())]
+            [words.bare(one), *(self.written(values[place]) for values in self.series.values())]
             for place, one in enumerate(self.at)
         ]
-        return chart(name, figure, sentence, ("Time (UTC)", *self.series), rows, height=figure.layout.height)
+        return chart(
+            name, figure, sentence, (words.zoned("Time (UTC)"), *self.series), rows, height=figure.layout.height
+        )

@@ -53,14 +53,14 @@ def traced_card(one: Finding, found: Sequence[Trace], around: View) -> Component
         href = "/latency" + around.search(api=one.api, stage=one.stage, sel=trace.trace_id) + "#trace"
         rows.append(
             [
-                dcc.Link(words.second(trace.at).removesuffix(" UTC"), href=href, title=plain(trace.trace_id, 60)),
+                dcc.Link(words.bare_second(trace.at), href=href, title=plain(trace.trace_id, 60)),
                 plain(trace.route, 80) or words.NONE,
                 str(trace.status) if trace.status is not None else words.NONE,
                 words.millis(trace.total_ms),
                 f"{part_name(part, name)}: {words.millis(ms)}",
             ]
         )
-    heads = ("Time (UTC)", "Route", "Status", "Took", "Most of it")
+    heads = (words.zoned("Time (UTC)"), "Route", "Status", "Took", "Most of it")
     return card(
         "Traces",
         html.P(said, className="small"),

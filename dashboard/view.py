@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlencode
 
 from dashboard.when import canonical, instant, relative
+from dashboard.words import zone_of
 from gatewatch.records import Kind, Severity, State
 
 RANGES: dict[str, tuple[str, timedelta]] = {
@@ -34,7 +35,6 @@ REFRESHES: dict[str, tuple[str, int]] = {
     "1m": ("1 min", 60),
     "5m": ("5 min", 300),
 }
-LOCAL = "local"
 MOST_TERMS = 30
 _LONGEST = 512
 _NAMES = {"since": "from", "until": "to"}
@@ -49,7 +49,7 @@ class View:
     (`now-90m`); they win over `range`. cmp: what is compared with, a word of COMPARISONS or the instant at which a time
     of the same length begins. refresh: how often it is drawn anew. f: conditions `field op value` (gatewatch.where).
     tag: `name=value` of the inventory; places: what it means there, no part of the address (dashboard.scoping).
-    tz: `local` when times are shown by the clock of who looks. t: what is asked of tables (dashboard.sheets). tab,
+    tz: the zone by whose clock times are shown; None: UTC. t: what is asked of tables (dashboard.sheets). tab,
     sort, cols, sel: a page's own. labels: `off` when those of a simulated world are not to be shown. notes: kinds of
     annotations that are hidden, by comma.
     """
@@ -164,7 +164,7 @@ def view_of(search: str | None) -> View:
         account=given.get("account"),
         region=given.get("region"),
         tag=given.get("tag"),
-        tz=one_of("tz", {LOCAL}),
+        tz=given.get("tz") if zone_of(given.get("tz")) else None,
         labels=one_of("labels", {"off"}),
         notes=given.get("notes"),
         kind=one_of("kind", {kind.value for kind in Kind}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+from dashboard.words import zone
 from gatewatch.errors import UsageError
 
 _UNITS = {
@@ -71,7 +72,7 @@ def typed(text: str, now: datetime) -> tuple[str, str]:
 
 def _ends(said: str, now: datetime) -> tuple[str, str]:
     """Begin and end of one expression: of a day both, of an instant it and now."""
-    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    today = now.astimezone(zone()).replace(hour=0, minute=0, second=0, microsecond=0)
     days = {"today": today, "yesterday": today - _DAY}
     if said in days:
         day = days[said]
@@ -97,7 +98,7 @@ def _iso(text: str) -> datetime | None:
         at = datetime.fromisoformat(text.upper())
     except ValueError:
         return None
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
+    at = at.replace(tzinfo=zone()) if at.tzinfo is None else at
     if at.year not in _YEARS:
         return None
     return at.astimezone(UTC).replace(microsecond=0)

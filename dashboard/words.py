@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gatewatch.records import Cause, Kind, Severity, State
 
@@ -112,17 +117,85 @@ def spaced(text: str) -> str:
     return _LONE.sub(r"1 \1", _TIGHT.sub(" %", text))
 
 
+_CLOCK: ContextVar[tzinfo] = ContextVar("gatewatch_clock", default=UTC)
+"""By which clock times are written: that of who looks, while a page is drawn for them."""
+
+
+@contextmanager
+def clock(name: str | None) -> Iterator[None]:
+    """Times inside are written by the clock of this zone (`Europe/Berlin`); None: UTC."""
+    token = _CLOCK.set(zone_of(name) or UTC)
+    try:
+        yield
+    finally:
+        _CLOCK.reset(token)
+
+
+@lru_cache(maxsize=64)
+def zone_of(name: str | None) -> tzinfo | None:
+    """None for what is no zone that this machine knows."""
+    if not name or not _ZONE_NAME.fullmatch(name):
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
+_ZONE_NAME = re.compile(r"[A-Za-z]{1,20}(?:[/_+-][A-Za-z0-9_+-]{1,30}){0,3}")
+
+
+def zone() -> tzinfo:
+    return _CLOCK.get()
+
+
+def zone_name() -> str:
+    """`UTC` or `Europe/Berlin`."""
+    here = zone()
+    return here.key if isinstance(here, ZoneInfo) else "UTC"
+
+
+def local(value: datetime) -> datetime:
+    return value.astimezone(zone())
+
+
+def _short(value: datetime) -> str:
+    """`UTC`, `CEST`; a zone without such a name as its distance from UTC."""
+    name = value.tzname() or "UTC"
+    return f"UTC{name}" if name[:1] in "+-" else name
+
+
+def axis(value: datetime) -> str:
+    """For the time axis of a chart, which knows no zones."""
+    return local(value).replace(tzinfo=None).isoformat()
+
+
+def zoned(text: str) -> str:
+    """A head or title that names the zone: `Time (UTC)`."""
+    return text.replace("UTC", zone_name())
+
+
+def bare(value: datetime | None) -> str:
+    """2026-06-09 12:34, under a head that names the zone."""
+    return NONE if value is None else local(value).strftime("%Y-%m-%d %H:%M")
+
+
 def at(value: datetime | None) -> str:
     """2026-06-09 12:34 UTC."""
-    return NONE if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return NONE if value is None else f"{bare(value)} {_short(local(value))}"
+
+
+def bare_second(value: datetime | None) -> str:
+    """2026-06-09 12:34:56.789."""
+    if value is None:
+        return NONE
+    value = local(value)
+    return value.strftime("%Y-%m-%d %H:%M:%S") + f".{value.microsecond // 1000:03d}"
 
 
 def second(value: datetime | None) -> str:
     """2026-06-09 12:34:56.789 UTC."""
-    if value is None:
-        return NONE
-    value = value.astimezone(UTC)
-    return value.strftime("%Y-%m-%d %H:%M:%S") + f".{value.microsecond // 1000:03d} UTC"
+    return NONE if value is None else f"{bare_second(value)} {_short(local(value))}"
 
 
 def duration(value: timedelta) -> str:

@@ -69,7 +69,13 @@
   document.addEventListener("click", function (event) {
     var target = event.target;
     var from = target.closest && target.closest("[data-set]");
-    if (from && !from.disabled) change(JSON.parse(from.dataset.set));
+    if (from && !from.disabled) {
+      var keys = JSON.parse(from.dataset.set);
+      // The clock of this browser has a name, so that a link shows the same times elsewhere.
+      if (keys.tz === "@local") keys.tz = Intl.DateTimeFormat().resolvedOptions().timeZone || null;
+      if (keys.tz === "UTC") keys.tz = null;
+      change(keys);
+    }
     var press = target.closest && target.closest("[data-press]");
     if (press) document.getElementById(press.dataset.press).click();
     // By the way that the click took: a calendar has drawn itself anew by now, and left its own menu.

@@ -135,7 +135,7 @@
     function set(changes) { found[1](Object.assign({}, state, changes)); }
     var head = inside(node, "thead")[0], body = inside(node, "tbody")[0];
     var caption = inside(node, "caption")[0];
-    if (!head || !body || /matrix|before-after/.test(properties.className || "")) return made(node, true);
+    if (!head || !body || /matrix|before-after|served/.test(properties.className || "")) return made(node, true);
     var server = properties["data-table"], first = Number(properties["data-first"]) || 0;
     var heads = inside(inside(head, "tr")[0], "th");
     var rows = inside(body, "tr").map(function (row, place) {

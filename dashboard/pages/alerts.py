@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -22,9 +23,12 @@ from dashboard.changing import action, choice, form
 from dashboard.charting import copies
 from dashboard.components import banner, card, command, empty, finding_href, table, was
 from dashboard.data import Reader
+from dashboard.exported_ops import DELIVERIES, every_delivery
+from dashboard.exports import export_button
 from dashboard.frame import Nav, add_page
 from dashboard.outgoing import LOG_ROWS, Held, Node, Outgoing, Trial, outgoing
 from dashboard.pages.sources import ago, dated, mark
+from dashboard.sheets import sheet_table, shown
 from dashboard.view import View
 from gatewatch.access.current import current
 from gatewatch.records import Finding, Kind, Severity, iso
@@ -51,14 +55,14 @@ def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
     if view.tab not in TABS:
         view = replace(view, tab=None)
     found = outgoing(reader.store(), view, reader.now())
-    names = {one.id: one for one in found.offered}
+    names = {one.id: reader.names().titled(one) for one in found.offered}
     parts: list[Any] = [head(found, view), *warnings(found)]
     if view.tab == "channels":
         parts.append(channels(found))
     elif view.tab == "silences":
         parts += [silences(found), maintenance(found)]
     elif view.tab == "log":
-        parts.append(log(found, view, names))
+        parts.append(log(reader, found, view, names))
     else:
         parts += [dry(found, view), tree(found, view)]
     return html.Div(parts, className="ops alerts")
@@ -152,7 +156,7 @@ def dry(found: Outgoing, view: View) -> Component:
             dmc.TextInput(
                 id={"type": "url", "key": "q"},
                 value=view.q or "",
-                label="At (UTC)",
+                label=words.zoned("At (UTC)"),
                 placeholder="now, or 22:30",
                 debounce=500,
                 className="filter",
@@ -403,7 +407,7 @@ def maintenance(found: Outgoing) -> Component:
     return card("Maintenance in the alerts file", listed, note="changed in the file")
 
 
-def log(found: Outgoing, view: View, names: Mapping[str, Finding]) -> Component:
+def log(reader: Reader, found: Outgoing, view: View, names: Mapping[str, Finding]) -> Component:
     options = sorted({*found.channels, *found.health, *([view.q] if view.q else [])})
     chosen = html.Div(
         [
@@ -423,16 +427,35 @@ def log(found: Outgoing, view: View, names: Mapping[str, Finding]) -> Component:
     if not found.log:
         said = "No attempt to deliver stands in the log."
         return card("Delivery log", chosen, empty("Nothing was sent yet", said))
-    rows = [_delivery(one, found, view, names) for one in found.log]
+    every = partial(every_delivery, reader, "", view)
+    total = len(found.log) if len(found.log) <= LOG_ROWS else len(every() or ())
+    listed = shown(DELIVERIES, view, found.log, total, every)
     channel = f"?channel={_quoted(view.q)}" if view.q else ""
     option = f" --channel {shlex.quote(plain(view.q, 64))}" if view.q else ""
-    heads = ("When", "Channel", "Outcome", "About", "Attempt", "What went out, and the reply", "")
+    heads = (
+        ("When", "at"),
+        ("Channel", "channel"),
+        ("Outcome", "outcome"),
+        ("About", "finding"),
+        ("Attempt", "attempt"),
+        ("What went out, and the reply", ""),
+        ("", ""),
+    )
     return card(
         "Delivery log",
         chosen,
-        table(heads, rows, caption="Attempts to deliver, newest first", name="stack one log-table"),
+        sheet_table(
+            listed,
+            view,
+            heads,
+            lambda one: _delivery(one, found, view, names),
+            caption="Attempts to deliver, newest first",
+            name="stack one log-table",
+            one="attempt",
+        ),
+        html.Div(export_button("deliveries"), className="rule"),
         copies(api=f"GET /api/v1/deliveries{channel}", cli=f"gatewatch alerts log --format json{option}"),
-        note=f"the last {LOG_ROWS} attempts",
+        note="newest first",
     )
 
 

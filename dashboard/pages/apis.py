@@ -139,7 +139,7 @@ def cells(one: ApiLine, found: Apis, view: View) -> dict[str, Any]:
         "callers": number(one.callers),
         "routes": one.routes_called,
         "owner": plain(one.owner, 60) or words.NONE,
-        "last": words.at(one.last_at).removesuffix(" UTC"),
+        "last": words.bare(one.last_at),
         "text": {
             "requests": words.count(one.n),
             "errors": words.percent(one.error_share),

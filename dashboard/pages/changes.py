@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -166,7 +166,7 @@ def timeline(found: Changes, view: View, names: Names) -> Component:
         if not mine:
             continue
         figure.add_scatter(
-            x=[one.event.change.at.astimezone(UTC).isoformat() for one in mine],
+            x=[words.axis(one.event.change.at) for one in mine],
             y=[places[one.event.change.resource] for one in mine],
             name=name,
             mode="markers",
@@ -179,19 +179,19 @@ def timeline(found: Changes, view: View, names: Names) -> Component:
             text=[
                 plotly_text(f"{one.event.change.what} by {short_actor(one.event.change.actor)}", 120) for one in mine
             ],
-            hovertemplate="%{x|%Y-%m-%d %H:%M:%S} UTC<br>%{text}<extra></extra>",
+            hovertemplate=words.zoned("%{x|%Y-%m-%d %H:%M:%S} UTC<br>%{text}<extra></extra>"),
         )
     height = 120 + 24 * len(top)
-    laid_out(figure, height=height, y="", x="time (UTC)", hover="closest")
+    laid_out(figure, height=height, y="", x=words.zoned("time (UTC)"), hover="closest")
     figure.update_yaxes(
         type="category", dtick=1, categoryorder="array", categoryarray=[places[one] for one in reversed(top)]
     )
     figure.update_yaxes(rangemode=None, showgrid=True)
-    figure.update_xaxes(range=[found.window.since.isoformat(), found.window.until.isoformat()])
-    heads = ("Time (UTC)", "Resource", "Type", "Call", "Risk")
+    figure.update_xaxes(range=[words.axis(found.window.since), words.axis(found.window.until)])
+    heads = (words.zoned("Time (UTC)"), "Resource", "Type", "Call", "Risk")
     rows = [
         [
-            f"{one.event.change.at:%Y-%m-%d %H:%M:%S}",
+            words.bare_second(one.event.change.at)[:19],
             place(one.event.change.resource, names),
             one.type,
             plain(one.event.change.what, 100),

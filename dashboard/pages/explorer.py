@@ -17,7 +17,7 @@ from dashboard.components import banner, card, command, empty, icon, range_line,
 from dashboard.data import Reader
 from dashboard.explorer_chart import picture
 from dashboard.explorer_difference import differences
-from dashboard.exploring import COUNTS, HEAT, LIVE, Exploration, Selected, explore
+from dashboard.exploring import COUNTS, HEAT, LIVE, OLDEST, Exploration, Selected, explore
 from dashboard.frame import Nav, add_page
 from dashboard.scoping import options
 from dashboard.view import View
@@ -179,22 +179,38 @@ def selection(found: Exploration) -> Component:
     )
 
 
+ORDERS: dict[str | None, str] = {
+    None: "Newest first",
+    OLDEST: "Oldest first",
+    "latency": "Slowest first",
+    "size": "Largest first",
+    "status": "Highest status first",
+}
+"""Of all requests that fit, and not of the page."""
+
 _HEADS = ("Time (UTC)", "API", "Route", "Status", "Latency", "Caller", "Agent", "Cause")
 
 
 def raw(view: View, found: Exploration) -> Component:
     title = "Selected requests" if found.chosen else "Requests"
+    order = view.sort if view.sort in ORDERS else None
     if not found.rows:
         where = f"It was searched back to {words.at(found.searched_to)}." if found.searched_to else "In this range."
         body: Component = empty("No request fits", where)
     else:
         rows = [_row(row, found) for row in found.rows]
-        body = table(_HEADS, rows, caption=f"{title}, newest first", numbers=(3, 4), name="stack raw-requests")
+        body = table(
+            [words.zoned(head) for head in _HEADS],
+            rows,
+            caption=f"{title}, {ORDERS[order].lower()}",
+            numbers=(3, 4),
+            name="stack raw-requests served",
+        )
     further = []
     if found.next_cursor is not None:
-        further.append(button("Older", cursor=found.next_cursor))
+        further.append(button("Newer" if order == OLDEST else "Older", cursor=found.next_cursor))
     if view.cursor:
-        further.append(button("Newest", cursor=None))
+        further.append(button(ORDERS[order].split()[0], cursor=None))
     query = [("since", iso(found.since)), ("until", iso(found.until)), *(("where", text) for text in found.all_texts)]
     files = [
         html.A(form, href=f"/api/v1/export/requests?{urlencode([*query, ('format', name)])}", className="plain-button")
@@ -207,16 +223,22 @@ def raw(view: View, found: Exploration) -> Component:
         + options(view)
         + " -o requests.csv",
     )
-    return card(title, body, html.Div([*further, files_line], className="choices"), asked, name="explorer-raw")
+    orders = [
+        button(said, chosen=name == order, name="choice", sort=name, cursor=None) for name, said in ORDERS.items()
+    ]
+    ordering = html.Div([html.Span("Order:", className="small"), *orders], className="choices", role="group")
+    return card(
+        title, ordering, body, html.Div([*further, files_line], className="choices"), asked, name="explorer-raw"
+    )
 
 
 def _row(row: dict[str, Any], found: Exploration) -> list[Any]:
     status = row["status"]
-    said = words.second(row["at"])
+    said = words.bare_second(row["at"])
     open_: Any = {"data-request": json.dumps(_told(row))}
     caller = row.get("client_id") or ""
     return [
-        html.Button(said.removesuffix(" UTC"), type="button", className="row-open", **open_),
+        html.Button(said, type="button", className="row-open", **open_),
         plain(found.names.place(row["api"] or "", row["stage"]), 80),
         plain(row["route"] or row["path"] or words.NONE, 80),
         html.Span(words.NONE if status is None else str(status), className=f"status-{(status or 0) // 100}xx"),

@@ -108,7 +108,7 @@ def grid(items: list[StoredFinding], view: View, names: Names, *, choose: bool) 
         {"field": "affected", "headerName": "Who", "width": 126, **wrapped},
         {"field": "sure", "headerName": "Sure", "width": 68},
         {"field": "owner", "headerName": "Owner", "width": 80},
-        {"field": "start", "headerName": "Start (UTC)", "width": 140, "cellRenderer": "Since"},
+        {"field": "start", "headerName": words.zoned("Start (UTC)"), "width": 140, "cellRenderer": "Since"},
     ]
     few = len(items) <= FEW
     selecting: dict[str, Any] = {}

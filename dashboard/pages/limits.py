@@ -12,6 +12,7 @@ from typing import Any
 from dash import MATCH, Dash, Input, Output, State, html, no_update
 from dash.development.base_component import Component
 
+from dashboard import words
 from dashboard.components import banner, card, command, empty, range_line, stale_note
 from dashboard.data import Reader
 from dashboard.data_apis import known_inventory
@@ -87,6 +88,11 @@ def proposed_of(rate: Any, burst: Any, of: Any) -> Proposed | None:
 
 
 def answered(reader: Reader, proposed: Proposed, view: View) -> list[Component | None]:
+    with words.clock(view.tz):
+        return _answered(reader, proposed, view)
+
+
+def _answered(reader: Reader, proposed: Proposed, view: View) -> list[Component | None]:
     scope = replace(view, api=proposed.api, stage=proposed.stage)
     window = reader.window(scope)
     if window is None:

@@ -81,6 +81,34 @@ def find_requests(
     return Found(page, None, None)
 
 
+GREATEST: dict[str, str] = {"latency": "latency_ms", "size": "response_bytes", "status": "status"}
+"""What requests can be put in order by beside their time, the greatest first."""
+
+
+def greatest_requests(
+    state: State, by: str, *, since: datetime, until: datetime, terms: tuple[Term, ...] = (), limit: int = 100
+) -> pa.Table:
+    """Those of [since, until) with the greatest value of GREATEST[by], over all that are stored; unknown ones last."""
+    condition, values = conditions_sql(terms)
+    values |= {"since": since, "until": until}
+    with state.read() as session:
+        listed = segments(session, "requests", since, until)
+    found = REQUESTS_READ.empty_table()
+    order = f'{GREATEST[by]} DESC NULLS LAST, "at" DESC, ' + ", ".join(f"{one} NULLS LAST" for one in _TIES)
+    query = (
+        f"SELECT *, {CLIENT_ID_SQL} AS client_id FROM ({{rows}}) WHERE {condition} "
+        f'AND "at" >= $since AND "at" < $until ORDER BY {order} LIMIT {limit:d}'
+    )
+    last = "at_end"
+    keys = [(GREATEST[by], "descending", last), ("at", "descending", last)]
+    keys += [(name, "ascending", last) for name in _TIES]
+    for begin in range(0, len(listed), FILES_AT_ONCE):
+        some = of_segments(state, listed[begin : begin + FILES_AT_ONCE], REQUESTS, query, values).cast(REQUESTS_READ)
+        both = pa.concat_tables([found, some])
+        found = both.take(pc.sort_indices(both, sort_keys=keys)).slice(0, limit)
+    return with_executions(state, found.combine_chunks())
+
+
 def _ask(
     state: State,
     some: list[Segment],

@@ -34,6 +34,7 @@ PATHS = {
     "changes": "/changes",
     "sources": "/sources",
     "doctor": "/sources",
+    "deliveries": "/alerts",
 }
 
 

@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
@@ -54,7 +55,7 @@ SHORT = tuple(text for text in PAYLOADS if 0 < len(text) < 10_000)
 NOW = datetime.now(UTC).replace(second=0, microsecond=0)
 LINKS = re.compile(r"https?://(www\.)?evil\.example|\bwww\.evil\.example")
 FIELDS = ("title", "sentence", "remedy", "caveat", "api", "stage", "route", "subtype")
-DATA = {"webhook", "eventbridge", "sns"}
+DATA = {"file", "webhook", "eventbridge", "sns"}
 """Channels that programs read: the payload as it is, bounded where it is made, and nothing shows it."""
 
 FILES = {"text/event-stream", "text/csv", "application/x-ndjson", "application/vnd.apache.parquet"}
@@ -343,12 +344,12 @@ def test_every_export_and_list_is_text_without_formulas_and_forged_lines(place: 
     assert told >= 3
 
 
-def made(kind: str, address: str, mail: int) -> Channel:
+def made(kind: str, address: str, mail: int, file: Path = Path("/nowhere")) -> Channel:
     """A channel of the kind that talks to our receivers; its options are filled by their names."""
     http = {"url": address, "api": address, "smtp_url": f"smtp://127.0.0.1:{mail}"}
     text = {"to": ["ops@example.net"], "sender": "gw@example.net", "region": "eu-central-1"}
     text |= {"topic_arn": "arn:aws:sns:eu-central-1:123456789012:t", "channel": "C0123456789", "token": "xoxb-1"}
-    text |= {"routing_key": "a" * 32, "secret": "s" * 32}
+    text |= {"routing_key": "a" * 32, "secret": "s" * 32, "path": str(file)}
     options = KINDS[kind].options
     given: dict[str, Any] = {name: (http | text)[name] for name in options.model_fields if name in http | text}
     if kind == "apprise":
@@ -396,17 +397,20 @@ def strings(value: Any) -> Iterator[str]:
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_no_channel_carries_a_live_payload(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_channel_carries_a_live_payload(kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    lines = tmp_path / "alerts.jsonl"
+    lines.touch()
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     ours = str(a_payload()["link"])
     with receiver(answer=answered) as service, running() as box:
-        channel = made(kind, service.url, box.port)
+        channel = made(kind, service.url, box.port, lines)
         for text in SHORT if kind in DATA else PAYLOADS[::4] + PAYLOADS[9:16]:
             payload = a_payload(**dict.fromkeys(FIELDS, text))
             with suppress(GatewatchError):  # the receiver is no AWS; what was sent has been seen
                 channel.send(payload, idempotency_key="k", now=NOW, attempt=Attempt())
         bodies = [one.body for one in service.got] + [as_bytes(one.content) for one in box.got]
+        bodies += lines.read_bytes().splitlines()
     assert len(bodies) >= 10
     for body in bodies:
         if kind in DATA:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from dashboard import words
+from dashboard.view import view_of
+from dashboard.when import typed
 from gatewatch.records import Cause, Kind, Severity, State
 
 
@@ -96,3 +98,22 @@ def test_small_sums_of_money_are_no_powers_of_ten() -> None:
     assert [words.money(value) for value in (None, 0.0, 0.000052, 0.0012, 0.12, 1234.5)] == [
         words.NONE, "$0.00", "< $0.0001", "$0.0012", "$0.12", "$1,234.50",
     ]  # fmt: skip
+
+
+def test_times_are_written_by_the_clock_that_was_chosen_and_name_it() -> None:
+    summer, winter = datetime(2026, 6, 9, 22, 30, tzinfo=UTC), datetime(2026, 12, 9, 22, 30, tzinfo=UTC)
+    with words.clock("Europe/Berlin"):
+        assert [words.at(one) for one in (summer, winter)] == ["2026-06-10 00:30 CEST", "2026-12-09 23:30 CET"]
+        assert words.bare(summer) == "2026-06-10 00:30"
+        assert words.axis(summer) == "2026-06-10T00:30:00"
+        assert words.zoned("Time (UTC)") == "Time (Europe/Berlin)"
+        assert typed("2026-06-10 00:15", summer) == ("2026-06-09T22:15Z", "now")
+        assert typed("yesterday", summer) == ("2026-06-08T22:00Z", "2026-06-09T22:00Z")
+    with words.clock("America/Sao_Paulo"):
+        assert words.second(summer) == "2026-06-09 19:30:00.000 UTC-03"
+    for wrong in (None, "", "Nowhere/Land", "../../etc/passwd", "/etc/localtime", "x" * 500):
+        with words.clock(wrong):
+            assert words.at(summer) == "2026-06-09 22:30 UTC"
+    assert words.zone_name() == "UTC"
+    assert view_of("?tz=Europe/Berlin").kept().search() == "?tz=Europe%2FBerlin"
+    assert view_of("?tz=../x").tz is None

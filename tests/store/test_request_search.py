@@ -9,7 +9,7 @@ import pytest
 
 from gatewatch.settings import Settings
 from gatewatch.store.request_fields import REQUEST_FIELDS
-from gatewatch.store.request_search import find_requests
+from gatewatch.store.request_search import find_requests, greatest_requests
 from gatewatch.store.state import State, open_state
 from gatewatch.where import parse_all
 from tests.store.builders import AT, put, requests
@@ -93,3 +93,30 @@ def test_networks_and_programs_are_derived(state: State) -> None:
 def test_a_cursor_that_is_none_is_refused(state: State, cursor: str) -> None:
     with pytest.raises(ValueError, match="not a cursor"):
         find_requests(state, cursor=cursor)
+
+
+def test_the_greatest_come_from_all_segments_and_what_is_not_known_comes_last(state: State) -> None:
+    rows = [
+        {
+            "at": AT + timedelta(seconds=n),
+            "request_id": f"r{n}",
+            "latency_ms": None if n % 10 == 0 else float(n * 37 % 101),
+            "status": 200 + n % 3,
+        }
+        for n in range(60)
+    ]
+    for place in range(6):
+        put(state, tables=[("requests", requests(rows[place::6]))], lines=1, file=f"{place}.log")
+    span: Any = {"since": AT, "until": AT + timedelta(seconds=50)}
+
+    def key(row: dict[str, Any]) -> tuple[bool, float, float]:
+        value = row["latency_ms"]
+        return (value is None, -(value or 0.0), -row["at"].timestamp())
+
+    wanted = [str(row["request_id"]) for row in sorted(rows[:50], key=key)]
+    found = greatest_requests(state, "latency", limit=500, **span)
+    assert found.column("request_id").to_pylist() == wanted
+    assert greatest_requests(state, "latency", limit=7, **span).column("request_id").to_pylist() == wanted[:7]
+    some = greatest_requests(state, "status", terms=parse_all(["status = 201"], REQUEST_FIELDS), limit=3, **span)
+    assert some.column("request_id").to_pylist() == ["r49", "r46", "r43"]
+    assert greatest_requests(state, "size", since=AT - timedelta(days=2), until=AT - timedelta(days=1)).num_rows == 0
