@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,10 +36,16 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str
     return folder, findings, folder / "requests.parquet"
 
 
+@cache
+def database() -> duckdb.DuckDBPyConnection:
+    """One for all questions: to make one takes longer than to answer."""
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
 def ask(parquet: Path, sql: str) -> Any:
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        return connection.execute(sql.replace("'requests.parquet'", f"'{parquet}'")).fetchall()[0][0]
+    return database().execute(sql.replace("'requests.parquet'", f"'{parquet}'")).fetchall()[0][0]
 
 
 def test_every_kind_is_there(found: tuple[Path, list[dict[str, Any]], Path]) -> None:
