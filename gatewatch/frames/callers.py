@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
-from gatewatch.frames.inprocess import in_process
+from gatewatch.frames.inprocess import asking, in_process
 
 KEY, PRINCIPAL, ADDRESS = range(3)
 """What a caller is named by, the best first."""
@@ -24,7 +25,7 @@ def caller_hashes(names: Sequence[str], rank: int) -> list[int]:
     """The hashes of callers that are known by these names, in their order; rank: KEY, PRINCIPAL or ADDRESS."""
     if not names:
         return []
-    with in_process(threads=1) as connection:
+    with asking("one thread", partial(in_process, threads=1)) as connection:
         query = f"SELECT list_transform(?::VARCHAR[], lambda k: {caller_hash_sql('k', rank)})"
         row = connection.execute(query, [list(names)]).fetchone()
         return [int(value) for value in row[0]] if row else []

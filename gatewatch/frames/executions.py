@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gatewatch.frames.inprocess import in_process
+from gatewatch.frames.inprocess import asking, in_process
 
 _KEYS = ("at", "api", "status", "request_id", "extended_request_id", "reject_cause", "throttle_scope")
 _WITHIN_S = 120
@@ -52,7 +52,7 @@ def refined(requests: pa.Table, executions: pa.Table | None) -> pa.Table:
     )
     if not asked.num_rows:
         return requests
-    with in_process() as connection:
+    with asking("merging", in_process) as connection:
         connection.register("requests", asked)
         connection.register("executions", _plain(executions))
         told = connection.execute(_REFINED).fetchall()

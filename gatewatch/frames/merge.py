@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gatewatch.frames.histogram import quantiles_ms
-from gatewatch.frames.inprocess import in_process
+from gatewatch.frames.inprocess import asking, in_process
 from gatewatch.frames.interleave import interleaved, order_codes
 from gatewatch.frames.intime import in_time
 from gatewatch.frames.schema import CLIENT_KEYS, CLIENTS, HISTOGRAMS, MINUTE_COUNTS, MINUTE_KEYS, MINUTES
@@ -99,7 +99,7 @@ def merge_minutes(minutes: pa.Table) -> pa.Table:
 
 
 def _summed(doubled: pa.Table) -> pa.Table:
-    with in_process() as connection:
+    with asking("merging", in_process) as connection:
         connection.register("doubled", doubled)
         merged = connection.sql(merge_sql(MINUTE_KEYS, "doubled")).to_arrow_table()
     return merged.select(MINUTES.names).cast(MINUTES)
@@ -114,7 +114,7 @@ def merge_clients(clients: pa.Table) -> pa.Table:
     """CLIENTS rows of any number of batches -> one row per CLIENT_KEYS, sorted by them (NULL first)."""
     names = ", ".join(CLIENT_KEYS)
     order = ", ".join(f"{key} NULLS FIRST" for key in CLIENT_KEYS)
-    with in_process() as connection:
+    with asking("merging", in_process) as connection:
         connection.register("clients_in", clients)
         query = f"SELECT {names}, {CLIENT_SUMS} FROM clients_in GROUP BY {names} HAVING sum(n) > 0 ORDER BY {order}"
         return connection.sql(query).to_arrow_table().cast(CLIENTS)
@@ -144,7 +144,7 @@ def rollup(minutes: pa.Table, *, by_route: bool) -> pd.DataFrame:
     if by_route:
         merged = merge_minutes(minutes)
     else:
-        with in_process() as connection:
+        with asking("merging", in_process) as connection:
             connection.register("minutes_in", minutes)
             merged = connection.sql(merge_sql(keys, "minutes_in")).to_arrow_table()
     frame = _counted(merged, keys)

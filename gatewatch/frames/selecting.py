@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
+from functools import partial
 
 import pyarrow as pa
 
-from gatewatch.frames.inprocess import in_process
+from gatewatch.frames.inprocess import asking, in_process
 from gatewatch.frames.schema import REQUESTS
 from gatewatch.records import Selection, iso
 
@@ -77,7 +78,7 @@ def selected(table: pa.Table, asked: Selection) -> pa.Table:
     whole = table
     for field in missing:
         whole = whole.append_column(field, pa.nulls(len(table), field.type))
-    with in_process(threads=1) as connection:
+    with asking("one thread", partial(in_process, threads=1)) as connection:
         connection.register("requests", whole)
         found = connection.sql(f"SELECT * FROM requests WHERE {condition_sql(asked)}").to_arrow_table()
     return found.select(table.column_names).cast(table.schema)
