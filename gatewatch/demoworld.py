@@ -18,6 +18,7 @@ from gatewatch.simulate.model import MINUTE_MS
 from gatewatch.simulate.model import Settings as World
 from gatewatch.simulate.write import write_world
 from gatewatch.store.connections import connections
+from gatewatch.store.findings import FindingFilter, count_findings
 from gatewatch.store.forgetting import forget_all
 from gatewatch.store.sources import accounting
 from gatewatch.store.state import State
@@ -29,6 +30,7 @@ from ingest.scan import Progress
 from ingest.traces import read_traces
 
 APIS, DAYS, RATE, SEED = 9, 7.0, 1.0, 7
+PATIENCE_S = 60.0
 SOURCE = "demo world"
 """The name of its lines in an installation that is not only a demo."""
 
@@ -75,10 +77,17 @@ def read(
     )
 
 
-def look(state: State, settings: Settings, now: datetime, holder: str) -> int | None:
-    """How many findings there are now; None when the worker is looking itself at this moment."""
-    with held(state, "tick", f"{holder} {os.getpid()}", settings.lease_seconds) as epoch:
-        return None if epoch is None else tick(state, settings, now, lease=("tick", epoch)).findings
+def look(state: State, settings: Settings, now: datetime) -> int | None:
+    """How many findings there are now. A worker that is looking is waited for; None: it took too long."""
+    until = time.monotonic() + 3 * PATIENCE_S
+    while time.monotonic() < until:
+        with held(state, "tick", f"demo world {os.getpid()}", settings.lease_seconds) as epoch:
+            if epoch is not None:
+                tick(state, settings, now, lease=("tick", epoch))
+                with state.read() as session:
+                    return sum(count_findings(session, FindingFilter(state="all")).values())
+        time.sleep(0.5)
+    return None
 
 
 def why_not_load(state: State) -> str | None:
@@ -104,9 +113,6 @@ def why_not_remove(state: State) -> str | None:
     if connected:
         return "An AWS account is connected, and what it told would go with it."
     return None
-
-
-PATIENCE_S = 60.0
 
 
 def remove(state: State, settings: Settings) -> None:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import tempfile
 import threading
@@ -137,7 +136,7 @@ class DemoLoad:
             demoworld.write(at, folder, workers=1, progress=_Part(self, "writing"))
             done = demoworld.read(state, folder, at, workers=1, progress=_Part(self, "reading"))
             _Part(self, "looking")
-            found = demoworld.look(state, self._settings, at, f"demo world {os.getpid()}")
+            found = demoworld.look(state, self._settings, at)
             looked = "the worker looks for findings now" if found is None else f"{found} findings"
             self.phase, self.share = "loaded", 1.0
             self.said = f"{done.accounting.accepted:,} requests of {demoworld.APIS} APIs; {looked}."
