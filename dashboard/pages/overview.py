@@ -205,15 +205,13 @@ def truth(found: Overview, view: View) -> Component:
     newest = sorted(found.labels, key=lambda one: (one.start, one.name), reverse=True)
     heads = ("When", "API / stage", "What", "To be found as", "How to tell")
 
-    def listed(labels: Sequence[Label], caption: str) -> Component:
-        return table(heads, [line(one) for one in labels], caption=caption, name="stack one labels")
-
-    first = listed(newest[:LABEL_ROWS], "Labels of the simulated world in this range, newest first")
-    rest = newest[LABEL_ROWS:MOST_LABELS]
-    if not rest:
-        return first
-    more = html.Details([html.Summary(f"{len(rest)} more"), listed(rest, "Earlier labels")], className="twin")
-    return html.Div([first, more])
+    return table(
+        heads,
+        [line(one) for one in newest[:MOST_LABELS]],
+        caption="Labels of the simulated world in this range, newest first",
+        name="stack one labels",
+        first=LABEL_ROWS,
+    )
 
 
 def apis(found: Overview, view: View) -> Component:
@@ -274,9 +272,18 @@ def apis(found: Overview, view: View) -> Component:
 
     caption = "APIs and stages: requests, errors, refusals, latency and open findings"
     shown = table(
-        heads, [line(row) for row in rows[:API_ROWS]], caption=caption, numbers=(1, 3, 4, 5, 6, 7), name="stack"
+        heads,
+        [line(row) for row in rows[:API_ROWS]],
+        caption=caption,
+        numbers=(1, 3, 4, 5, 6, 7),
+        name=looks(len(rows)),
     )
     return html.Div([shown, *rest(len(rows), "apis", view)])
+
+
+def looks(many: int) -> str:
+    """A table that holds the first rows only is not to be put in order here: its page does that, for all of them."""
+    return "stack" if many <= API_ROWS else "stack served"
 
 
 def rest(many: int, page: str, view: View) -> list[Component]:
@@ -307,5 +314,5 @@ def blind(found: Overview, view: View) -> Component:
         for one in found.blind[:API_ROWS]
     ]
     heads = ("API / stage", "Detector", "Why", "Missing in the log")
-    shown = table(heads, rows, caption="Detectors that cannot judge a stage", name="stack one")
+    shown = table(heads, rows, caption="Detectors that cannot judge a stage", name=f"one {looks(len(found.blind))}")
     return html.Div([shown, *rest(len(found.blind), "sources", view)])
