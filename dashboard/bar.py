@@ -33,8 +33,8 @@ def parts(view: View, scopes: Scopes) -> dict[str, list[Component]]:
         "time-face": [
             icon("clock"),
             html.Span(time_label(view, scopes.window), className="time-label"),
-            html.Span(words.zone_name().rpartition("/")[2].replace("_", " "), className="zone"),
         ],
+        "time-zone": [html.Span(words.zone_name().rpartition("/")[2].replace("_", " "), className="zone")],
         "time-quick": _quick(view, scopes.window),
         "time-after": [
             _button("forward", f"Later by {_length(scopes.window)} (key ])", _shifted(scopes, 1), key="]"),
@@ -63,7 +63,7 @@ def bar() -> Component:
         html.Details(
             [
                 html.Summary(
-                    [place("time-face", html.Span), icon("down")],
+                    [place("time-face", html.Span), place("time-zone", html.Span), icon("down")],
                     className="bar-button",
                     **_said("Time range"),
                 ),
