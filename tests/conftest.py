@@ -72,6 +72,7 @@ test_backtesting test_jobs cli/test_doctor_aws ingest/aws/test_faults
 """Files that take longest, longest first: whoever begins one of them last would let the other workers wait."""
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores: pages, streams and time-outs are waited for."""
     return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
