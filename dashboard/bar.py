@@ -215,7 +215,7 @@ def _typed() -> Component:
         autoComplete="off",
         spellCheck="false",
         className="time-typed",
-        **{"aria-label": "Any time, by the clock that is chosen below"},
+        **{"aria-label": "Any time"},
     )
     apply = html.Button("Show", id="time-apply", type="button", n_clicks=0, className="plain-button")
     return html.Div(

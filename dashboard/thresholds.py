@@ -111,7 +111,7 @@ def replay(one: Finding, budget: float, newest: datetime) -> Component:
                     ],
                     thumbLabel="False alarms an API and week",
                 ),
-                className="threshold threshold-budget",
+                className="threshold-budget",
             ),
             html.P(told[middle], id={"type": "threshold-said", "name": "budget"}, className="small"),
             html.Div(
