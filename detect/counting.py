@@ -341,8 +341,8 @@ class Counting:
             calm = self.use[:, -120:].sum(axis=1) >= 110
             old, older = self.season.age > 120.0, self.season.age > 1440.0
             if self._patient:
-                self.late = waited(self.peaks, self.late, calm & old, self.season.age)
-                self.slow_late = waited(self.slow_peaks, self.slow_late, calm & older, self.season.age)
+                self.late = _waited(self.peaks, self.late, calm & old, self.season.age)
+                self.slow_late = _waited(self.slow_peaks, self.slow_late, calm & older, self.season.age)
             else:
                 self.peaks.close(calm & old)
                 self.slow_peaks.close(calm & older)
@@ -364,7 +364,7 @@ class Counting:
         return expected
 
 
-def waited(peaks: Peaks, late: Floats, calm: Bools, age: Floats) -> Floats:
+def _waited(peaks: Peaks, late: Floats, calm: Bools, age: Floats) -> Floats:
     """End an hour, learning from the one that has waited longest; who is younger than two days learns at once.
 
     late (series, hours): the hours' largest and one more, 0: none. What works itself up must not be its own yardstick,

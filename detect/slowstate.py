@@ -8,7 +8,6 @@ from typing import cast
 import numpy as np
 
 from detect import codec
-from detect.counting import LATE_HOURS, waited
 from detect.episodes import Episode
 from detect.grid import Bools, Floats, Ints, Key
 from detect.model import Block
@@ -115,8 +114,6 @@ class Slowness:
 
         self.peaks = Peaks()
         """What the scores of each stage are worth, by its own hours."""
-        self.late: Floats = np.zeros((0, LATE_HOURS))
-        """Largest scores of the last hours, by stage, that are not learned from yet."""
         self.watch: Watch | None = None
 
     _ARRAYS = (
@@ -130,7 +127,6 @@ class Slowness:
         "quarter_of",
         "held",
         "answered",
-        "late",
     )
 
     def load(self, state: JSON) -> None:
@@ -194,7 +190,6 @@ class Slowness:
             pool.grow(stages)
         for name in ("since", "parts", "size", "layers", "layer_sums", "quarters", "held", "answered"):
             setattr(self, name, _grown(getattr(self, name), total))
-        self.late = _grown(self.late, stages)
         self.ring = np.concatenate([self.ring, np.zeros((len(RING), total - self.ring.shape[1], TAIL))], axis=1)
         index = np.array([self.rows[key] for key in grid.keys], dtype=np.int64)
 
@@ -311,8 +306,7 @@ class Slowness:
         if stop % 60 == 0:
             for one in (self.stray, self.pool_stray, self.tail_stray):
                 one.hour()
-            calm = self.peaks.top[:, 1] >= CALM
-            self.late = waited(self.peaks, self.late, calm, 60.0 * self.peaks.hours[:, 0])
+            self.peaks.close(self.peaks.top[:, 1] >= CALM)
         for stage in self.resets:
             rows = np.flatnonzero(self.stage_of == stage)
             self.usual.renew(rows, self.since[rows])
