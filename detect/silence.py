@@ -315,8 +315,8 @@ class _Work:
         safe = self._safe(chunk, trusted)
         # A route that hangs until its time-out is called: it is slow, not silent.
         cut = slice(chunk.start - self.first, chunk.start - self.first + take)
-        # Nor do scanners end a silence, but where it is not known whether anybody else calls at this hour.
-        scanned = (self.strays[:, cut] > 0) & ~trusted[:, None]
+        # Nor do scanners end a silence, but on a first day, when nobody knows who else calls at that hour.
+        scanned = (self.strays[:, cut] > 0) & (~trusted & (chunk.age < 1440))[:, None]
         alive = ((chunk.counts > 0) | (self.hung[:, cut] > 0) | scanned) & chunk.use
         running = prefix(safe)
         # Where the last good answer came before each minute (or before the chunk: 0, and what was missed then).
