@@ -139,7 +139,7 @@ def evaluate(state: State, settings: Settings, horizon: datetime) -> Evaluation 
     minutes, clients = (_before(table, until) for table in judged(state, base.at, until))
     intervals = coverage(state, base.at, until)
     begin = base.at
-    if not rows and minutes.num_rows:
+    if not base.states and minutes.num_rows:
         begin = pc.min(minutes.column("minute")).as_py()
     # Copies: a detector may go on writing in the state that it was given.
     states, said, blind = copy.deepcopy(base.states), dict(base.said), list[Blind]()
