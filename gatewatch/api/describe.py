@@ -37,12 +37,18 @@ STREAMED: dict[str, dict[str, Any]] = {
 }
 """What never ends, by operation."""
 
+LASTING: dict[str, dict[str, Any]] = {
+    "load_demo_world": {"asked": {}, "answer": {"said": "", "schema_version": 1, "share": 0.0, "state": "writing"}},
+    "remove_demo_world": {"answer": {"said": "", "schema_version": 1, "share": 0.0, "state": "absent"}},
+}
+"""What takes an empty installation and minutes, by operation."""
+
 
 @cache
 def examples() -> dict[str, dict[str, Any]]:
     """Operation -> what may be asked (`asked`) and is answered then; recorded by tests/api/test_examples.py."""
     recorded: dict[str, dict[str, Any]] = orjson.loads(Path(__file__).with_name("examples.json").read_bytes())
-    return recorded | STREAMED
+    return recorded | STREAMED | LASTING
 
 
 _BODY_REFUSALS = {"413": "The body is too large", "415": "The body is not application/json"}

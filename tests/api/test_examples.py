@@ -74,6 +74,7 @@ def questions(site: Site) -> dict[str, str]:
         "list_routes": f"/routes?{span}",
         "list_consumers": f"/consumers?{span}",
         "list_users": "/users",
+        "get_demo_world": "/demo-world",
     }
 
 
@@ -155,7 +156,7 @@ def test_examples_are_what_is_asked_and_answered(site: Site) -> None:
         text = re.sub(r'"gw_\w[^"]*"', '"gw_ID_SECRET"', text)
         Path(describe.__file__).with_name("examples.json").write_text(text + "\n")
     known = describe.examples()
-    assert known.keys() == found.keys() | describe.STREAMED.keys()
+    assert known.keys() == found.keys() | describe.STREAMED.keys() | describe.LASTING.keys()
     for name, example in found.items():
         assert same(shape(known[name]["answer"]), shape(example["answer"])), name
         assert ("asked" in known[name]) == ("asked" in example), name
