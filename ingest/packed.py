@@ -33,11 +33,10 @@ class Packed:
 
     def table(self) -> pa.Table:
         told = pa.ipc.open_stream(self.data).read_all()
+        there = dict(zip(told.column_names, told.columns, strict=True))
+        zeros = {field.type: _nothing(field.type, self.rows) for field in self.schema if field.name not in there}
         columns = [
-            told.column(field.name).cast(field.type)
-            if field.name in told.column_names
-            else _nothing(field.type, self.rows)
-            for field in self.schema
+            there[field.name].cast(field.type) if field.name in there else zeros[field.type] for field in self.schema
         ]
         return pa.table(columns, schema=self.schema)
 
