@@ -6,6 +6,7 @@ twice, with the same key.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Mapping
@@ -44,9 +45,9 @@ class File:
         line = json.dumps(body, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
         try:
             # One write to a file that is opened for appending: lines of two workers do not mix.
-            place = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            place = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
-                os.write(place, line)
+                _append(place, line)
                 os.fsync(place)
             finally:
                 os.close(place)
@@ -57,6 +58,15 @@ class File:
             raise ChannelError(f"file: {said}", retry=True) from error
         if attempt is not None:
             attempt.note("append a line", body, f"{len(line)} bytes written")
+
+
+def _append(place: int, line: bytes) -> None:
+    """OSError when it was not written whole; the part that a full disk left is a line of its own then."""
+    size = os.fstat(place).st_size
+    begun = size > 0 and os.pread(place, 1, size - 1) != b"\n"
+    whole = b"\n" + line if begun else line
+    if os.write(place, whole) < len(whole):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @channel_kind("file", FileOptions, resolved=True)

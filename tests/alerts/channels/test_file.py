@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,3 +44,31 @@ def test_what_cannot_be_written_is_tried_again_and_says_why(tmp_path: Path) -> N
 def test_a_path_that_depends_on_the_folder_is_refused() -> None:
     with pytest.raises(UsageError, match="path: must be absolute"):
         file(FileOptions(type="file", path=Path("alerts.jsonl")), Settings())
+
+
+def test_a_line_that_found_no_room_is_not_sent_and_spoils_none_after_it(tmp_path: Path) -> None:
+    """A limit on the size of files cuts a write off as a full disk does; in a process of its own."""
+    path = tmp_path / "alerts.jsonl"
+    script = """
+import resource, sys
+from pathlib import Path
+from alerts.channels.file import File
+from gatewatch.errors import ChannelError
+channel = File(Path(sys.argv[1]))
+channel.send({}, idempotency_key="one")
+soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (Path(sys.argv[1]).stat().st_size + 20, hard))
+try:
+    channel.send({"title": "x" * 100}, idempotency_key="two")
+except ChannelError as error:
+    print(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+channel.send({"title": "x" * 100}, idempotency_key="two")
+"""
+    root = Path(__file__).parents[3]
+    command = [sys.executable, "-c", script, str(path)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "file: No space left on device"
+    first, cut_off, whole = path.read_bytes().splitlines()
+    assert len(cut_off) == 20
+    assert [json.loads(line)["key"] for line in (first, whole)] == ["one", "two"]
