@@ -136,6 +136,8 @@ def needs_you(found: Overview, view: View) -> Component:
         hint = html.Span(["Findings that ended are in ", dcc.Link("Findings", href=f"/findings{view.search()}"), "."])
         if found.blind:
             return empty("No open finding", "But see below what gatewatch cannot judge.", hint)
+        if not found.apis:  # silence proves nothing
+            return empty("Nothing to judge", "No API had a request here, and no finding is open.", hint)
         return empty("All is well", "No finding is open.", hint)
     return short_list(found.needs_you, view, found.names)
 

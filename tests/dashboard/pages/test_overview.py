@@ -52,6 +52,17 @@ def test_one_api_alone(reader: Reader) -> None:
     assert "No open finding" in texts(overview.content(found, View(api="legacy9")))
 
 
+def test_all_is_well_only_where_somebody_called(reader: Reader) -> None:
+    whole = reader.overview(View())
+    assert whole is not None
+    found = replace(whole, needs_you=[], blind=[])
+    assert found.apis
+    assert "All is well" in texts(overview.needs_you(found, View()))
+    said = texts(overview.needs_you(replace(found, apis=[]), View()))
+    assert "Nothing to judge" in said
+    assert "All is well" not in said
+
+
 def test_what_is_wrong_without_a_request_is_in_the_table_too(reader: Reader) -> None:
     found = reader.overview(View())
     assert found is not None
