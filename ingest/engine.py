@@ -268,24 +268,13 @@ class Engine:
             if rows
             else []
         )
-        read: dict[str, tuple[Format, list[int], list[Mapping[str, str | None]], list[int]]] = {}
-        for row in rows:
-            number = row if here is None else int(here[row])
-            text = block.raw(row).decode("utf-8", "replace")
-            records = several.get(row)
-            result = slow.read_line(formats, text) if records is None else slow.read_alone(formats, text, records)
-            if result.reason in slow.EMPTY:
-                reading.blank.append(number)
-                reading.heads[number] = result.reason
-                continue
-            if result.format is None or result.reason is not None or result.rest is not None:
-                # What is left behind a record would have been split off had it been one: nothing is dropped in silence.
-                reading.rejected[number] = result.reason or ("trailing_text" if result.rest else "no_format")
-                continue
-            entry = read.setdefault(result.format.name, (result.format, [], [], []))
-            entry[1].append(number)
-            entry[2].append(result.variables)
-            entry[3].append(row)
+        read: _Read = {}
+        unread = self._one_by_one(block, rows, here, reading, formats, several, read)
+        for heads, some in _by_file(reading, unread, rows, here):
+            lines = [block.raw(row).decode("utf-8", "replace") for row in [*heads, *some[:SAMPLE]]]
+            own = [found for found in choose(lines, chosen.explicit, self._stages(chosen)) if found not in formats]
+            if own:
+                self._one_by_one(block, some, here, reading, own, several, read)
         for found, numbers, variables, places in read.values():
             if found not in reading.formats:
                 reading.formats.append(found)
@@ -303,6 +292,46 @@ class Engine:
                 if reason is not None:
                     reading.rejected[number] = reason
 
+    @staticmethod
+    def _one_by_one(
+        block: Block,
+        rows: Sequence[int],
+        here: Rows | None,
+        reading: Reading,
+        formats: Sequence[Format],
+        several: Mapping[int, list[bytes]],
+        read: _Read,
+    ) -> list[int]:
+        """Read rows into `read` and tell blank and rejected ones; returns those that none of the formats reads."""
+        unread = []
+        for row in rows:
+            number = row if here is None else int(here[row])
+            text = block.raw(row).decode("utf-8", "replace")
+            records = several.get(row)
+            result = slow.read_line(formats, text) if records is None else slow.read_alone(formats, text, records)
+            reading.rejected.pop(number, None)  # by formats tried before
+            if result.reason in slow.EMPTY:
+                reading.blank.append(number)
+                reading.heads[number] = result.reason
+                continue
+            if result.format is None or result.reason is not None or result.rest is not None:
+                # What is left behind a record would have been split off had it been one: nothing is dropped in silence.
+                reason = result.reason or ("trailing_text" if result.rest else "no_format")
+                reading.rejected[number] = reason
+                if reason in _OF_NO_FORMAT:
+                    unread.append(row)
+                continue
+            entry = read.setdefault(result.format.name, (result.format, [], [], []))
+            entry[1].append(number)
+            entry[2].append(result.variables)
+            entry[3].append(row)
+        return unread
+
+
+_OF_NO_FORMAT = frozenset({"no_format", "not_json"})
+
+_Read = dict[str, tuple[Format, list[int], list[Mapping[str, str | None]], list[int]]]
+"""By format: the rows read one by one, as the reading numbers them, their variables, and as the block numbers them."""
 
 _NO_ROWS = np.zeros(0, dtype=np.int64)
 _RECORD_ROWS = 1 << 28
@@ -335,6 +364,28 @@ def _alone(reading: Reading, several: Sequence[int], others: Sequence[int], here
     singles, gluings = reading.block.rows_by_file(single), reading.block.rows_by_file(mine)
     alone = {file for file, count in gluings.items() if singles[file] > count}
     return {row for row, number in zip(several, mine.tolist(), strict=True) if reading.block.origin(number)[0] in alone}
+
+
+def _by_file(
+    reading: Reading, unread: Sequence[int], rows: Sequence[int], here: Rows | None
+) -> list[tuple[list[int], list[int]]]:
+    """(heads of CSV, unread rows) of each file, where there are several: a long one may have told all of the sample."""
+    if len(reading.block.origins) < 2:
+        return []
+    first = [origin.row for origin in reading.block.origins]
+    by_file: dict[int, tuple[list[int], list[int]]] = {}
+
+    def place(row: int) -> tuple[list[int], list[int]]:
+        number = row if here is None else int(here[row])
+        at = int(np.searchsorted(first, reading.split_from.get(number, number), side="right"))
+        return by_file.setdefault(at, ([], []))
+
+    for row in unread:
+        place(row)[1].append(row)
+    for row in rows:
+        if reading.heads.get(row if here is None else int(here[row])) == "csv_header":
+            place(row)[0].append(row)
+    return [(heads, some) for heads, some in by_file.values() if some]
 
 
 def _sample(block: Block) -> list[str]:

@@ -230,3 +230,29 @@ def test_every_piece_of_a_csv_file_knows_its_head(
         "blank": 1,
         "duplicate": 0,
     }
+
+
+def test_short_logs_beside_a_long_file_that_is_none_are_read_as_if_they_were_alone(tmp_path: Path) -> None:
+    (tmp_path / "a-notes.txt").write_text(
+        lines([f"step {number} of the deployment went well" for number in range(900)])
+    )
+    agent = '"-" "curl/8.0"'
+    (tmp_path / "b-proxy.log").write_text(
+        lines(
+            [
+                f'192.0.2.7 - - [09/Jun/2026:10:00:{number:02} +0000] "GET /pets HTTP/1.1" 200 12 {agent} {number} '
+                '"pets@docker" "http://192.0.2.1:80" 3ms'
+                for number in range(7)
+            ]
+        )
+    )
+    (tmp_path / "c-export.csv").write_text(
+        "requestTimeEpoch,apiId,stage,httpMethod,resourcePath,status\n"
+        + lines([f"178099920{number},a1b2c3d4e5,prod,GET,/pets,200" for number in range(6)])
+    )
+    (tmp_path / "d-api.json").write_text(lines([a_line(number) for number in range(5)]))
+    (tmp_path / "e-notes.txt").write_text(lines([f"and step {number} as well" for number in range(900)]))
+    result = scan_paths([str(tmp_path)], workers=1)
+    assert result.accounting.accepted == 7 + 6 + 5, result.accounting.to_json()
+    told = result.accounting
+    assert told.lines == told.accepted + told.rejected + told.blank + told.duplicate
