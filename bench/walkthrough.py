@@ -39,7 +39,7 @@ class Picture:
 SEEN = "#main .main-column > .card:first-child"
 CHANGES = "#main .side .card:has(h2:text-is('Changes that may have caused it'))"
 PICTURES = (
-    Picture("overview", "/?range=24h", "#main .tiles", "#main .columns"),
+    Picture("overview", "/?range=24h", "#main .needs-you", "#main .columns"),
     Picture("auth-glance", "{auth_failure_spike}", "#main .finding-head", SEEN),
     Picture("auth-who", "{auth_failure_spike}", "#main .dimensions", "#main .dimensions"),
     Picture("throttling-glance", "{throttling_abuse}", "#main .finding-head", SEEN),

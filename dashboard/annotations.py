@@ -67,8 +67,9 @@ def notes_of(
     found: Sequence[Episode],
     intervals: pa.Table,
     names: Names,
+    since: datetime | None = None,
 ) -> list[Note]:
-    """What is shown in a window, by time; of each kind at most MOST, near ones together."""
+    """What is shown in a window, by time; of each kind at most MOST, near ones together. since: see `gaps`."""
     hidden = off(view)
     kept = view.kept()
     by_kind: dict[str, list[_Mark]] = {kind: [] for kind in KINDS}
@@ -89,7 +90,7 @@ def notes_of(
         by_kind[kind].append((event.change.at, None, partial(change, event)))
     for one in found:
         by_kind["incident"].append((one.start, one.end or window.until, partial(finding, one)))
-    for start, end in gaps(intervals, window):
+    for start, end in gaps(intervals, window, since):
         by_kind["gap"].append((start, end, partial(gap, start, end)))
     shown = [note for kind, marks in by_kind.items() if kind not in hidden for note in _thinned(kind, marks, window)]
     return sorted(shown, key=lambda note: (note.at, note.kind))
@@ -110,10 +111,10 @@ def _around(kept: View, at: datetime) -> str:
     return "/changes" + kept.between(at - half, at + half).search()
 
 
-def gaps(intervals: pa.Table, window: Window) -> list[tuple[datetime, datetime]]:
-    """Times of the window in which no source delivered, of at least a minute."""
+def gaps(intervals: pa.Table, window: Window, since: datetime | None = None) -> list[tuple[datetime, datetime]]:
+    """Times of the window in which no source delivered, of at least a minute. since: data begin in it, not before."""
     out = []
-    last = window.since
+    last = window.since if since is None else since
     for start, end in sorted((row["start"], row["end"]) for row in intervals.to_pylist()):
         if start - last >= timedelta(minutes=1):
             out.append((last, min(start, window.until)))

@@ -31,6 +31,7 @@ from dashboard.traffic import (
     covered,
     covered_share,
     key_places,
+    known_since,
     time_places,
 )
 from dashboard.view import View, Window, compared, window_of
@@ -275,7 +276,7 @@ class Reader:
             window=window,
             totals=whole,
             buckets=buckets,
-            covered_share=covered_share(intervals, window.since, window.until),
+            covered_share=covered_share(intervals, self._began(window, intervals), window.until),
             blind=blind,
             open_counts=counts,
             needs_you=[self.masked(one, names) for one in calls[:_NEEDS_YOU]],
@@ -352,7 +353,12 @@ class Reader:
             ]
         if self.privacy.on:
             events = [replace(one, change=self.privacy.change(one.change)) for one in events]
-        return notes_of(view, window, events, seen, intervals, names)
+        return notes_of(view, window, events, seen, intervals, names, self._began(window, intervals))
+
+    def _began(self, window: Window, intervals: pa.Table) -> datetime:
+        """From when on something can be missing in a window."""
+        known = bounds(self._opened())
+        return window.since if known is None else min(known_since(intervals, window.since, known[0]), window.until)
 
     def missing(self, view: View) -> Missing | None:
         """What of the view's window did not come, and whose it would have been; None: an empty store."""
@@ -365,9 +371,10 @@ class Reader:
         ends: dict[str, datetime] = {}
         for row in intervals.to_pylist():
             ends[row["source"]] = max(row["end"], ends.get(row["source"], row["end"]))
-        share = covered_share(intervals, window.since, window.until)
+        began = self._began(window, intervals)
+        share = covered_share(intervals, began, window.until)
         silent = silent_since(ends, followed)
-        return Missing(share, gaps(intervals, window), window, sorted(ends), silent)
+        return Missing(share, gaps(intervals, window, began), window, sorted(ends), silent)
 
     def standing(self) -> Standing:
         """How gatewatch itself stands."""

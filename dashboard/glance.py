@@ -50,7 +50,7 @@ def since(one: Finding, newest: datetime | None) -> str:
 def fault(one: Finding) -> str:
     """Whose fault it probably is, with the layer and the change that fits best."""
     said = words.CAUSES[one.cause]
-    if one.layer:
+    if one.layer and one.layer != one.cause.value:
         said += f", in the {words.layer(plain(one.layer, 60))}"
     change = one.changes[0] if one.changes else None
     if change is not None and change.score >= LIKELY:

@@ -11,6 +11,7 @@ from dash.development.base_component import Component
 from alerts.render.text import plain
 from dashboard import words
 from dashboard.traffic import covered_share
+from dashboard.view import STALE
 from gatewatch.store.connections import connections
 from gatewatch.store.findings import list_blind
 from gatewatch.store.leases import last_run
@@ -38,6 +39,7 @@ class Standing:
 
     now: datetime
     newest: datetime | None
+    oldest: datetime | None
     lines: int
     rejected: int
     covered: float | None
@@ -52,8 +54,8 @@ class Standing:
 
 def standing(state: State, now: datetime) -> Standing:
     known = bounds(state)
-    newest = known[1] if known else None
-    covered = None if newest is None else _covered(state, min(newest, now))
+    oldest, newest = known or (None, None)
+    covered = None if newest is None else _covered(state, _end(newest, now))
     with state.read() as session:
         accounts = accounting(session)
         calls, nanos = total(session, now.date())
@@ -61,6 +63,7 @@ def standing(state: State, now: datetime) -> Standing:
         return Standing(
             now=now,
             newest=newest,
+            oldest=oldest,
             lines=sum(account.lines for account in accounts),
             rejected=sum(account.rejected for account in accounts),
             covered=covered,
@@ -72,6 +75,11 @@ def standing(state: State, now: datetime) -> Standing:
             soft_dollars=state.settings.aws_soft_dollars_per_day,
             hard_dollars=state.settings.aws_hard_dollars_per_day,
         )
+
+
+def _end(newest: datetime, now: datetime) -> datetime:
+    """The end of the last day: now, but the newest data where they are old, or what is newer is on its way."""
+    return newest if now - newest < LATE or now - newest > STALE else now
 
 
 def _covered(state: State, until: datetime) -> float:

@@ -129,6 +129,17 @@ def covered(intervals: pa.Table, starts: Sequence[datetime], size: timedelta) ->
     return out
 
 
+def known_since(intervals: pa.Table, since: datetime, first: datetime) -> datetime:
+    """From when on in a range from `since` there can be a gap: what is younger has none before its first data.
+
+    first: the first request of all.
+    """
+    if first <= since:
+        return since
+    starts: list[datetime] = intervals.column("start").to_pylist()
+    return max(since, min([first, *starts]))
+
+
 def covered_share(intervals: pa.Table, since: datetime, until: datetime) -> float:
     """The share of [since, until) in which at least one source delivered."""
     total = timedelta()
@@ -138,4 +149,4 @@ def covered_share(intervals: pa.Table, since: datetime, until: datetime) -> floa
         if end > start:
             total += end - start
             last = end
-    return total / (until - since)
+    return total / (until - since) if until > since else 0.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
@@ -14,19 +13,16 @@ from dash.development.base_component import Component
 from alerts.render.text import plain
 from dashboard import words
 from dashboard.annotations import lane, toggles
+from dashboard.calling import needs_you, short_list
 from dashboard.charting import copies
 from dashboard.components import (
     card,
     empty,
-    finding_link,
     icon,
     labels_switch,
     range_line,
-    severity_mark,
     stale_note,
-    state_mark,
     table,
-    where,
 )
 from dashboard.data import ApiRow, Overview, Reader
 from dashboard.figures import SKY, spark_sentence, sparkline
@@ -35,13 +31,11 @@ from dashboard.frame import Nav, add_page
 from dashboard.labels import Label, marks
 from dashboard.leads import Words, requests_link
 from dashboard.links import api_href, page_href
-from dashboard.names import Names
 from dashboard.scoping import texts
 from dashboard.summary import ROWS, budgets, tiles
 from dashboard.view import View
 from gatewatch.access.current import current
-from gatewatch.records import Kind, Severity, State, iso
-from gatewatch.store.findings import StoredFinding
+from gatewatch.records import Kind, Severity, iso
 
 API_ROWS = 15
 LABEL_ROWS = 15
@@ -60,7 +54,7 @@ def register(dash: Dash, reader: Reader) -> None:
         render=render,
         partial=True,
         path="/",
-        heights=(28, 156, 160, 260, 260),
+        heights=(28, 120, 156, 260, 260),
         nav=NAV,
     )
 
@@ -91,11 +85,11 @@ def content(found: Overview, view: View) -> Component:
     n_open = sum(found.open_counts.values())
     happened = lane(window, found.notes, view, changes_page=page_href("changes", view) is not None)
     parts += [
+        card("Needs you", needs_you(found, view), note=words.plural(n_open, "open finding"), name="needs-you"),
         tiles(found, view),
-        card("What happened", happened, note=toggles(view), name="happened"),
         html.Div(
             [
-                card("Needs you", needs_you(found, view), note=words.plural(n_open, "open finding")),
+                card("What happened", happened, note=toggles(view), name="happened"),
                 card("Open findings", matrix(found, view), note="by kind and severity"),
             ],
             className="columns",
@@ -107,7 +101,7 @@ def content(found: Overview, view: View) -> Component:
     if found.labelled:
         parts.append(card("What is really going on", truth(found, view), note=labels_switch(view)))
     if found.recent:
-        parts.append(card("Ended in this range", short_list(found.recent, view, found.names, ended=True)))
+        parts.append(card("Ended in this range", short_list(found.recent, view, found.names)))
     if found.blind:
         parts.append(
             card("What gatewatch cannot see", blind(found, view), note="could not tell is not fine", name="blind")
@@ -129,44 +123,6 @@ def asked_outside(found: Overview, view: View) -> Component:
         api=f"GET /api/v1/series?{urlencode(asked)}",
         cli=f"gatewatch export minutes --since {since} --until {until} --format csv -o minutes.csv",
     )
-
-
-def needs_you(found: Overview, view: View) -> Component:
-    if not found.needs_you:
-        hint = html.Span(["Findings that ended are in ", dcc.Link("Findings", href=f"/findings{view.search()}"), "."])
-        if found.blind:
-            return empty("No open finding", "But see below what gatewatch cannot judge.", hint)
-        if not found.apis:  # silence proves nothing
-            return empty("Nothing to judge", "No API had a request here, and no finding is open.", hint)
-        return empty("All is well", "No finding is open.", hint)
-    return short_list(found.needs_you, view, found.names)
-
-
-def short_list(findings: Sequence[StoredFinding], view: View, names: Names, *, ended: bool = False) -> Component:
-    def item(stored: StoredFinding) -> Component:
-        one = stored.finding
-        since = (
-            f"{words.at(one.start)}, {words.duration(one.end - one.start)}"
-            if one.end
-            else f"since {words.at(one.start)}"
-        )
-        line = [where(stored, names), " · ", since]
-        return html.Li(
-            [
-                severity_mark(one.severity),
-                html.Div([finding_link(stored, view), html.Div(line, className="small")], className="what"),
-                None if ended else html.Div([rest_note(stored), state_mark(stored.state)], className="standing"),
-            ]
-        )
-
-    return html.Ul([item(stored) for stored in findings], className="short-list")
-
-
-def rest_note(stored: StoredFinding) -> Component | None:
-    """When its rest is over."""
-    if stored.state is not State.SNOOZED or stored.snooze_until is None:
-        return None
-    return html.Span(f"until {words.at(stored.snooze_until)}", className="small")
 
 
 def matrix(found: Overview, view: View) -> Component:

@@ -81,12 +81,14 @@ def _outage(silence: Silence, row: int, episode: Episode, context: Context, cloc
     cause = Cause.CONFIG_CHANGE if likely else Cause.CLIENT if left else cause_seen
     share = errors / max(errors + episode.observed, 1.0)
     what = "answers only with server errors" if share >= 0.995 else "answers mostly with server errors"
-    what = what if failing else "gets no requests that succeed"
+    silent = not failing and not errors and not round(episode.observed) and not monitors + strays
+    what = what if failing else "gets no requests" if silent else "gets no requests that succeed"
     rate = episode.expected / max(length, 1)
     few = max(round(episode.observed), 0)
     answered = "no request was" if not few else "one request was" if few == 1 else f"{number(few)} requests were"
     sentence = (
-        f"For {span_words(length)} {answered} answered well where {number(episode.expected)} "
+        f"For {span_words(length)} {'no request came in' if silent else f'{answered} answered well'} "
+        f"where {number(episode.expected)} "
         f"({number(rate)} a minute) were expected" + (f"; {number(errors)} ended in a server error." if errors else ".")
     )
     if monitors + strays and not failing:
@@ -119,8 +121,12 @@ def _outage(silence: Silence, row: int, episode: Episode, context: Context, cloc
         remedy=(
             "Look at the integration's own logs and at the last deployment; roll back if they began together."
             if failing
-            else "If this was meant, remove the stage and tell its callers; if not, restore the stage, its domain "
-            "mapping or its callers' route to it."
+            else "Put back what was removed, unless it was meant to go; then tell its callers."
+            if removed
+            else "If this was meant, remove the stage and tell its callers; if not, restore its callers' route to it."
+            if left
+            else "Look before the gateway: DNS, the custom domain and its mapping, the CDN, the callers' network. If "
+            "it was meant, remove the stage and tell its callers."
         ),
         caveat=None
         if failing or not alone

@@ -2,16 +2,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from dash import page_registry
 
+from dashboard.calling import needs_you, verdict
 from dashboard.data import Reader, _calls
 from dashboard.pages import overview
 from dashboard.view import View
 from gatewatch.records import State
+from gatewatch.settings import Settings
+from gatewatch.store.reading import bounds, coverage
+from gatewatch.store.state import open_state
 from tests.dashboard.pages.conftest import find, texts
-from tests.dashboard.world import END
+from tests.dashboard.world import END, fill
 
 
 def test_it_says_what_is_wrong_worst_first(reader: Reader) -> None:
@@ -49,18 +54,69 @@ def test_one_api_alone(reader: Reader) -> None:
     assert found is not None
     assert [row.api for row in found.apis] == ["legacy9"]
     assert found.needs_you == []
-    assert "No open finding" in texts(overview.content(found, View(api="legacy9")))
+    assert "Not judged yet" in texts(overview.content(found, View(api="legacy9")))  # no worker ever ran here
+    assert found.standing is not None
+    now = found.standing.now
+    looked = replace(found.standing, evaluated=(now, None), newest=now, oldest=now - timedelta(days=3))
+    said = texts(needs_you(replace(found, standing=looked, open_counts={}), View(api="legacy9")))
+    assert said[0] == "No open finding"
+    assert "blind spot" in " ".join(said)
 
 
 def test_all_is_well_only_where_somebody_called(reader: Reader) -> None:
     whole = reader.overview(View())
     assert whole is not None
-    found = replace(whole, needs_you=[], blind=[])
+    assert whole.standing is not None
+    now = whole.standing.now
+    looked = replace(
+        whole.standing, evaluated=(now, None), newest=now - timedelta(minutes=2), oldest=now - timedelta(days=3)
+    )
+    found = replace(whole, needs_you=[], blind=[], open_counts={}, standing=looked)
     assert found.apis
-    assert "All is well" in texts(overview.needs_you(found, View()))
-    said = texts(overview.needs_you(replace(found, apis=[]), View()))
+    assert verdict(found)[0] == "All is well"
+    assert "All is well" in texts(needs_you(found, View()))
+    said = texts(needs_you(replace(found, apis=[]), View()))
     assert "Nothing to judge" in said
     assert "All is well" not in said
+    for wrong, title in (
+        ({"evaluated": None}, "Not judged yet"),
+        ({"evaluated": (now, "the disk is full")}, "Not judged"),
+        ({"evaluated": (now - timedelta(hours=1), None)}, "Not judged"),
+        ({"newest": now - timedelta(minutes=50)}, "No open finding up to "),
+        ({"oldest": now - timedelta(minutes=9)}, "No finding so far"),
+    ):
+        doubted, _, well = verdict(replace(found, standing=replace(looked, **wrong)))
+        assert doubted.startswith(title)
+        assert not well
+
+
+def test_what_needs_somebody_stands_first_with_whose_fault_it_is_and_what_to_do(reader: Reader) -> None:
+    found = reader.overview(View())
+    assert found is not None
+    said = texts(overview.content(found, View()))
+    assert said.index("Needs you") < said.index("Requests")
+    assert any("for " in text and "since 2026-06-09" in text for text in said)
+    assert any(text.startswith("Probably clients, after UpdateStage") and "addresses" in text for text in said)
+    assert said.count("Do next: ") == len(found.needs_you)
+
+
+def test_before_the_first_data_nothing_is_missing(tmp_path: Path) -> None:
+    state = open_state(Settings(data_dir=tmp_path / "data"))
+    fill(state)
+    known = bounds(state)
+    assert known is not None
+    reader = Reader(lambda: state, clock=lambda: END)
+    first = min(known[0], *coverage(state, END - timedelta(days=9), END).column("start").to_pylist())
+    month = View(range="30d")
+    found = reader.overview(month)
+    missing = reader.missing(month)
+    assert found is not None
+    assert missing is not None
+    assert found.window.since < first
+    assert found.covered_share > 0.9
+    assert min(start for start, _ in missing.gaps) >= first
+    assert all(note.at >= first for note in found.notes if note.kind == "gap")
+    state.close()
 
 
 def test_what_is_wrong_without_a_request_is_in_the_table_too(reader: Reader) -> None:
