@@ -103,7 +103,8 @@ def _idle(stored: StoredFinding, event: Event) -> bool:
 
 def standing(stored: StoredFinding) -> str:
     """Who has it, and until when it is quiet."""
-    lines = [f"Assigned to {plain(stored.assignee, 100)}." if stored.assignee else "Nobody has it yet."]
+    nobody = "Acknowledged, and assigned to nobody." if stored.state is State.ACKNOWLEDGED else "Nobody has it yet."
+    lines = [f"Assigned to {plain(stored.assignee, 100)}." if stored.assignee else nobody]
     if stored.snooze_until is not None:
         lines.append(f"Quiet until {words.at(stored.snooze_until)}, or until it gets worse.")
     elif stored.snooze_count is not None:

@@ -20,7 +20,7 @@ from dashboard.data import Reader
 from dashboard.data_auth import Auth, AuthorizerLine, every_refused
 from dashboard.exported import REFUSED, Refused, as_shown
 from dashboard.exports import export_button
-from dashboard.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILLION, spark_sentence, sparkline
+from dashboard.figures import BLUE, GREEN, ORANGE, PURPLE, TIME_TICKS, VERMILLION, spark_sentence, sparkline
 from dashboard.grids import Column, sheet_grid
 from dashboard.leads import (
     api_href,
@@ -209,6 +209,7 @@ def lane_figure(found: Auth) -> go.Figure:
             "range": [words.axis(since), words.axis(until)],
             "title": {"text": words.zoned("time (UTC)"), "standoff": 12},
             "automargin": True,
+            **TIME_TICKS,
         },
         yaxis={"autorange": "reversed", "type": "category", "automargin": True, "title": {"text": ""}},
     )

@@ -19,6 +19,18 @@ from gatewatch.records import Finding, Kind, Point
 # Okabe & Ito (2008): told apart with any colour vision.
 BLUE, ORANGE, GREEN, VERMILLION, SKY, PURPLE = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7"
 
+TIME_TICKS: dict[str, object] = {
+    "tickangle": 0,
+    "tickformatstops": [
+        {"dtickrange": [None, 86_399_999], "value": "%H:%M\n%b %-d"},
+        {"dtickrange": [86_400_000, None], "value": "%b %-d\n%Y"},
+    ],
+}
+"""Of an axis of time: with the year behind each day, labels do not fit a small screen and are turned."""
+
+NEAR = 0.12
+"""Marks that stand nearer, as a share of the width, have their words in two lines."""
+
 _SPARK = (120, 28)
 
 
@@ -169,7 +181,9 @@ def band_figure(finding: Finding, labels: Sequence[Label] = ()) -> go.Figure:
     if finding.end is not None:
         marks.append(("ended", finding.end, GREEN))
     shown = _within(marks, series)
+    wide = (series[-1].at - series[0].at) * NEAR if series else timedelta()
     for name, moment, colour in shown:
+        crowded = name == "ended" and abs(moment - finding.detected_at) < wide
         where = words.axis(moment)
         figure.add_shape(
             type="line", x0=where, x1=where, y0=0, y1=1, yref="paper", line={"color": colour, "width": 1.5}
@@ -181,7 +195,7 @@ def band_figure(finding: Finding, labels: Sequence[Label] = ()) -> go.Figure:
             text=name,
             showarrow=False,
             xanchor="right" if name == "began" else "left",
-            yanchor="bottom",
+            yanchor="top" if crowded else "bottom",
             font={"color": colour},
         )
     for row, label in enumerate(_shown_labels(labels, series)):
@@ -194,6 +208,7 @@ def band_figure(finding: Finding, labels: Sequence[Label] = ()) -> go.Figure:
         xaxis={
             "title": {"text": words.zoned("time (UTC)"), "standoff": 4},
             "hoverformat": words.zoned("%Y-%m-%d %H:%M UTC"),
+            **TIME_TICKS,
         },
         yaxis={"title": {"text": axis(finding, unit), "standoff": 4}, "rangemode": "tozero"},
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dash import html
+from dash import dcc, html
 from dash.development.base_component import Component
 
 from dashboard.components import card, command, icon
@@ -13,6 +13,12 @@ from gatewatch.roles import Role, Who
 MOST_MIB = 64
 DEMO = "demo world"
 """The source whose lines the button brings (gatewatch.demoworld)."""
+
+
+def begin_here() -> Component:
+    """From a page that has nothing to show to the one where data are brought."""
+    more = ": drop a log file, connect a source, or load the demo world."
+    return html.Span([dcc.Link("Begin here", href="/"), more])
 
 
 def first_run(who: Who | None) -> Component:

@@ -98,9 +98,10 @@ def share(stored: StoredFinding, newest: datetime | None, view: View) -> Compone
 
 
 def around(one: Finding, newest: datetime | None, view: View) -> View:
-    """The view of the finding's time, by instants."""
-    until = one.end or max(newest or one.start, one.start)
-    return view.kept().between(one.start - AROUND, until + AROUND)
+    """The view of the finding's time, by instants; not beyond the newest data, where a page would be empty."""
+    last = max(newest or one.start, one.start)
+    until = last if one.end is None else max(min(one.end + AROUND, last), one.end)
+    return view.kept().between(one.start - AROUND, until + timedelta(minutes=1))
 
 
 def copying(label: str, text: str, *, main: bool = False) -> Component:

@@ -78,12 +78,12 @@ def tiles(reader: Reader, found: Limits, view: View) -> Component:
     rows: list[tuple[str, str, str, Sequence[float] | None, str | None]] = [
         (
             "Throttled",
-            words.count(found.throttled),
-            f"{words.percent(found.throttled / found.total)} of requests",
+            words.count(found.throttled + found.quota),
+            f"{words.percent((found.throttled + found.quota) / found.total)} of requests",
             line,
             findings_href(view, kind=Kind.THROTTLING_ABUSE.value),
         ),
-        ("Quota used up", words.count(found.quota), "refused for a usage plan's quota", None, None),
+        ("Quota used up", words.count(found.quota), "of these, for a usage plan's quota", None, None),
         ("Offenders", words.count(len(found.offenders)), "fill a limit, their own or a shared one", None, None),
         ("Victims", words.count(len(found.victims)), "refused by a limit that others fill", None, None),
         (
@@ -110,7 +110,9 @@ def tiles(reader: Reader, found: Limits, view: View) -> Component:
             spark_sentence("Refused by a limit", series, [words.count(one) for one in series]) if series else note,
             href=href,
             rows={
-                "Throttled": requests_href(view, "reject_cause = throttle") if found.throttled else None,
+                "Throttled": requests_href(view, "reject_cause in throttle,quota")
+                if found.throttled + found.quota
+                else None,
                 "Quota used up": requests_href(view, "reject_cause = quota") if found.quota else None,
                 "Offenders": callers_href(reader, found.offenders, view, "offenders"),
                 "Victims": callers_href(reader, found.victims, view, "victims"),

@@ -162,5 +162,5 @@ def threshold_card(one: Finding, peers: Sequence[Finding], more: Component | Non
         twin(("Score needed", "Raised"), rows, caption="Findings of this kind that would have been raised in 30 days"),
         more,
         copies(cli=f"gatewatch backtest --since 30d --detector {one.kind.value} --set false_alarms_per_week=0.05"),
-        note="by what was raised; below, replayed",
+        note="findings of the last 30 days",
     )

@@ -15,7 +15,7 @@ from alerts.render.plotly import plotly_text
 from dashboard import words
 from dashboard.annotations import beside
 from dashboard.charting import chart
-from dashboard.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
+from dashboard.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, TIME_TICKS, VERMILLION
 from dashboard.ribbon import SERIES, marked
 
 GREY, YELLOW = "#8c959f", "#b8a400"
@@ -122,6 +122,7 @@ def _finished(figure: go.Figure, unit: str, height: int, **layout: Any) -> go.Fi
             "title": {"text": words.zoned("time (UTC)"), "standoff": 4},
             "hoverformat": words.zoned("%Y-%m-%d %H:%M UTC"),
             "type": "date",
+            **TIME_TICKS,
         },
         yaxis={"title": {"text": plotly_text(unit, 40), "standoff": 4}, "rangemode": "tozero"},
         **layout,

@@ -8,8 +8,9 @@ import os
 import resource
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from fastapi.testclient import TestClient
@@ -160,3 +161,10 @@ def test_a_viewer_brings_no_data(client: TestClient, settings: Settings) -> None
     state.close()
     log_in(client, NAMES[Role.VIEWER])
     assert client.post(URL, json=part(b"x"), headers=csrf(client)).status_code == 403
+
+
+def test_a_short_file_is_shown_over_its_own_time(client: TestClient) -> None:
+    done = client.post(URL, json=part(SAMPLE.read_bytes(), last=True)).json()
+    asked = dict(parse_qsl(urlsplit(done["page"]).query))
+    since, until = (datetime.fromisoformat(asked[name]) for name in ("from", "to"))
+    assert since < until < since + timedelta(hours=12)

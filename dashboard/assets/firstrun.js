@@ -50,8 +50,8 @@
       var said = counts.accepted.toLocaleString("en") + " of " + counts.lines.toLocaleString("en") + " lines of " + file.name +
         " were read" + (counts.rejected ? ", " + counts.rejected.toLocaleString("en") + " rejected" : "") + ". " +
         (found.looked ? found.findings + (found.findings === 1 ? " finding." : " findings.") : "gatewatch looks at them within a minute.");
-      tell(box, said);
-      own.say(said, "keep");
+      own.say(said, "keep");  // the page it was dropped onto goes away
+      if (found.page && found.page !== "/") own.go(found.page);
       own.again();
     }).catch(function (error) { tell(box, error.message, true); }).finally(function () { delete box.dataset.busy; });
   }

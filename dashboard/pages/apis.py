@@ -17,6 +17,7 @@ from dashboard.data_apis import LIVES, ApiLine, Apis, Life, apis
 from dashboard.exported import APIS, SHEETS, every_api
 from dashboard.exports import add_exports, export_button
 from dashboard.figures import SKY, spark_sentence, sparkline
+from dashboard.firstrun import begin_here
 from dashboard.frame import Nav, add_page
 from dashboard.grids import Column, number, sheet_grid
 from dashboard.leads import api_href, findings_href, requests_copies
@@ -59,6 +60,7 @@ def nothing() -> Component:
         "No APIs yet",
         "Nothing was ingested, and no inventory is known.",
         html.Span(["Read access logs with ", command("gatewatch ingest PATH… --inventory FILE"), "."]),
+        begin_here(),
     )
     return html.Div([html.Div(html.H1("APIs"), className="page-head"), card(None, said)])
 

@@ -11,6 +11,7 @@ from dashboard.auth_cards import content
 from dashboard.components import card, command, empty, range_line, stale_note
 from dashboard.data import Reader
 from dashboard.data_auth import auth
+from dashboard.firstrun import begin_here
 from dashboard.frame import Nav, add_page
 from dashboard.view import View
 
@@ -28,5 +29,5 @@ def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
     head = html.Div([html.H1("Auth"), range_line(found.window if found else None)], className="page-head")
     if found is None:
         hint = html.Span(["Read access logs with ", command("gatewatch ingest PATH…"), "."])
-        return html.Div([head, card(None, empty("No requests yet", "Nothing was ingested.", hint))])
+        return html.Div([head, card(None, empty("No requests yet", "Nothing was ingested.", hint, begin_here()))])
     return html.Div([head, stale_note(view, found.window), content(reader, found, view)])

@@ -36,6 +36,7 @@ from dashboard.data import Reader
 from dashboard.exported_ops import CHANGES, every_change
 from dashboard.exports import export_button
 from dashboard.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
+from dashboard.firstrun import begin_here
 from dashboard.frame import Nav, add_page
 from dashboard.names import Names
 from dashboard.sheets import sheet_table, shown
@@ -70,7 +71,9 @@ def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
     if window is None:
         why = html.Span(["Bring some with ", command("gatewatch ingest PATH… --changes FILE"), "."])
         head = html.Div(html.H1("Changes"), className="page-head")
-        return html.Div([head, card(None, empty("No requests yet", "There is no time to show changes of.", why))])
+        return html.Div(
+            [head, card(None, empty("No requests yet", "There is no time to show changes of.", why, begin_here()))]
+        )
     names = reader.names()
     found = altered(reader.store(), view, window, reader.privacy)
     asked = f"since={iso(window.since)}&until={iso(window.until)}"

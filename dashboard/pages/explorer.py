@@ -18,6 +18,7 @@ from dashboard.data import Reader
 from dashboard.explorer_chart import picture
 from dashboard.explorer_difference import differences
 from dashboard.exploring import COUNTS, HEAT, LIVE, OLDEST, Exploration, Selected, explore
+from dashboard.firstrun import begin_here
 from dashboard.frame import Nav, add_page
 from dashboard.scoping import options
 from dashboard.view import View
@@ -48,7 +49,12 @@ def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
     found = explore(reader, view)
     if found is None:
         why = html.Span(["Bring some: ", command("gatewatch ingest PATH")])
-        return html.Div([html.H1("Explorer"), card(None, empty("No requests yet", why))])
+        return html.Div(
+            [
+                html.Div(html.H1("Explorer"), className="page-head"),
+                card(None, empty("No requests yet", why, begin_here())),
+            ]
+        )
     head = html.Div([html.H1("Explorer"), range_line(found.window)], className="page-head")
     top: list[Any] = [head, stale_note(view, found.window), query_bar(view), tabs(view, found)]
     top += [banner(text) for text in found.problems[:5]]

@@ -20,7 +20,7 @@ from dashboard.components import card, empty, labels_switch, severity_mark, stat
 from dashboard.data import Detail, Reader
 from dashboard.figures import band_figure, band_sentence, counted, label_sentence
 from dashboard.frame import add_page
-from dashboard.glance import around, copying, downloads, glance, share
+from dashboard.glance import around, copying, downloads, first_step, glance, share
 from dashboard.leads import caller_page
 from dashboard.past import activity, audited, similar
 from dashboard.thresholds import add_threshold, replay, threshold_card
@@ -217,7 +217,9 @@ def short(value: float, unit: str) -> str:
 def remedy(one: Finding, more: Beside, view: View) -> Component:
     there = around(one, more.newest, view).search(api=one.api, stage=one.stage)
     link = dcc.Link("Look at its traffic in the Explorer", href=f"/explorer{there}")
-    return card("What to do", html.P(plain(one.remedy, 1200), className="remedy"), html.P(link), name="first")
+    text = plain(one.remedy, 1200)
+    more_of_it = html.P(text, className="remedy") if text != first_step(one) else None  # else it stands above already
+    return card("What to do", more_of_it, html.P(link), name="first")
 
 
 def before(one: Finding, more: Beside, view: View) -> Component | None:

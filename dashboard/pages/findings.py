@@ -14,6 +14,7 @@ from dashboard.bulk import bulk, exports, views
 from dashboard.components import banner, card, empty, icon, range_line, severity_mark, stale_note, table
 from dashboard.data import Reader
 from dashboard.facets import NAMES, chips, filters, said, setting, unfiltered
+from dashboard.firstrun import begin_here
 from dashboard.frame import Nav, add_page
 from dashboard.grids import HEAD_PX, reserved
 from dashboard.listing import GROUPED, PAGE_ROWS, Listing, listing, toggled
@@ -82,8 +83,7 @@ def body(found: Listing, view: View, names: Names, who: Who | None = None) -> Co
 
 def nothing(view: View, *, known: bool) -> Component:
     if not known:
-        begin = dcc.Link("Begin here", href="/")
-        return empty("No findings yet", "Nothing was ingested, so there is nothing to judge.", begin)
+        return empty("No findings yet", "Nothing was ingested, so there is nothing to judge.", begin_here())
     if view.filtered:
         clear = dcc.Link("Clear the filters", href=f"/findings{unfiltered(view).search()}")
         return empty("No finding fits these filters", html.Span([clear, " or choose a longer range."]))
@@ -104,7 +104,7 @@ def grid(items: list[StoredFinding], view: View, names: Names, *, choose: bool) 
         | wrapped,
         {"field": "state", "headerName": "State", "width": 112, "cellRenderer": "State"},
         {"field": "trend", "headerName": "Trend", "width": 104, "cellRenderer": "Trend"},
-        {"field": "count", "headerName": "Count", "width": 118, **wrapped},
+        {"field": "count", "headerName": "Observed", "width": 118, **wrapped},
         {"field": "affected", "headerName": "Who", "width": 126, **wrapped},
         {"field": "sure", "headerName": "Sure", "width": 68},
         {"field": "owner", "headerName": "Owner", "width": 80},

@@ -20,6 +20,7 @@ from dashboard.data import Reader
 from dashboard.exported_ops import TIMED, every_timed_route
 from dashboard.exports import export_button
 from dashboard.figures import ORANGE, PURPLE, SKY
+from dashboard.firstrun import begin_here
 from dashboard.frame import Nav, add_page
 from dashboard.heat import heat_figure, heat_rows, heat_sentence
 from dashboard.layers import LAYERS, MOST_TIMEOUTS, Key, Latency, RouteTime, Traced, latency
@@ -65,7 +66,10 @@ def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
     if window is None:
         why = html.Span(["Read access logs with ", command("gatewatch ingest PATH…"), "."])
         return html.Div(
-            [html.Div(html.H1("Latency"), className="page-head"), card(None, empty("No requests yet", why))]
+            [
+                html.Div(html.H1("Latency"), className="page-head"),
+                card(None, empty("No requests yet", why, begin_here())),
+            ]
         )
     names = reader.names()
     found = latency(reader.store(), view, window, reader.privacy)

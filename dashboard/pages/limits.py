@@ -18,6 +18,7 @@ from dashboard.data import Reader
 from dashboard.data_apis import known_inventory
 from dashboard.data_limits import limits
 from dashboard.data_whatif import WINDOWS_S, Per, Proposed, outcome
+from dashboard.firstrun import begin_here
 from dashboard.frame import LOCATION, Nav, add_page
 from dashboard.limit_cards import content
 from dashboard.view import View, view_of
@@ -64,7 +65,7 @@ def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
     head = html.Div([html.H1("Limits"), range_line(found.window if found else None)], className="page-head")
     if found is None:
         hint = html.Span(["Read access logs with ", command("gatewatch ingest PATH…"), "."])
-        return html.Div([head, card(None, empty("No requests yet", "Nothing was ingested.", hint))])
+        return html.Div([head, card(None, empty("No requests yet", "Nothing was ingested.", hint, begin_here()))])
     return html.Div([head, stale_note(view, found.window), content(reader, found, view)])
 
 

@@ -256,10 +256,12 @@ def told(settings: Settings) -> Component:
     changed = [line(one) for one in rows if one["set"]]
     others = [line(one) for one in rows if not one["set"]]
     caption = "Settings that differ from their defaults"
-    shown = table(heads, changed, caption=caption, name="stack one") if changed else html.P("All are as they come.")
+    shown = (
+        table(heads, changed, caption=caption, name="stack one") if changed else html.P("All are at their defaults.")
+    )
     rest = html.Details(
         [
-            html.Summary(f"{len(others)} more, as they come"),
+            html.Summary(f"{len(others)} more, at their defaults"),
             table(heads, others, caption="Settings with their defaults", name="stack one"),
         ],
         className="twin",
@@ -277,7 +279,7 @@ def about(settings: Settings) -> Component:
         ("Python", python_version()),
         ("Data", str(settings.data_dir)),
         ("Database", store),
-        ("Requests are kept for", "ever" if kept is None else f"{words.count(kept)} days"),
+        ("Requests kept", "for ever" if kept is None else f"{words.count(kept)} days"),
     )
     rows = [html.Div([html.Dt(name), html.Dd(plain(text, 200))]) for name, text in pairs]
     return card("About", html.Dl(rows, className="pairs"))

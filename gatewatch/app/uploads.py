@@ -12,7 +12,7 @@ import logging
 import os
 import secrets
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +22,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from alerts.render.text import plain
+from dashboard.view import View
 from gatewatch.api.access import OPERATOR, asker
 from gatewatch.api.changing import CHANGES, Body, Key, Once, now
 from gatewatch.ingesting import IngestResult, ingest_paths
@@ -30,6 +31,7 @@ from gatewatch.records import JSON
 from gatewatch.roles import Who
 from gatewatch.settings import Settings
 from gatewatch.store import audit
+from gatewatch.store.reading import bounds
 from gatewatch.store.state import State
 from gatewatch.surroundings import known_inventory
 from gatewatch.unfinished import ID, Crowded, TooLong, Unfinished, Unknown
@@ -38,6 +40,7 @@ log = logging.getLogger(__name__)
 
 PART = 512 << 10
 SOURCE = "upload"
+SHORT = timedelta(hours=12)
 _BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 Encoded = Annotated[
     str,
@@ -112,7 +115,8 @@ class Uploads:
         with state.begin() as session:
             detail: dict[str, JSON] = {"name": plain(name, 200), "accepted": done.accounting.accepted}
             audit.note(session, who, "logs.upload", upload, now=datetime.now(UTC), detail=detail)
-        return {"upload": upload, "looked": found is not None, "findings": found, **told(done, str(path), name)}
+        told_of = told(done, str(path), name)
+        return {"upload": upload, "looked": found is not None, "findings": found, "page": page(state), **told_of}
 
     def _look(self, state: State) -> int | None:
         """How many findings there are now; None when the worker is looking itself at this moment."""
@@ -121,6 +125,14 @@ class Uploads:
                 return None
             now = datetime.now(UTC)
             return tick(state, self._settings, now, lease=("tick", epoch)).findings
+
+
+def page(state: State) -> str:
+    """The Overview of all that is stored where that is less than it shows by itself: else a short file is a sliver."""
+    known = bounds(state)
+    if known is None or known[1] - known[0] >= SHORT:
+        return "/"
+    return "/" + View().between(known[0], known[1] + timedelta(minutes=1)).search()
 
 
 def told(done: IngestResult, path: str, name: str) -> dict[str, JSON]:

@@ -56,6 +56,13 @@ def test_the_band_chart_has_its_lines_and_marks() -> None:
     )
 
 
+def test_an_end_near_the_detection_has_its_word_on_a_line_of_its_own() -> None:
+    attack = findings(END, hostile=False)[1]
+    soon = dataclasses.replace(attack, end=attack.detected_at - timedelta(minutes=1))
+    notes = {note.text: note.yanchor for note in band_figure(soon).layout.annotations}
+    assert notes == {"began": "bottom", "detected": "bottom", "ended": "top"}
+
+
 def a_series(observed: list[float], *, upper: float | None, whole: float, due: float) -> Finding:
     start = END - timedelta(minutes=len(observed))
     points = tuple(Point(start + timedelta(minutes=n), one, 1.0, upper) for n, one in enumerate(observed))

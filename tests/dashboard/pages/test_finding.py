@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 from pathlib import Path
 
@@ -7,8 +8,10 @@ import pytest
 
 from dashboard import meaning
 from dashboard.data import BEHIND_ROWS, Reader
+from dashboard.glance import around
 from dashboard.pages import finding
 from dashboard.view import View
+from dashboard.when import canonical
 from gatewatch.access.current import LOCAL
 from gatewatch.settings import Settings
 from gatewatch.store.acting import Act, Verb, act
@@ -106,3 +109,12 @@ def test_earlier_episodes_and_what_was_said_of_them_stand_beside_it(tmp_path: Pa
     assert {"Similar findings", "The same problem before", "Last time"} <= set(said)
     assert "a false alarm · this machine: it was the load test" in said
     assert "seen 1 time before" in said
+
+
+def test_a_link_to_its_time_ends_with_the_data() -> None:
+    one = findings(END, hostile=False)[1]
+    going = dataclasses.replace(one, end=None)
+    after = END + timedelta(minutes=1)
+    assert around(going, END, View()).until == canonical(after)
+    ended = dataclasses.replace(one, end=END - timedelta(hours=3))
+    assert around(ended, END, View()).until == canonical(END - timedelta(hours=2) + timedelta(minutes=1))

@@ -9,7 +9,7 @@ from dash import page_registry
 
 from dashboard.calling import needs_you, verdict
 from dashboard.data import Reader, _calls
-from dashboard.pages import overview
+from dashboard.pages import apis, auth, changes, explorer, findings, latency, limits, overview
 from dashboard.view import View
 from gatewatch.records import State
 from gatewatch.settings import Settings
@@ -196,3 +196,9 @@ def test_numbers_lead_to_the_requests_that_they_count(reader: Reader, monkeypatc
     assert "/explorer?f=status+%3E%3D+500" in led
     assert "/explorer?api=login8a2&stage=prod" in led
     assert any(href.startswith("/explorer?api=login8a2&stage=prod&f=reject_cause+in+authorizer_deny") for href in led)
+
+
+def test_every_page_of_an_empty_store_leads_to_where_data_are_brought(nothing: Reader) -> None:
+    for one in (findings, apis, explorer, auth, limits, latency, changes):
+        shown = one.render(nothing, "", View())
+        assert any(getattr(link, "href", "") == "/" for link in find(shown, "Link")), one.__name__
