@@ -3,12 +3,56 @@
 from __future__ import annotations
 
 import base64
-from typing import Any, cast
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 from isal import isal_zlib
 
 from gatewatch.records import JSON
+
+
+class Kept(Protocol):
+    """Part of a state that is JSON between runs, and an object within one."""
+
+    def load(self, state: JSON) -> None: ...
+
+    def dump(self) -> JSON: ...
+
+
+Part = TypeVar("Part", bound=Kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Stands in a state for what the next block of the same run goes on with: arrays need not be packed meanwhile."""
+
+    part: Kept
+
+
+def revived(stored: JSON | Live, make: Callable[[], Part]) -> Part:
+    """The part itself, or a new one with what was stored of it."""
+    if isinstance(stored, Live):
+        return cast(Part, stored.part)
+    part = make()
+    part.load(stored)
+    return part
+
+
+def kept(part: Kept, *, live: bool) -> JSON:
+    """What stands for a part in a state."""
+    return cast(JSON, Live(part)) if live else part.dump()
+
+
+def settled(state: JSON | Live) -> JSON:
+    """A state as JSON: with what its live parts dump."""
+    if isinstance(state, Live):
+        return state.part.dump()
+    if isinstance(state, dict):
+        return {name: settled(value) for name, value in state.items()}
+    return state
+
 
 _TYPES = frozenset({"<f8", "<i8", "|b1", "<f4"})
 

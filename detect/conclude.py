@@ -25,6 +25,9 @@ from gatewatch.records import JSON, Finding, Kind, Measured, Severity, iso
 
 UNPROVEN = "unproven"
 _QUIET = frozenset({"dead", "unused", UNPROVEN})
+CONCLUDED: frozenset[str] = frozenset({"data_quality"})
+"""Detectors whose states are looked at, besides what they found."""
+
 _LAGGED, _POORER = 0.9, 0.8
 _NEEDS: dict[Kind, frozenset[str]] = {
     Kind.AUTH_FAILURE_SPIKE: frozenset({"status", "error_type", "authorizer_error", "client_ip", "principal"}),

@@ -175,15 +175,15 @@ class Counting:
 
     def align(self, keys: Sequence[Key], first: Ints, start: int) -> Ints:
         """Row of each key; new ones are added. first: minute within the block at which each appears."""
-        added = 0
-        for number, key in enumerate(keys):
+        born = []
+        for key, minute in zip(keys, first.tolist(), strict=True):
             if key not in self.rows:
                 self.rows[key] = len(self.keys)
                 self.keys.append(key)
-                self.born = np.append(self.born, start + int(first[number]))
-                added += 1
-        if added:
+                born.append(start + minute)
+        if born:
             rows = len(self.keys)
+            self.born = np.concatenate([self.born, np.array(born, dtype=np.int64)])
             self.season.grow(rows)
             self.peaks.grow(rows)
             self.slow_peaks.grow(rows)

@@ -41,7 +41,8 @@ class Grid:
         codes, keys = codes_of(self._frame, names)
         first = np.full(len(keys), minutes, dtype=np.int64)
         np.minimum.at(first, codes, self._column)
-        order = sorted(range(len(keys)), key=lambda k: (int(first[k]), tuple(part or "" for part in keys[k])))
+        named = [(minute, *(part or "" for part in key)) for minute, key in zip(first.tolist(), keys, strict=True)]
+        order = sorted(range(len(keys)), key=named.__getitem__)
         place = np.empty(len(keys), dtype=np.int64)
         place[order] = np.arange(len(keys))
         self.keys: list[Key] = [keys[k] for k in order]
@@ -124,17 +125,16 @@ def _lists(column: pd.Series[Any]) -> pa.ListArray:
 
 
 def codes_of(frame: pd.DataFrame, names: list[str]) -> tuple[Ints, list[Key]]:
-    """Number of the key of each row, and the keys."""
-    codes = np.zeros(len(frame), dtype=np.int64)
+    """Number of the key of each row, and the keys, by their first rows."""
+    codes, parts, texts = np.zeros(len(frame), dtype=np.int64), [], []
     for name in names:
         part, values = pd.factorize(frame[name], use_na_sentinel=True)
-        codes = codes * (len(values) + 1) + part + 1
-        _, codes = np.unique(codes, return_inverse=True)
-    if not len(frame):
-        return codes, []
-    _, rows = np.unique(codes, return_index=True)
-    picked = frame.iloc[rows]
-    columns = [[None if pd.isna(value) else str(value) for value in picked[name]] for name in names]
+        codes, _ = pd.factorize(codes * (len(values) + 1) + part + 1)
+        parts.append(part)
+        texts.append([*(str(value) for value in values), None])
+    rows = np.empty(int(codes.max(initial=-1)) + 1, dtype=np.int64)
+    rows[codes[::-1]] = np.arange(len(codes))[::-1]
+    columns = [[text[code] for code in part[rows].tolist()] for part, text in zip(parts, texts, strict=True)]
     return codes.astype(np.int64), list(zip(*columns, strict=True))
 
 

@@ -81,6 +81,8 @@ class Context:
     events: Sequence[ChangeEvent] = ()
     versions: Sequence[Version] = ()
     executions: pa.Table | None = None
+    live: bool = False
+    """States may hold parts that live (detect.codec): whoever sets it settles them at the end."""
 
     @cached_property
     def linked(self) -> Links:

@@ -12,10 +12,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from detect import codec
 from detect.conclude import conclude
 from detect.grid import MINUTE_US, micros
 from detect.model import DETECTORS, Block, Context, epoch_minute, minute_at
-from gatewatch.frames import CLIENTS, COVERAGE, MINUTES, merge_clients, rollup, stage_counts
+from gatewatch.frames import CLIENTS, COVERAGE, MINUTES, merge_clients, stage_and_route_frames
 from gatewatch.memory import give_back
 from gatewatch.records import JSON, Blind, Finding, Kind
 
@@ -139,12 +140,12 @@ def beside(
 
 def frames_of(minutes: pa.Table, clients: pa.Table, coverage: pa.Table, start: int, stop: int) -> Block:
     """One block of all minutes start … stop - 1 (since the epoch)."""
-    mine = _within(minutes, start, stop)
+    stages, routes = stage_and_route_frames(_within(minutes, start, stop))
     return Block(
         minute_at(start),
         minute_at(stop),
-        stage_counts(mine),
-        rollup(mine, by_route=True),
+        stages,
+        routes,
         merge_clients(_within(clients, start, stop)).to_pandas(),
         coverage.to_pandas(),
     )
@@ -182,6 +183,10 @@ def _slices(
 def _within(table: pa.Table, start: int, stop: int) -> pa.Table:
     """The rows of the minutes start … stop - 1 (since the epoch)."""
     column = table.column("minute")
+    at = column.cast(pa.int64()).to_numpy()
+    if (at[1:] >= at[:-1]).all():  # as a scan gives them: nothing has to be copied
+        low, high = np.searchsorted(at, [start * MINUTE_US, stop * MINUTE_US]).tolist()
+        return table.slice(low, high - low)
     first, last = pa.scalar(minute_at(start)), pa.scalar(minute_at(stop))
     return table.filter(pc.and_(pc.greater_equal(column, first), pc.less(column, last)))
 
@@ -220,22 +225,33 @@ def between(block: Block, first: int, stop: int) -> Block:
 
 
 def fold(
-    blocks: Iterable[Block], context: Context, states: Mapping[str, JSON], only: Collection[str] | None = None
+    blocks: Iterable[Block],
+    context: Context,
+    states: Mapping[str, JSON],
+    only: Collection[str] | None = None,
+    *,
+    live: bool = False,
 ) -> tuple[list[Finding], list[Blind], dict[str, JSON]]:
-    """Every detector over the blocks, in their order. Findings as they stood last, blind spots of the last block."""
+    """Every detector over the blocks, in their order. Findings as they stood last, blind spots of the last block.
+
+    live: the states that are given may live, those that come back do (detect.codec), and the given ones are used up.
+    """
     found: dict[str, Finding] = {}
     blind: dict[str, list[Blind]] = {}
     after: dict[str, JSON] = dict(states)
     detectors = {name: DETECTORS[name]() for name in DETECTORS if only is None or name in only}
+    context = replace(context, live=True)
     for block in blocks:
         for name, one in detectors.items():
             state = after.get(name)
             state = one.start() if state is None else cast(dict[str, JSON], state)["state"]
             state, findings, blind[name] = one.step(state, block, context)
             found.update({finding.id: finding for finding in findings})
-            after[name] = {"clock": block.first + block.minutes, "state": state}
+            after[name] = cast(JSON, {"clock": block.first + block.minutes, "state": state})
         del block
         give_back()
+    if not live:
+        after = {name: codec.settled(state) if name in detectors else state for name, state in after.items()}
     ordered = sorted(found.values(), key=lambda finding: (finding.start, finding.kind, finding.id))
     return ordered, [one for mine in blind.values() for one in mine], after
 

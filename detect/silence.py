@@ -134,6 +134,7 @@ class Silence:
         self.done: list[tuple[int, Episode]] = []
         self.limit = threshold_nats(budget)
         self.watch: Watch | None = None
+        self._sorts: tuple[Bools, Bools] = np.zeros(0, dtype=bool), np.zeros(0, dtype=bool)
 
     def load(self, state: JSON) -> None:
         if not isinstance(state, dict) or not state:
@@ -173,9 +174,8 @@ class Silence:
         beside[rows] = ordinary.beside
         self.beside = np.concatenate([self.beside, beside], axis=1)
         use = np.tile(block.covered, (total, 1))
-        for row, key in enumerate(self.counting.keys):
-            if is_key(key):
-                use[row] &= ordinary.seen.known(key, block.minutes)
+        for row in np.flatnonzero(self.sorts()[1]).tolist():
+            use[row] &= ordinary.seen.known(self.counting.keys[row], block.minutes)
         hung = np.zeros((total, block.minutes))
         hung[rows] = ordinary.hung
         work = _Work(self, block.first, bad, hung, causes, closes)
@@ -187,6 +187,16 @@ class Silence:
         for _, episode in changed:
             episode.changed = False
         return sorted(changed, key=lambda item: (item[1].start, item[0]))
+
+    def sorts(self) -> tuple[Bools, Bools]:
+        """Which series are no whole stages, and which of them are API keys."""
+        keys = self.counting.keys
+        if len(keys) != len(self._sorts[0]):
+            self._sorts = (
+                np.array([len(key) == 5 for key in keys], dtype=bool),
+                np.array([is_key(key) for key in keys], dtype=bool),
+            )
+        return self._sorts
 
     def _followed(self, keys: list[tuple[int, Key]]) -> list[tuple[int, Key]]:
         """Of API keys (first minute, series), in their order, those that are followed: MOST_KEYS a stage."""
@@ -334,8 +344,7 @@ class _Work:
         phi = season.dispersion()
         stretch = np.where(phi > 1.01, (phi - 1.0) / np.log(np.maximum(phi, 1.01)), 1.0)
         need = np.maximum(np.maximum(LEAST_MISSED, 14.0 * stretch), 1.5 * silence.gap)[:, None]
-        single = np.array([len(key) == 5 for key in counting.keys], dtype=bool)[:, None]
-        keyed = np.array([is_key(key) for key in counting.keys], dtype=bool)[:, None]
+        single, keyed = (part[:, None] for part in silence.sorts())
         need = np.where(keyed, KEY_MORE * need, np.where(single, ROUTE_MORE * need, need))
         steady = (silence.parts[:, :PARTS] > 0).sum(axis=1) >= STEADY_PARTS
         known = steady & (season.sums.sum(axis=1) >= REGULAR_CALLS)
@@ -388,8 +397,8 @@ class _Work:
 
         Hardly any minute owes so much and sees so little: only the series that have one are scored.
         """
-        take, running, due = chunk.minutes, prefix(chunk.all_counts), prefix(chunk.all_mean)
-        begin = chunk.all_counts.shape[1] - take
+        take, begin = chunk.minutes, WINDOWS[-1]
+        running, due = (prefix(part[:, -begin - take :]) for part in (chunk.all_counts, chunk.all_mean))
         longest, least = trailing(due, begin, take, WINDOWS[-1]), trailing(running, begin, take, TRICKLE_WINDOW)
         near = may & (longest >= 3.0 * need) & (least <= GONE * longest)
         rows = np.flatnonzero(near.any(axis=1))
@@ -547,10 +556,8 @@ class _Work:
 
     def _recent(self, chunk: Chunk) -> Floats:
         """Requests a minute in the hour before the last good answer, or before now where that is sooner."""
-        counts = np.concatenate([chunk.prior_counts[:, -TAIL:], chunk.counts], axis=1)
-        running = prefix(counts)
-        begin = counts.shape[1] - chunk.minutes
-        hour = trailing(running, begin, chunk.minutes, 60) / 60.0
+        running = prefix(chunk.all_counts[:, -60 - chunk.minutes :])
+        hour = trailing(running, 60, chunk.minutes, 60) / 60.0
         alive = chunk.counts > 0
         place = np.maximum.accumulate(np.where(alive, np.arange(1, chunk.minutes + 1), 0), axis=1)
         kept = np.take_along_axis(hour, np.maximum(place - 1, 0), axis=1)

@@ -108,7 +108,7 @@ class _Chunk:
         state.recent = np.ascontiguousarray(recent[recent[:, 0] > self.minute + take - 1 - TAIL])
         self.recent = recent
         self._judge()
-        state.ring = np.ascontiguousarray(state.ring[:, :, -TAIL:])
+        state.taken = 0
 
     def _score(self) -> None:
         """Append this part's scores to the ring."""
@@ -140,7 +140,8 @@ class _Chunk:
         new["grown"] = np.where(calls > 0, np.rint((size - mean[:, None]) * GRAIN) / GRAIN * calls, 0.0)
         new["sized"] = np.where(calls > 0, calls, 0.0)
         new["calls"] = calls
-        state.ring = np.concatenate([state.ring, np.stack([new[name] for name in RING])], axis=2)
+        state.ring.append(np.stack([new[name] for name in RING]))
+        state.taken = take
 
     def _judge(self) -> None:
         state = self.state
@@ -152,11 +153,11 @@ class _Chunk:
         self.sparse = np.zeros((stages, take), dtype=bool)
         self.warm = np.zeros((stages, take), dtype=bool)
         self.hot_routes = np.zeros((len(state.routes), take), dtype=bool)
-        windows = Windows(state, take)
+        self.windows = Windows(state, take)
         strays = {True: state.pool_stray.value(), False: state.stray.value()}
         self.tail_strays = state.tail_stray.value()
         for length, wider in WINDOWS:
-            pool, own = windows.sums(length)
+            pool, own = self.windows.sums(length)
             if length == 15:
                 self.sparse = pool["n"] < SPARSE
             self._look(length, wider, pool, wider * strays[True], pooled=True)
@@ -194,7 +195,10 @@ class _Chunk:
         row, at = cell // take, cell % take
         stage = stage_of[row]
         n, mean, calls = n.ravel()[cell], mean.ravel()[cell], calls.ravel()[cell]
-        variance = sums["variance"].ravel()[cell] / calls if pooled else np.where(n > 0, state.variance[row], 0.0)
+        if pooled:
+            variance = self.windows.variance().ravel()[cell] / calls
+        else:
+            variance = np.where(n > 0, state.variance[row], 0.0)
         error = np.maximum(variance, 1e-4) / calls + astray[row] ** 2
         if not pooled:
             error = error + variance / np.maximum(state.usual.total, 1.0)[row]
@@ -343,7 +347,7 @@ class _Chunk:
     def _open(self, row: int, mine: Ints, at: int, window: int) -> Episode | None:
         """A new episode, from its onset on; None when what rose is too little to be worth a word."""
         state, minute = self.state, self.minute + at
-        spot = state.ring.shape[2] - self.take + at
+        spot = TAIL + at
         tail = bool(self.tail[window][row, at])
         start = max(minute - self._back(mine, spot, window, tail=tail), state.blank.get(row, 0))
         counts = self._values(mine, start, minute + 1, None)
@@ -408,7 +412,7 @@ class _Chunk:
         state.parts[mine] += self.frames.layer[mine, self.at + at]
         for row in mine[self.hot_routes[mine, at]].tolist():
             facts["hot"][str(row)] = facts["hot"].get(str(row), 0) + 1
-        spot = state.ring.shape[2] - self.take + at
+        spot = TAIL + at
         n, body, calls = (float(state.scores(name)[mine, spot].sum()) for name in ("n", "body", "calls"))
         _tenth(facts["thirds"], self.minute + at - episode.start, n, body)
         _tenth(facts["load"], self.minute + at - episode.start, 1.0, calls)

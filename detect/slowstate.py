@@ -13,6 +13,7 @@ from detect.grid import Bools, Floats, Ints, Key
 from detect.model import Block
 from detect.stats.peaks import Peaks
 from detect.stats.ranks import BINS, GRAIN, HALF_LIFE, TAILS, WIDTH, Reference, Spread
+from detect.tape import Running, Tape
 from detect.watching import Watch
 from gatewatch.records import JSON
 
@@ -85,8 +86,12 @@ class Slowness:
         self.stray = Spread(0.035, (0.015, 0.2))
         self.pool_stray = Spread(0.03, (0.015, 0.15))
         self.tail_stray = Spread(0.35, (0.15, 1.5))
-        self.ring: Floats = np.zeros((len(RING), 0, TAIL))
+        self.ring = Tape(np.zeros((len(RING), 0, TAIL)))
         """Scores of the last minutes: (RING, routes, minutes)."""
+        self.taken = 0
+        """Minutes of the ring that are being looked at; the TAIL before them are there, too."""
+        self.sums: tuple[Running, Running] | None = None
+        """Running sums of the ring, of routes and of stages, as long as a run goes on (detect.slowsums)."""
         self.recent: Ints = np.zeros((0, 4), dtype=np.int64)
         """Values of the last TAIL minutes: minute since the epoch, route row, bin, count."""
         self.answered: Bools = np.zeros((0, 1), dtype=bool)
@@ -147,7 +152,7 @@ class Slowness:
         self.usual.counts, self.usual.hours = arrays["usual.counts"], arrays["usual.hours"]
         for name in ("stray", "pool_stray", "tail_stray"):
             getattr(self, name).sums, getattr(self, name).late = arrays[name], arrays[f"{name}.late"]
-        self.ring = np.stack([arrays[f"ring.{name}"] for name in RING])
+        self.ring, self.sums = Tape(np.stack([arrays[f"ring.{name}"] for name in RING])), None
         self._group()
         self.peaks.load(state["peaks"])
         stored = cast(dict[str, JSON], state["episodes"])
@@ -190,7 +195,10 @@ class Slowness:
             pool.grow(stages)
         for name in ("since", "parts", "size", "layers", "layer_sums", "quarters", "held", "answered"):
             setattr(self, name, _grown(getattr(self, name), total))
-        self.ring = np.concatenate([self.ring, np.zeros((len(RING), total - self.ring.shape[1], TAIL))], axis=1)
+        self.ring.grow(total)
+        if self.sums is not None:
+            for sums, rows in zip(self.sums, (total, stages), strict=True):
+                sums.grow(rows)
         index = np.array([self.rows[key] for key in grid.keys], dtype=np.int64)
 
         def dense(part: Floats) -> Floats:
@@ -264,7 +272,7 @@ class Slowness:
 
     def scores(self, name: str) -> Floats:
         """The scores of one name in the last minutes: (routes, minutes)."""
-        found: Floats = self.ring[RING.index(name)]
+        found: Floats = self.ring.last(TAIL + self.taken)[RING.index(name)]
         return found
 
     def _group(self) -> None:
@@ -285,7 +293,7 @@ class Slowness:
         hour = begin // 60 % 24
         free = ~self.held[:, -length:]
         minutes = free.sum(axis=1).astype(np.float64)
-        learned = np.where(free, self.ring[:, :, -length:], 0.0)
+        learned = np.where(free, self.ring.last(length), 0.0)
         sums = dict(zip(RING, learned.sum(axis=2), strict=True))
         self._strayed(learned)
         calls, grown = sums["sized"], sums["grown"]

@@ -10,6 +10,7 @@ import numpy as np
 
 from detect.grid import Floats, Ints
 from detect.slowstate import DUE, RING, SCORES, Slowness
+from detect.tape import Running
 
 LONGEST = 240
 """Minutes of the longest window."""
@@ -24,15 +25,18 @@ assert _SUMMED[:2] == ("n", "body")
 
 
 class Windows:
-    """Running sums of the ring of a state, whose last `take` minutes are to be looked at."""
+    """Sums over the windows that end in the last `take` minutes of a state's ring, which are new."""
 
     def __init__(self, state: Slowness, take: int) -> None:
         self._state, self._take = state, take
-        ring = state.ring[:, :, -take - LONGEST + 1 :]
-        self._begin = ring.shape[2] - take
-        self._own = _running(ring[: len(_SUMMED) + 2])
-        weighted = ring[0] * state.variance[:, None]
-        self._pool = _running(state.pooled(np.concatenate([ring[: len(_SUMMED)], weighted[None]])))
+        if state.sums is None:
+            before = state.ring.last(take + LONGEST)[: len(_SUMMED) + 2, :, :-take]
+            state.sums = Running(before), Running(state.pooled(before[: len(_SUMMED)]))
+        new = state.ring.last(take)[: len(_SUMMED) + 2]
+        for one, values in zip(state.sums, (new, state.pooled(new[: len(_SUMMED)])), strict=True):
+            one.add(values)
+        self._own, self._pool = (one.last(take + LONGEST) for one in state.sums)
+        self._n: Floats = np.zeros((0, 0))
 
     def sums(self, length: int) -> tuple[dict[str, Floats], dict[str, Floats]]:
         """Sums of each score over a window: of the stages and of the routes, (series, minutes)."""
@@ -42,15 +46,19 @@ class Windows:
         if len(cell):
             row, at = cell // take, cell % take
             place, size = state.stage_of[row] * take + at, pool[0].size
-            taken = own[: len(_SUMMED), row, at]
-            for line, values in zip(pool, [*taken, taken[0] * state.variance[row]], strict=True):
+            for line, values in zip(pool, own[: len(_SUMMED), row, at], strict=True):
                 line -= np.bincount(place, weights=values, minlength=size).reshape(line.shape)
             own[: len(_SUMMED), row, at] = 0.0
-        return dict(zip((*_SUMMED, "variance"), pool, strict=True)), dict(zip(_SUMMED, own, strict=False))
+        self._n = own[0]
+        return dict(zip(_SUMMED, pool, strict=True)), dict(zip(_SUMMED, own, strict=False))
+
+    def variance(self) -> Floats:
+        """Variance of the sum of body scores over the window that was asked for last: (stages, minutes)."""
+        found: Floats = self._state.pooled((self._n * self._state.variance[:, None])[None])[0]
+        return found
 
     def _trailing(self, running: Floats, length: int) -> Floats:
-        end = self._begin + 1
-        sums: Floats = running[:, :, end : end + self._take] - running[:, :, end - length : end - length + self._take]
+        sums: Floats = running[:, :, LONGEST:] - running[:, :, LONGEST - length : LONGEST - length + self._take]
         return sums
 
     def _grown(self, own: Floats) -> Ints:
@@ -65,10 +73,3 @@ class Windows:
         least = np.maximum(np.maximum(GROWN, shift), SIZE_NOISE / np.sqrt(np.maximum(sized, 1.0)))
         found: Ints = cell[size >= least]
         return found
-
-
-def _running(values: Floats) -> Floats:
-    """Running sums with a leading 0, over the last axis."""
-    out = np.zeros((*values.shape[:2], values.shape[2] + 1))
-    np.cumsum(values, axis=2, out=out[:, :, 1:])
-    return out

@@ -353,11 +353,9 @@ class _Work:
 
     def chunk(self, chunk: Chunk) -> Bools:
         spikes = self.spikes
-        running, due = (
-            prefix(np.concatenate([chunk.prior_counts, chunk.counts], axis=1)),
-            prefix(np.concatenate([chunk.prior_mean, chunk.mean], axis=1)),
-        )
-        begin, take = chunk.prior_counts.shape[1], chunk.minutes
+        begin, take = SOURCE_WINDOW, chunk.minutes
+        # Sums are exact wherever they begin.
+        running, due = (prefix(part[:, -begin - take :]) for part in (chunk.all_counts, chunk.all_mean))
         seen10, mean10 = trailing(running, begin, take, 10), trailing(due, begin, take, 10)
         warm = (seen10 >= 1.5 * mean10 + 2.0) & (chunk.counts > chunk.mean)
         self.hour_due = trailing(due, begin, take, SOURCE_WINDOW)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from detect import codec
 from detect.authkinds import GUESSES, Verdict, judge, taken_over
 from detect.episodes import Episode
 from detect.model import Block, Context, Step, detector, minute_at
@@ -51,13 +52,13 @@ class AuthFailureSpike:
 
     def step(self, state: JSON, block: Block, context: Context) -> Step:
         known = cast(dict[str, JSON], state or {})
-        spikes = Spikes(GROUPS, budget_of(context.settings, self.name))
-        spikes.load(known.get("spikes"))
+        spikes = codec.revived(known.get("spikes"), lambda: Spikes(GROUPS, budget_of(context.settings, self.name)))
         told = decide(block, known.get("routes"))
         changed = spikes.watched(self.name, context.watch).step(block, waits, told)
         findings = [_finding(spikes, row, episode, context) for row, episode in changed]
         sight = remember(known.get("sight"), block)
-        return {"spikes": spikes.dump(), "sight": sight, "routes": told.dump()}, findings, auth_blind(sight)
+        after = {"spikes": codec.kept(spikes, live=context.live), "sight": sight, "routes": told.dump()}
+        return after, findings, auth_blind(sight)
 
 
 def waits(candidate: Candidate) -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
+from detect import codec
 from detect.coverage import Coverage
 from detect.episodes import Episode
 from detect.grid import Key
@@ -33,20 +34,15 @@ class DataQuality:
 
     def step(self, state: JSON, block: Block, context: Context) -> Step:
         known = cast(dict[str, JSON], state or {})
-        coverage, lag, fields, gaps = Coverage(), Lag(), Fields(), Gaps()
-        parts: dict[str, Coverage | Lag | Fields | Gaps] = {
-            "coverage": coverage,
-            "lag": lag,
-            "fields": fields,
-            "gaps": gaps,
-        }
-        for name, part in parts.items():
-            part.load(known.get(name))
+        coverage, lag = codec.revived(known.get("coverage"), Coverage), codec.revived(known.get("lag"), Lag)
+        fields, gaps = codec.revived(known.get("fields"), Fields), codec.revived(known.get("gaps"), Gaps)
         found = [_low(key, episode, context) for key, episode in coverage.step(block, context)]
         found += [_late(key, episode) for key, episode in lag.step(block)]
         found += [_poorer(key, episode, context) for key, episode in fields.step(block)]
         found += [_gap(episode) for episode in gaps.step(block)]
-        return {name: part.dump() for name, part in parts.items()}, found, _blind(coverage, context)
+        parts: dict[str, codec.Kept] = {"coverage": coverage, "lag": lag, "fields": fields, "gaps": gaps}
+        after = {name: codec.kept(part, live=context.live) for name, part in parts.items()}
+        return after, found, _blind(coverage, context)
 
 
 def _blind(coverage: Coverage, context: Context) -> list[Blind]:

@@ -10,9 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
+import numpy as np
+
+from detect import codec
 from detect.consumers import is_key, key_id
 from detect.episodes import BEFORE, Episode
-from detect.grid import CLOSE_US, MINUTE_US, Key
+from detect.grid import CLOSE_US, MINUTE_US, Floats, Key
 from detect.inventory import Declared, declared
 from detect.model import Block, Context, Step, detector, epoch_minute, minute_at
 from detect.policy import budget_of, severity_of
@@ -42,19 +45,19 @@ class DeadApi:
 
     def step(self, state: JSON, block: Block, context: Context) -> Step:
         known = cast(dict[str, JSON], state or {})
-        silence = Silence(budget_of(context.settings, self.name))
-        silence.load(known.get("silence"))
+        silence = codec.revived(known.get("silence"), lambda: Silence(budget_of(context.settings, self.name)))
         silence.watch = context.watch
         clock = block.first + block.minutes
         changed = silence.step(block, context.consumers)
         findings = [_outage(silence, row, episode, context, clock) for row, episode in changed]
-        calls = Calls(known.get("calls"), block)
+        calls = codec.revived(known.get("calls"), Calls)
+        calls.take(block)
         silent = [silence.counting.keys[row] for row in silence.episodes]
         findings += calls.dead(context, {key[:4] for key in silent if not is_key(key)})
         findings += calls.by_inventory(context)
         sight = remember(known.get("sight"), block)
-        after: JSON = {"silence": silence.dump(), "calls": calls.to_json(), "sight": sight}
-        return after, findings, dead_blind(sight)
+        after = {name: codec.kept(part, live=context.live) for name, part in (("silence", silence), ("calls", calls))}
+        return {**after, "sight": sight}, findings, dead_blind(sight)
 
 
 def _outage(silence: Silence, row: int, episode: Episode, context: Context, clock: int) -> Finding:
@@ -198,46 +201,53 @@ def _cause(failing: bool, kinds: list[float]) -> Cause:
 class Calls:
     """When each stage and route was first and last called, its longest gap, and how often it was called."""
 
-    def __init__(self, state: JSON, block: Block) -> None:
-        stored = cast(dict[str, JSON], state or {})
-        self.first = cast(int, stored.get("first", block.first))
-        self.clock = block.first + block.minutes
+    def __init__(self) -> None:
+        self.first = self.clock = -1
         self.seen: dict[Key, list[int]] = {}
-        for row in cast(list[list[JSON]], stored.get("seen", [])):
-            self.seen[tuple(cast(list[str | None], row[0]))] = cast(list[int], row[1])
-        for grid, counts in (
-            (block.stage_grid, block.stage_grid.counts("n")),
-            (block.route_grid, block.route_grid.counts("n")),
-        ):
-            for key, line in zip(grid.keys, counts, strict=True):
-                called = line.nonzero()[0]
-                if not len(called):
-                    continue
-                old = self.seen.get(key)
-                times = called + block.first
-                longest = int((times[1:] - times[:-1]).max()) if len(times) > 1 else 0
-                total = int(line.sum())
-                if old is None:
-                    at = _reaches(line, times, 0, SHADOW_CALLS)
-                    self.seen[key] = [int(times[0]), int(times[-1]), longest, total, at]
-                else:
-                    at = old[4] if old[4] >= 0 else _reaches(line, times, old[3], SHADOW_CALLS)
-                    gap = max(old[2], longest, int(times[0]) - old[1])
-                    self.seen[key] = [old[0], int(times[-1]), gap, old[3] + total, at]
 
-    def to_json(self) -> JSON:
-        rows: list[JSON] = [[list(key), cast(JSON, value)] for key, value in self._ordered()]
+    def load(self, state: JSON) -> None:
+        if not isinstance(state, dict) or not state:
+            return
+        self.first = cast(int, state["first"])
+        for row in cast(list[list[JSON]], state["seen"]):
+            self.seen[tuple(cast(list[str | None], row[0]))] = cast(list[int], row[1])
+
+    def dump(self) -> JSON:
+        rows: list[JSON] = [[list(key), cast(JSON, value)] for key, value in sorted(self.seen.items(), key=_by_call)]
         return {"first": self.first, "seen": rows}
 
-    def _ordered(self) -> list[tuple[Key, list[int]]]:
-        """By first call, then key: the order does not tell how the input was cut."""
-        return sorted(self.seen.items(), key=lambda item: (item[1][0], tuple(part or "" for part in item[0])))
+    def take(self, block: Block) -> None:
+        """Look at a block."""
+        self.first = block.first if self.first < 0 else self.first
+        self.clock = block.first + block.minutes
+        for grid in (block.stage_grid, block.route_grid):
+            counts = grid.counts("n")
+            row, at = np.nonzero(counts)
+            begins = np.flatnonzero(np.diff(row, prepend=-1))
+            ends = np.append(begins[1:], len(row))[: len(begins)] - 1
+            gaps = np.diff(at, prepend=0)
+            gaps[begins] = 0
+            longest = np.maximum.reduceat(gaps, begins) if len(row) else gaps
+            totals = counts.sum(axis=1)[row[begins]]
+            told = (row[begins], at[begins] + block.first, at[ends] + block.first, longest, totals)
+            for line, first, last, pause, total in zip(*(part.tolist() for part in told), strict=True):
+                key = grid.keys[line]
+                old = self.seen.get(key)
+                before = 0 if old is None else old[3]
+                reached = -1 if old is None else old[4]
+                if reached < 0:
+                    reached = _reaches(counts[line], block.first, before, SHADOW_CALLS)
+                if old is not None:
+                    pause = max(old[2], pause, first - old[1])
+                    first = old[0]
+                self.seen[key] = [first, last, pause, before + int(total), reached]
 
     def dead(self, context: Context, silent: set[Key]) -> list[Finding]:
         """Stages and routes without a call for the set time, beyond their longest gap."""
         days = context.settings.dead_after_days
         out = []
-        for key, (first, last, gap, total, _) in self._ordered():
+        over = [item for item in self.seen.items() if item[1][1] + days * 1440 < self.clock]
+        for key, (first, last, gap, total, _) in sorted(over, key=_by_call):
             due = last + int(max(days * 1440, GAP_GUARD * gap)) + 1
             if due > self.clock or last - first < 1440 or key[:4] in silent:
                 continue
@@ -302,14 +312,16 @@ class Calls:
         return out
 
 
-def _reaches(line: object, times: object, before: int, least: int) -> int:
-    """The minute at which the sum of calls reaches `least`, -1 if it does not."""
-    import numpy as np
+def _by_call(item: tuple[Key, list[int]]) -> tuple[int, tuple[str, ...]]:
+    """By first call, then key: the order does not tell how the input was cut."""
+    return item[1][0], tuple(part or "" for part in item[0])
 
-    counts = np.asarray(line)
-    running = np.cumsum(counts[counts > 0]) + before
+
+def _reaches(counts: Floats, first: int, before: int, least: int) -> int:
+    """The minute (counts are of those from `first` on) at which the sum of calls reaches `least`, -1 if it does not."""
+    running = np.cumsum(counts) + before
     place = int(np.searchsorted(running, least))
-    return int(np.asarray(times)[place]) if place < len(running) else -1
+    return first + place if place < len(running) else -1
 
 
 def _unused(one: Declared, first: int, decided: int, called: int | None) -> Finding:

@@ -11,6 +11,7 @@ import statistics
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from detect import codec
 from detect.episodes import Episode
 from detect.model import Block, Context, Step, detector
 from detect.policy import budget_of, severity_of
@@ -48,11 +49,9 @@ class LatencyOutlier:
     def step(self, state: JSON, block: Block, context: Context) -> Step:
         known = cast(dict[str, JSON], state or {})
         budget = budget_of(context.settings, self.name)
-        slowness = Slowness(LATENCY_SHARE * budget)
-        slowness.load(known.get("slowness"))
+        slowness = codec.revived(known.get("slowness"), lambda: Slowness(LATENCY_SHARE * budget))
         slowness.watch = context.watch
-        timeouts = Spikes(TIMEOUTS, (1.0 - LATENCY_SHARE) * budget)
-        timeouts.load(known.get("timeouts"))
+        timeouts = codec.revived(known.get("timeouts"), lambda: Spikes(TIMEOUTS, (1.0 - LATENCY_SHARE) * budget))
         sight = remember(known.get("sight"), block)
         seen = dict(stages(sight))
         findings = [
@@ -61,8 +60,9 @@ class LatencyOutlier:
         ]
         timeouts.watched(self.name, context.watch)
         findings += [_timeout(timeouts, row, episode, context) for row, episode in timeouts.step(block, lambda _: None)]
-        after: JSON = {"slowness": slowness.dump(), "timeouts": timeouts.dump(), "sight": sight}
-        return after, findings, latency_blind(sight)
+        parts: dict[str, codec.Kept] = {"slowness": slowness, "timeouts": timeouts}
+        after = {name: codec.kept(part, live=context.live) for name, part in parts.items()}
+        return {**after, "sight": sight}, findings, latency_blind(sight)
 
 
 def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen: frozenset[str]) -> Finding:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
+from detect import codec
 from detect.changes import class_of
 from detect.episodes import Episode
 from detect.model import Block, Context, Step, detector
@@ -43,12 +44,12 @@ class ThrottlingAbuse:
 
     def step(self, state: JSON, block: Block, context: Context) -> Step:
         known = cast(dict[str, JSON], state or {})
-        spikes = Spikes(GROUPS, budget_of(context.settings, self.name), BY_KEY)
-        spikes.load(known.get("spikes"))
+        budget = budget_of(context.settings, self.name)
+        spikes = codec.revived(known.get("spikes"), lambda: Spikes(GROUPS, budget, BY_KEY))
         changed = spikes.watched(self.name, context.watch).step(block, waits)
         findings = [_finding(spikes, row, episode, context) for row, episode in changed]
         sight = remember(known.get("sight"), block)
-        return {"spikes": spikes.dump(), "sight": sight}, findings, throttle_blind(sight)
+        return {"spikes": codec.kept(spikes, live=context.live), "sight": sight}, findings, throttle_blind(sight)
 
 
 def waits(candidate: Candidate) -> str | None:

@@ -9,6 +9,7 @@ from gatewatch.frames.merge import (
     merge_minute_parts,
     merge_minutes,
     rollup,
+    stage_and_route_frames,
     stage_counts,
 )
 from gatewatch.frames.schema import (
@@ -57,6 +58,7 @@ __all__ = [
     "quantiles_ms",
     "rollup",
     "scope_column",
+    "stage_and_route_frames",
     "stage_counts",
     "visible_columns",
     "visible_mask",

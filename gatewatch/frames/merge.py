@@ -7,7 +7,7 @@ of the rows or on how they were cut into batches.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -147,27 +147,46 @@ def rollup(minutes: pa.Table, *, by_route: bool) -> pd.DataFrame:
         with asking("merging", in_process) as connection:
             connection.register("minutes_in", minutes)
             merged = connection.sql(merge_sql(keys, "minutes_in")).to_arrow_table()
+    frame = _measured(merged, keys, _QUANTILES)
+    frame["distinct_clients"] = distinct_estimate(merged.column("clients_k").combine_chunks())
+    return frame
+
+
+def _measured(merged: pa.Table, keys: Sequence[str], quantiles_of: Mapping[str, Sequence[float]]) -> pd.DataFrame:
+    """Keys, counts, quantiles of these latencies and when the minutes closed; by route what was measured, too."""
     frame = _counted(merged, keys)
-    for name, quantiles in _QUANTILES.items():
+    for name, quantiles in quantiles_of.items():
         n, values = quantiles_ms(
             merged.column(f"{name}_b").combine_chunks(), merged.column(f"{name}_c").combine_chunks(), quantiles
         )
         frame[f"{name}_n"] = n.astype(np.float64)
         for column, quantile in enumerate(quantiles):
             frame[f"{name}_p{round(quantile * 100)}_ms"] = values[:, column]
-    if by_route:
+    if "route" in keys:
         for part in "bc":
             whole, behind = merged.column(f"latency_{part}"), merged.column(f"integration_{part}")
             frame[f"took_{part}"] = pd.array(pc.coalesce(whole, behind), dtype=_LISTS[part])
         frame["clients_k"] = pd.array(merged.column("clients_k"), dtype=_SKETCHES)
-    frame["distinct_clients"] = distinct_estimate(merged.column("clients_k").combine_chunks())
     frame["closes_at"] = _closing(frame)
     return frame
 
 
 def stage_counts(minutes: pa.Table) -> pd.DataFrame:
     """`rollup` by stage without the columns that latencies and callers give: sums alone, at a fifth of the cost."""
+    return _stage_counts(merge_minutes(minutes))
+
+
+def stage_and_route_frames(minutes: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`stage_counts`, and `rollup` by route without quantiles of the whole latency and numbers of callers.
+
+    It is what detectors read; rows are merged once for both.
+    """
     merged = merge_minutes(minutes)
+    layers = {name: quantiles for name, quantiles in _QUANTILES.items() if name != "latency"}
+    return _stage_counts(merged), _measured(merged, MINUTE_KEYS, layers)
+
+
+def _stage_counts(merged: pa.Table) -> pd.DataFrame:
     keys = tuple(key for key in MINUTE_KEYS if key != "route")
     starts = _begins(merged, keys)
     columns: dict[str, pa.ChunkedArray | pa.Array] = {
