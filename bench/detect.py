@@ -10,15 +10,27 @@ Worlds are made once and kept under bench/data/worlds; a world is scanned again 
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
+from bench.detect_counts import measured
 from bench.detect_peer import PEERS, alarms
 from bench.detect_power import allowed, by_age, calm_labels, power, quiet, race
-from bench.detect_tables import Detector, ages, bounds, by_group, curves, exact, goal_table, goals, side_by_side
-from bench.detect_worlds import ROOT, Scanned, all_of, tell
+from bench.detect_tables import (
+    Detector,
+    Goal,
+    ages,
+    bounds,
+    by_group,
+    columns,
+    curves,
+    exact,
+    goal_table,
+    goals,
+    side_by_side,
+)
+from bench.detect_worlds import Scanned, all_of, tell
 from bench.measure import run
 from gatewatch.cli.evaluated import lines, print_list, share
 from gatewatch.cli.terminal import console
@@ -64,7 +76,8 @@ def judged(eventful: Sequence[Scanned], calm: Sequence[Scanned]) -> dict[str, tu
     return out
 
 
-def report(eventful: Sequence[Scanned], calm: Sequence[Scanned], *, listed: bool) -> None:
+def report(eventful: Sequence[Scanned], calm: Sequence[Scanned], *, listed: bool) -> list[Goal]:
+    """Print all that the worlds tell; their goals."""
     results = judged(eventful, calm)
     detectors = {name: Detector(name, figures(loud), figures(still)) for name, (loud, still) in results.items()}
     ours, peer = detectors[OURS], detectors[PEER]
@@ -87,11 +100,13 @@ def report(eventful: Sequence[Scanned], calm: Sequence[Scanned], *, listed: bool
     )
     aged = by_age(*results[OURS])
     head("by age of the history", ages(aged))
-    head("goals", goal_table(goals(ours, peer, raced, aged, speed(eventful or calm))))
+    found = goals(ours, peer, raced, aged, speed(eventful or calm))
+    head("goals by worlds", goal_table(found))
     if listed:
         for one, judgement in zip((*eventful, *calm), (*results[OURS][0], *results[OURS][1]), strict=True):
             print(f"\n== {one.plan.name}")
             print_list(judgement, console(sys.stdout, colour="never"))
+    return found
 
 
 def speed(worlds: Sequence[Scanned]) -> float:
@@ -114,22 +129,35 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="each missed incident and each false alarm, too")
     options = parser.parse_args()
     plans = chosen(OPEN[options.name], options.only, quick=options.quick, calm=not options.no_calm)
-    measure(*plans, listed=options.list)
-    counts(quick=options.quick)
+    parts: tuple[tuple[str, Callable[[], list[Goal]]], ...] = (
+        ("worlds", lambda: measure(*plans, listed=options.list)),
+        ("live tick", lambda: ticks(quick=options.quick)),
+        ("counts", lambda: measured(quick=options.quick)),
+    )
+    found, took = list[Goal](), []
+    for name, part in parts:
+        began = time.monotonic()
+        found += part()
+        took.append([name, f"{time.monotonic() - began:,.0f} s"])
+    head("what each part took", columns(took))
+    head("all goals", goal_table(sorted(found, key=lambda goal: int(goal.number))))
 
 
-def measure(eventful: Sequence[Plan], calm: Sequence[Plan], *, listed: bool) -> None:
+def measure(eventful: Sequence[Plan], calm: Sequence[Plan], *, listed: bool) -> list[Goal]:
     loud, still = all_of(eventful), all_of(calm)
     cpu = sum(one.cpu_s for one in (*loud, *still))
     tell(f"{len(loud)} worlds with incidents, {len(still)} without; scanned in {cpu:.0f} CPU s")
-    report(loud, still, listed=listed)
+    return report(loud, still, listed=listed)
 
 
-def counts(*, quick: bool) -> None:
-    """The goals that need counts rather than logs, where that part is there."""
-    if importlib.util.find_spec("bench.detect_counts") is not None:
-        more = ["--quick"] if quick else []
-        subprocess.run([sys.executable, "-m", "bench.detect_counts", *more], cwd=ROOT, check=True)
+def ticks(*, quick: bool) -> list[Goal]:
+    """A live tick over a large fleet (quick: a tenth of it)."""
+    apis = 50 if quick else 500
+    done = run([sys.executable, "-m", "bench.detect_tick", "--apis", str(apis), "--rate", str(24 * apis)])
+    answer = done.answer
+    cells = [[name, f"{value:,.2f}"] for name, value in answer.items()]
+    head(f"ticks over {apis} APIs of 40 routes", columns(cells))
+    return [Goal("9", f"live tick, {apis} APIs of 40 routes", float(answer["tick_s"]), 5.0, True, "-", " s")]
 
 
 if __name__ == "__main__":

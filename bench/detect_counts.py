@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -221,13 +222,14 @@ def delays(rng: np.random.Generator, *, quick: bool) -> list[Goal]:
     return goals
 
 
-def powers(rng: np.random.Generator, *, quick: bool) -> None:
+def powers(rng: np.random.Generator, *, quick: bool) -> list[Goal]:
     series = 40 if quick else 120
     rows: list[list[object]] = [["times the usual, an hour", *(f"{factor:g}" for factor in FACTORS)]]
     for level, spread in ((1.0, 1.0), (10.0, 1.0), (10.0, 5.0), (100.0, 5.0)):
         found = [risen(rng, level, level * factor, spread, series=series, age=8 * DAY, lasts=60) for factor in FACTORS]
         rows.append([f"{level:g} a minute, spread {spread:g}", *(f"{np.isfinite(one).mean():.2f}" for one in found)])
     head(f"power: share found within the hour at {ASKED:g} false alarms a week", columns(rows))
+    return []
 
 
 def burning(rng: np.random.Generator, *, quick: bool) -> list[Goal]:
@@ -258,17 +260,29 @@ def warming(rng: np.random.Generator, *, quick: bool) -> list[Goal]:
     return [Goal("8", "recall after 48 h / final", shares[3] / max(shares[-1], 1e-9), 0.9, False, "Datadog 3 weeks")]
 
 
+PARTS: tuple[tuple[str, Callable[..., list[Goal]]], ...] = (
+    ("delays", delays),
+    ("power", powers),
+    ("burn rates", burning),
+    ("warm-up", warming),
+    ("calibration", calibrated),
+)
+
+
+def measured(*, quick: bool) -> list[Goal]:
+    """All goals that counts can tell, each part printed as it is measured, with the time that it took."""
+    rng, found = np.random.default_rng(20_260_401), list[Goal]()
+    for name, part in PARTS:
+        began = time.monotonic()
+        found += part(rng, quick=quick)
+        print(f"\n({name}: {time.monotonic() - began:.0f} s)", flush=True)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="fewer series: a minute instead of ten")
-    quick = parser.parse_args().quick
-    rng = np.random.default_rng(20_260_401)
-    goals = delays(rng, quick=quick)
-    powers(rng, quick=quick)
-    goals += burning(rng, quick=quick)
-    goals += warming(rng, quick=quick)
-    goals += calibrated(rng, quick=quick)
-    head("goals by counts", goal_table(goals))
+    head("goals by counts", goal_table(measured(quick=parser.parse_args().quick)))
 
 
 if __name__ == "__main__":

@@ -11,22 +11,24 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from detect import codec
 from detect.changes import AFTER
-from detect.conclude import conclude
+from detect.conclude import CONCLUDED, conclude
 from detect.consumers import consumers_of
 from detect.inventory import declared
 from detect.meter import unknown_names, window_minutes
 from detect.model import Context, epoch_minute
-from detect.run import beside, cut, fold, frames_of
+from detect.run import BESIDE, beside, cut, fold, frames_of
 from detect.standing import DECIDES
 from detect.version import code_version
 from gatewatch.records import (
@@ -60,6 +62,7 @@ HISTORY_DAYS = 21.0
 
 _REMEMBERED = timedelta(days=14)  # findings that ended longer ago cannot share a cause with a new one
 _HOUR = timedelta(hours=1)
+_RECENT = timedelta(hours=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,8 @@ class Seen:
     """What the store held: digest of each hour's segments, coverage, and the end of the last closed minute.
 
     key: of all that a state depends on as a whole. beside: of what only explains findings. meter: how the counts of
-    metrics were taken (windows, the API that was given the one name left).
+    metrics were taken (windows, the API that was given the one name left). recent: the digests of the last hours by the
+    first minute of their segments.
     """
 
     key: str
@@ -76,9 +80,10 @@ class Seen:
     intervals: dict[str, str]
     beside: str = ""
     meter: str = ""
+    recent: dict[str, str] = field(default_factory=dict, compare=False)
 
     def dump(self) -> bytes:
-        listed = [self.key, self.until.isoformat(), self.hours, self.intervals, self.beside, self.meter]
+        listed = [self.key, self.until.isoformat(), self.hours, self.intervals, self.beside, self.meter, self.recent]
         return json.dumps(listed).encode()
 
 
@@ -96,20 +101,38 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class _Latest:
+    """Where this process stands after what it saw last: the states live, so that a minute costs a minute."""
+
+    seen: Seen
+    states: dict[str, JSON]
+    said: dict[str, Finding]
+    blind: list[Blind]
+
+
+_LATEST: WeakKeyDictionary[State, _Latest] = WeakKeyDictionary()
+"""Of each store. Who goes on from it takes it out: what fails leaves nothing half done behind."""
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
-    """findings: all that stand. What the store has open since [since, until) and is not among them does no longer."""
+    """findings: all that stand. What the store has open since [since, until) and is not among them does no longer.
+
+    base: the checkpoint that was gone on from; None: this process knew the states.
+    """
 
     findings: list[Finding]
     blind: list[Blind]
     since: datetime
     until: datetime
     seen: Seen
-    base: Checkpoint
+    base: Checkpoint | None
     checkpoints: list[Checkpoint]
 
     def save(self, session: Any, settings: Settings) -> None:
         """Keep the checkpoints and what was seen, in the caller's transaction."""
-        for one in (self.base, *self.checkpoints):  # the first drops all that came from a history which changed
+        # The first drops all that came from a history which changed.
+        for one in self.checkpoints if self.base is None else (self.base, *self.checkpoints):
             save_state(session, CHECKPOINTS, one.at, one.dump())
         forget_states(session, CHECKPOINTS, self.until - timedelta(hours=settings.late_hours) - _HOUR)
         save_state(session, SEEN, datetime.fromtimestamp(0, UTC), self.seen.dump())
@@ -130,37 +153,54 @@ def evaluate(state: State, settings: Settings, horizon: datetime) -> Evaluation 
         since = until - history(settings)
         changed = _changed_from(before, now_seen, since)
         rows = [] if changed is None else states_before(session, CHECKPOINTS, changed)
-    base = _read_checkpoint(*rows[0]) if rows else Checkpoint(since)
+    latest = _LATEST.pop(state, None)
+    if latest is not None and (changed is None or latest.seen != before or changed < latest.seen.until):
+        latest = None
+    base = Checkpoint(latest.seen.until) if latest is not None else _base(rows, since)
     context = surrounded(state, Context(settings=settings), base.at, until, history=since, known_until=horizon)
     now_seen = replace(now_seen, meter=_meter(context))
-    if rows and before is not None and before.meter != now_seen.meter:
-        rows, base = [], Checkpoint(since)
+    if (rows or latest is not None) and before is not None and before.meter != now_seen.meter:
+        latest, base = None, Checkpoint(since)
         context = surrounded(state, Context(settings=settings), base.at, until, history=since, known_until=horizon)
     minutes, clients = (_before(table, until) for table in judged(state, base.at, until))
     intervals = coverage(state, base.at, until)
     begin = base.at
-    if not base.states and minutes.num_rows:
+    if latest is None and not base.states and minutes.num_rows:
         begin = pc.min(minutes.column("minute")).as_py()
     # Copies: a detector may go on writing in the state that it was given.
     states, said, blind = copy.deepcopy(base.states), dict(base.said), list[Blind]()
+    if latest is not None:
+        states, said, blind = latest.states, latest.said, latest.blind
     checkpoints: list[Checkpoint] = []
     first = epoch_minute(begin)
-    for end in _stops(begin, until, settings.late_hours):
+    for end in _stops(begin, until, settings.late_hours) if latest is None else _hours(begin, until):
         start, stop = epoch_minute(begin), epoch_minute(end)
         if stop > start and (minutes.num_rows or intervals.num_rows):
-            blocks = list(cut(frames_of(minutes, clients, intervals, start, stop)))
-            found, blind, states = fold(blocks, context, states)
+            blocks = cut(frames_of(minutes, clients, intervals, start, stop))
+            found, blind, states = fold(blocks, context, states, live=True)
         else:  # whoever brings no logs wants to hear of changes all the same
             found, states = beside(context, states, first, stop)
         said |= {finding.id: finding for finding in found}
         begin = end
-        if end < until:
-            checkpoints.append(Checkpoint(end, copy.deepcopy(states), _remembered(said, end)))
-    later, _ = beside(context, states, first, epoch_minute(horizon))
+        if end < until or (latest is not None and stop > start and end.minute == 0):
+            checkpoints.append(Checkpoint(end, _settled(states, states.keys()), _remembered(said, end)))
+    stands = _Latest(now_seen, dict(states), _remembered(said, until), blind)
+    # What is said of the minutes that have no logs yet is said anew the next time.
+    later, _ = beside(context, _settled(states, BESIDE), first, epoch_minute(horizon))
     said |= {finding.id: finding for finding in later}
     context = with_spans(state, context, said.values(), until)
-    found = conclude(list(said.values()), states, until, context)
-    return Evaluation(found, blind, since, until, now_seen, base, checkpoints)
+    found = conclude(list(said.values()), _settled(states, CONCLUDED), until, context)
+    _LATEST[state] = stands
+    return Evaluation(found, blind, since, until, now_seen, None if latest is not None else base, checkpoints)
+
+
+def _base(rows: list[tuple[datetime, bytes]], since: datetime) -> Checkpoint:
+    return _read_checkpoint(*rows[0]) if rows else Checkpoint(since)
+
+
+def _settled(states: Mapping[str, JSON], names: Collection[str]) -> dict[str, JSON]:
+    """Some of the states as they are now, whatever becomes of those that live."""
+    return copy.deepcopy({name: codec.settled(one) for name, one in states.items() if name in names})
 
 
 def checkpoint_before(state: State, context: Context, at: datetime) -> Checkpoint | None:
@@ -212,6 +252,15 @@ def _stops(begin: datetime, until: datetime, late_hours: int) -> list[datetime]:
     return [*(stop for stop in stops if stop > begin), until]
 
 
+def _hours(begin: datetime, until: datetime) -> list[datetime]:
+    """The full hours after `begin`, each of which is to be a checkpoint, and `until`."""
+    hour, out = begin.replace(minute=0) + _HOUR, list[datetime]()
+    while hour < until:
+        out.append(hour)
+        hour += _HOUR
+    return [*out, until]
+
+
 def _remembered(said: Mapping[str, Finding], at: datetime) -> dict[str, Finding]:
     return {key: one for key, one in said.items() if one.end is None or one.end > at - _REMEMBERED}
 
@@ -234,13 +283,17 @@ def _look(state: State, settings: Settings, horizon: datetime) -> Seen:
     ends = [end for _, _, end in intervals]
     until = min(horizon, max([*newest, *ends], default=horizon)).replace(second=0, microsecond=0)
     parts: dict[str, list[str]] = {}
-    for segment in listed:
-        parts.setdefault(_hour(segment.min_at), []).append(segment.token)
-    for at, change in changes:  # it may explain what seems to have begun a little before it
-        parts.setdefault(_hour(at - AFTER), []).append(change)
+    minutes: dict[str, list[str]] = {}
+    moved = [(segment.min_at, segment.token) for segment in listed]
+    # A change may explain what seems to have begun a little before it.
+    for at, token in (*moved, *((at - AFTER, change) for at, change in changes)):
+        parts.setdefault(_hour(at), []).append(token)
+        if at > until - _RECENT:
+            minutes.setdefault(at.replace(second=0, microsecond=0).isoformat(), []).append(token)
     hours = {hour: added(tokens) for hour, tokens in parts.items()}  # compaction changes none of them
+    recent = {minute: added(tokens) for minute, tokens in minutes.items()}
     spans = {f"{_digest(source)} {start.isoformat()}": end.isoformat() for source, start, end in intervals}
-    return Seen(key, until, hours, spans, explained)
+    return Seen(key, until, hours, spans, explained, recent=recent)
 
 
 def _hour(at: datetime) -> str:
@@ -257,13 +310,26 @@ def _changed_from(before: Seen | None, now: Seen, since: datetime) -> datetime |
     moments = [before.until, now.until]
     for hour in before.hours.keys() | now.hours.keys():
         if before.hours.get(hour) != now.hours.get(hour) and datetime.fromisoformat(hour) + _HOUR > since:
-            moments.append(datetime.fromisoformat(hour))
+            moments.append(_changed_in(hour, before, now))
     for name in before.intervals.keys() | now.intervals.keys():
         old, new = before.intervals.get(name), now.intervals.get(name)
         if old != new:
             ends = [end for end in (old, new) if end is not None]
             moments.append(datetime.fromisoformat(min(ends) if len(ends) == 2 else name.split()[1]))
     return min(moments)
+
+
+def _changed_in(hour: str, before: Seen, now: Seen) -> datetime:
+    """The first minute of an hour whose segments differ; its begin where not all minutes are known one by one."""
+    details = []
+    for seen in (before, now):
+        mine = {minute: token for minute, token in seen.recent.items() if minute[:13] == hour[:13]}
+        if added(mine.values()) != seen.hours.get(hour, added(())):
+            return datetime.fromisoformat(hour)
+        details.append(mine)
+    old, new = details
+    differ = [minute for minute in old.keys() | new.keys() if old.get(minute) != new.get(minute)]
+    return datetime.fromisoformat(min(differ, default=hour))
 
 
 def _digest(text: str) -> str:

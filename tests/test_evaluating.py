@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from gatewatch import evaluating
+from gatewatch.evaluating import Seen, _changed_from, evaluate
 from gatewatch.ingesting import ingest_paths
 from gatewatch.jobs import tick
 from gatewatch.records import JSON
 from gatewatch.settings import Settings
 from gatewatch.store.findings import FindingFilter, list_blind, list_findings
+from gatewatch.store.lake import added
 from gatewatch.store.state import State, open_state
 from tests.conftest import SMALL_END, SmallWorld
 from tests.store.builders import a_finding
@@ -109,6 +112,46 @@ def test_a_tick_that_follows_reads_only_what_is_new(
     assert len(read) == 1
     assert read[0] >= NOW - timedelta(hours=4)
     state.close()
+
+
+def test_a_minute_that_follows_costs_a_minute_and_says_the_same(
+    ingested: Path, at_once: list[JSON], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(ingested, tmp_path / "copy")
+    state = open_state(Settings(data_dir=tmp_path / "copy"))
+    tick(state, state.settings, NOW - timedelta(minutes=75))
+    read: list[datetime] = []
+    real = evaluating.judged  # type: ignore[attr-defined]  # watched where it is used
+
+    def watched(state: State, since: datetime, until: datetime) -> object:
+        read.append(since)
+        return real(state, since, until)
+
+    monkeypatch.setattr(evaluating, "judged", watched)
+    for back in (74, 73, 30):
+        before = NOW - timedelta(minutes=back)
+        tick(state, state.settings, before)
+    assert read[1] == NOW - timedelta(minutes=74 + 2)
+    assert read[2] == NOW - timedelta(minutes=73 + 2)
+    # What was looked at but not kept is looked at again.
+    evaluate(state, state.settings, NOW - timedelta(minutes=20))
+    tick(state, state.settings, NOW - timedelta(minutes=10))
+    assert read[-1] < NOW - timedelta(minutes=60)
+    tick(state, state.settings, NOW)
+    assert everything(state) == at_once
+    state.close()
+
+
+def test_what_came_late_within_the_hour_is_told_by_the_minute() -> None:
+    hour, ten, five = "2026-06-09T12:00:00+00:00", "2026-06-09T12:10:00+00:00", "2026-06-09T12:05:00+00:00"
+    at = datetime.fromisoformat("2026-06-09T12:12:00+00:00")
+    one, two = f"{1:032x}", f"{2:032x}"
+    before = Seen("k", at, {hour: one}, {}, recent={ten: one})
+    since = at - timedelta(days=1)
+    later = Seen("k", at + timedelta(minutes=1), {hour: added([one, two])}, {}, recent={ten: one, five: two})
+    assert _changed_from(before, later, since) == datetime.fromisoformat(five)
+    # Where not all of the hour is known by the minute, it is the hour.
+    assert _changed_from(replace(before, recent={}), later, since) == datetime.fromisoformat(hour)
 
 
 def test_another_budget_looks_at_everything_again(ingested: Path, tmp_path: Path) -> None:
