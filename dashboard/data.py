@@ -21,7 +21,7 @@ from dashboard.names import Names, names_of
 from dashboard.partial import Missing, silent_since
 from dashboard.people import People, people
 from dashboard.scoping import beside, inside, tagged, tags
-from dashboard.standing import Standing, standing
+from dashboard.standing import Standing, once, standing
 from dashboard.traffic import (
     Minutes,
     Numbers,
@@ -263,7 +263,7 @@ class Reader:
                 limit=_NEEDS_YOU,
                 series=False,
             ).items
-            blind = _once(
+            blind = once(
                 [
                     one
                     for one in list_blind(session)
@@ -466,12 +466,6 @@ class Reader:
     def sources(self) -> list[SourceAccount]:
         with self._opened().read() as session:
             return accounting(session)
-
-
-def _once(blind: Sequence[Blind]) -> list[Blind]:
-    """Without what is said of a whole API when one of its stages has the same."""
-    staged = {(one.api, one.kind, one.reason) for one in blind if one.stage is not None}
-    return [one for one in blind if one.stage is not None or (one.api, one.kind, one.reason) not in staged]
 
 
 def _calls(stored: StoredFinding, now: datetime) -> bool:

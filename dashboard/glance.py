@@ -31,12 +31,15 @@ _COUNTED = (
 
 
 def callers(one: Finding) -> str:
-    """How many are involved: `41 addresses, 10 principals`; '' when nobody stands out."""
+    """How many are involved: `41 addresses, API key k-1`; '' when nobody stands out."""
     said = []
     for fact, entity, name, many in _COUNTED:
         known = one.evidence.facts.get(fact)
-        n = int(known) if isinstance(known, int | float) else len(getattr(one.entities, entity))
-        if n:
+        named = getattr(one.entities, entity)
+        n = int(known) if isinstance(known, int | float) else len(named)
+        if n == 1 and len(named) == 1:
+            said.append(f"{name} {plain(str(named[0]), 60)}")
+        elif n:
             said.append(words.plural(n, name, many))
     return ", ".join(said)
 
@@ -72,7 +75,7 @@ def first_step(one: Finding) -> str:
 
 def glance(one: Finding, newest: datetime | None, *, silent: bool = False) -> Component:
     """silent: not one request of its place and time is stored."""
-    nobody = "Nobody: no request comes in" if silent else "Nobody stands out: whoever calls it"
+    nobody = "Nobody: no request comes in" if silent else "Everybody who calls it: nobody stands out"
     cells: list[tuple[str, str]] = [
         ("Since", since(one, newest)),
         ("Who", callers(one) or nobody),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,6 +13,7 @@ from alerts.render.text import plain
 from dashboard import words
 from dashboard.traffic import covered_share
 from dashboard.view import STALE
+from gatewatch.records import Blind
 from gatewatch.store.connections import connections
 from gatewatch.store.findings import list_blind
 from gatewatch.store.leases import last_run
@@ -70,11 +72,17 @@ def standing(state: State, now: datetime) -> Standing:
             spent=(calls, nanos / 1e9) if asked else None,
             evaluated=last_run(session, "tick"),
             patience=timedelta(seconds=max(state.settings.tick_seconds * 5, 300)),
-            blind=len({(one.kind, one.api, one.stage) for one in list_blind(session)}),
+            blind=len({(one.kind, one.api, one.stage) for one in once(list_blind(session))}),
             false_alarms_per_week=state.settings.false_alarms_per_week,
             soft_dollars=state.settings.aws_soft_dollars_per_day,
             hard_dollars=state.settings.aws_hard_dollars_per_day,
         )
+
+
+def once(blind: Sequence[Blind]) -> list[Blind]:
+    """Without what is said of a whole API when one of its stages has the same."""
+    staged = {(one.api, one.kind, one.reason) for one in blind if one.stage is not None}
+    return [one for one in blind if one.stage is not None or (one.api, one.kind, one.reason) not in staged]
 
 
 def _end(newest: datetime, now: datetime) -> datetime:

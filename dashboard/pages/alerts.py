@@ -153,6 +153,7 @@ def dry(found: Outgoing, view: View) -> Component:
         [
             was("dry", sel=view.sel, severity=view.severity or Severity.HIGH.value, kind=view.kind, q=view.q),
             select("sel", "Finding of the last 7 days", offered, view.sel, "filter-wide"),
+            *others,
             dmc.TextInput(
                 id={"type": "url", "key": "q"},
                 value=view.q or "",
@@ -161,7 +162,6 @@ def dry(found: Outgoing, view: View) -> Component:
                 debounce=500,
                 className="filter",
             ),
-            *others,
         ],
         className="filters dry",
     )
@@ -192,7 +192,8 @@ def sentence(trial: Trial) -> str:
     """The answer in one sentence."""
     goes = sorted({name for one in trial.verdicts if not one.held for name in one.way.channels})
     held = [one for one in trial.verdicts if one.held]
-    about = f"At {words.at(trial.at)}, {plain(trial.subject, 160)}"
+    subject = plain(trial.subject, 160)
+    about = f"At {words.at(trial.at)}, {f'a finding of {subject}' if subject.startswith('severity') else subject}"
     if not goes and not held:
         return f"{about} would be told to nobody."
     told = plain(", ".join(goes), 200) if goes else "nobody then"
@@ -212,7 +213,10 @@ def verdicts(found: list[Verdict]) -> Component:
         else:
             then = mark("good", f"waits {length(way.group_wait)} for more" if way.group_wait else "goes at once")
         steps = "; ".join(f"after {length(one.after)}: {plain(', '.join(one.channels), 120)}" for one in way.escalate)
-        grouped = ", ".join(f"{name} {plain(value, 60) or 'not given'}" for name, value in one.group.items())
+        grouped = ", ".join(
+            "the problem" if name == "fingerprint" else f"{name} {plain(value, 60) or 'not given'}"
+            for name, value in one.group.items()
+        )
         rows.append(
             [
                 plain(way.name, 60),
@@ -248,7 +252,7 @@ def tree(found: Outgoing, view: View) -> Component:
             name,
             plain(node.takes, 200) + (f"; in {plain(', '.join(node.when), 80)}" if node.when else ""),
             plain(", ".join(way.channels), 200) or "nobody",
-            ", ".join(way.group_by),
+            ", ".join("problem" if one == "fingerprint" else one for one in way.group_by),
             waits,
             f"every {length(way.repeat)}" if way.repeat else "never",
             plain(", ".join(way.quiet), 80) or "never",

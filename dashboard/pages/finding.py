@@ -219,7 +219,7 @@ def remedy(one: Finding, more: Beside, view: View) -> Component:
     link = dcc.Link("Look at its traffic in the Explorer", href=f"/explorer{there}")
     text = plain(one.remedy, 1200)
     more_of_it = html.P(text, className="remedy") if text != first_step(one) else None  # else it stands above already
-    return card("What to do", more_of_it, html.P(link), name="first")
+    return card("What to do" if more_of_it else "Look further", more_of_it, html.P(link), name="first")
 
 
 def before(one: Finding, more: Beside, view: View) -> Component | None:

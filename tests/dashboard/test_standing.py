@@ -6,7 +6,8 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
-from dashboard.standing import footer, standing
+from dashboard.standing import footer, once, standing
+from gatewatch.records import Blind, Kind
 from gatewatch.settings import Settings
 from gatewatch.store.leases import claim_run, finish_run
 from gatewatch.store.noise import Noise, noise
@@ -66,3 +67,10 @@ def test_noise_counts_what_was_raised_lately(tmp_path: Path) -> None:
     assert everything == Noise(raised=len(found), told=0, right=0, wrong=0)
     assert nothing == Noise(0, 0, 0, 0)
     state.close()
+
+
+def test_a_blind_spot_of_an_api_and_of_its_stage_is_one() -> None:
+    why = "no latency is logged"
+    spots = [Blind(Kind.LATENCY_OUTLIER, None, None, "a", stage, why) for stage in (None, "prod", "test")]
+    alone = Blind(Kind.LATENCY_OUTLIER, None, None, "b", None, why)
+    assert once([*spots, alone]) == [*spots[1:], alone]

@@ -34,7 +34,7 @@ def test_it_answers_the_questions_of_somebody_who_was_paged(reader: Reader) -> N
     assert any(text.startswith("Clients, after UpdateStage") for text in said)
     assert any("login8a2 / prod · POST /login" in text for text in said)
     assert "2026-06-09 10:00 UTC, going on for 1 h 59 min" in said
-    assert "250 addresses, 91 principals, 1 API key" in said
+    assert "250 addresses, 91 principals, API key k1" in said
     assert "Block the addresses in a WAF rule." in said
     assert any(text.startswith("Block the addresses") for text in said)
     assert "Changes that may have caused it" in said

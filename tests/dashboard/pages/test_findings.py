@@ -47,7 +47,7 @@ def test_a_line_tells_how_it_went_who_and_how_sure(reader: Reader) -> None:
     (line,) = grid.rowData
     assert line["trend"].startswith("data:image/svg+xml,")
     assert line["count"] == "308 rejections/min"
-    assert line["affected"] == "250 addresses, 91 principals, 1 API key"
+    assert line["affected"] == "250 addresses, 91 principals, API key k1"
     assert (line["sure"], line["owner"], line["lasted"]) == ("90 %", "–", "goes on")
 
 
