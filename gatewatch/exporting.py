@@ -126,13 +126,15 @@ def write_requests(
 def selection(state: State, finding: Finding) -> Selection:
     """The requests behind a finding: those of its place and time, and only refused ones where these are the matter."""
     until = (finding.end or max(_newest(state), finding.start)) + timedelta(minutes=1)
+    least, most = REFUSALS.get(finding.kind, (None, None))
     return Selection(
         finding.start,
         until,
         finding.api,
         stage=finding.stage,
         routes=(finding.route,) if finding.route is not None else (),
-        status_min=400 if finding.kind in REFUSALS else None,
+        status_min=least,
+        status_max=most,
     )
 
 

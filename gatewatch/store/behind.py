@@ -13,12 +13,14 @@ from gatewatch.store.reading import read_requests
 from gatewatch.store.spans import read_spans
 from gatewatch.store.state import State
 
-REFUSALS = frozenset({Kind.AUTH_FAILURE_SPIKE, Kind.THROTTLING_ABUSE})
+REFUSALS = {Kind.AUTH_FAILURE_SPIKE: (400, None), Kind.THROTTLING_ABUSE: (429, 429)}
+"""Kinds whose matter are refusals, and the least and the highest status of these."""
 
 
 def requests_behind(state: State, finding: Finding, *, limit: int = 200) -> pa.Table:
     """Requests of the finding's scope and time, newest first: only refused ones where refusals are the matter."""
     until = None if finding.end is None else finding.end + timedelta(minutes=1)
+    least, most = REFUSALS.get(finding.kind, (None, None))
     return read_requests(
         state,
         since=finding.start,
@@ -26,7 +28,8 @@ def requests_behind(state: State, finding: Finding, *, limit: int = 200) -> pa.T
         api=finding.api,
         stage=finding.stage,
         route=finding.route,
-        status_min=400 if finding.kind in REFUSALS else None,
+        status_min=least,
+        status_max=most,
         limit=limit,
     )
 

@@ -84,6 +84,7 @@ def read_requests(
     reject_cause: str | None = None,
     client_ip: str | None = None,
     status_min: int | None = None,
+    status_max: int | None = None,
     limit: int = 200,
     newest_first: bool = True,
 ) -> pa.Table:
@@ -94,6 +95,9 @@ def read_requests(
     if status_min is not None:
         condition += " AND status >= $status_min"
         values["status_min"] = status_min
+    if status_max is not None:
+        condition += " AND status <= $status_max"
+        values["status_max"] = status_max
     with state.read() as session:
         listed = segments(session, "requests", since, until)
     listed.sort(key=lambda segment: segment.max_at if newest_first else segment.min_at, reverse=newest_first)

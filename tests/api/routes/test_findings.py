@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -142,6 +143,19 @@ def test_the_requests_behind_a_finding_are_those_of_its_scope_and_time(client: T
     assert [row["request_id"] for row in body["requests"]] == ["in"]
     assert body["requests"][0]["at"] == "2026-06-09T12:01:00Z"
     assert client.get("/api/v1/findings/two/requests").status_code == 404
+
+
+def test_the_requests_behind_refusals_by_a_limit_are_those_refusals(client: TestClient, state: State) -> None:
+    save(state, a_finding(id="one", kind=Kind.THROTTLING_ABUSE, api="a1", stage="prod", route=None, end=None))
+    rows = [
+        {"at": AT + timedelta(minutes=minute), "status": status, "request_id": str(status)}
+        for minute, status in enumerate((429, 404, 401, 500), 1)
+    ]
+    put(state, tables=[("requests", requests(rows))], lines=4)
+    behind = client.get("/api/v1/findings/one/requests").json()["requests"]
+    assert [row["request_id"] for row in behind] == ["429"]
+    exported = client.get("/api/v1/export/findings/one/requests?format=jsonl&about=false").text.splitlines()
+    assert [json.loads(line)["request_id"] for line in exported if "request_id" in line] == ["429"]
 
 
 def test_every_order_pages_through_all_findings_once(client: TestClient, state: State) -> None:
