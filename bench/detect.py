@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from bench.detect_counts import measured
 from bench.detect_peer import PEERS, alarms
 from bench.detect_power import allowed, by_age, calm_labels, power, quiet, race
+from bench.detect_silent import silences
 from bench.detect_tables import (
     Detector,
     Goal,
@@ -132,6 +133,7 @@ def main() -> None:
     parts: tuple[tuple[str, Callable[[], list[Goal]]], ...] = (
         ("worlds", lambda: measure(*plans, listed=options.list)),
         ("live tick", lambda: ticks(quick=options.quick)),
+        ("silences", lambda: silences(quick=options.quick)),
         ("counts", lambda: measured(quick=options.quick)),
     )
     found, took = list[Goal](), []
