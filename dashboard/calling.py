@@ -17,7 +17,7 @@ from dashboard.links import page_href
 from dashboard.names import Names
 from dashboard.standing import LATE, Standing, ago
 from dashboard.view import View
-from gatewatch.records import Cause, Finding, State
+from gatewatch.records import Cause, Finding, Kind, State
 from gatewatch.store.findings import StoredFinding
 
 YOUNG = timedelta(days=1)
@@ -55,7 +55,7 @@ def needs_you(found: Overview, view: View) -> Component:
 def said(one: Finding) -> str:
     """Whose fault it probably is, and for whom: `Probably clients; 11 addresses.`"""
     cause = "The cause is not known" if one.cause is Cause.UNKNOWN else f"Probably {_lower(fault(one))}"
-    who = callers(one)
+    who = "" if one.kind is Kind.CONFIG_CHANGE else callers(one)  # whoever changed it stands behind "by" already
     return f"{cause}; {who}." if who else f"{cause}."
 
 

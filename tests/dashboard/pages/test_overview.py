@@ -8,10 +8,11 @@ import pytest
 from dash import page_registry
 
 from dashboard.calling import needs_you, verdict
+from dashboard.calling import said as answer
 from dashboard.data import Reader, _calls
 from dashboard.pages import apis, auth, changes, explorer, findings, latency, limits, overview
 from dashboard.view import View
-from gatewatch.records import State
+from gatewatch.records import Kind, State
 from gatewatch.settings import Settings
 from gatewatch.store.reading import bounds, coverage
 from gatewatch.store.state import open_state
@@ -98,6 +99,8 @@ def test_what_needs_somebody_stands_first_with_whose_fault_it_is_and_what_to_do(
     assert any("for " in text and "since 2026-06-09" in text for text in said)
     assert any(text.startswith("Probably clients, after UpdateStage") and "addresses" in text for text in said)
     assert said.count("Do next: ") == len(found.needs_you)
+    changed = replace(found.needs_you[0].finding, kind=Kind.CONFIG_CHANGE)
+    assert "addresses" not in answer(changed)
 
 
 def test_before_the_first_data_nothing_is_missing(tmp_path: Path) -> None:
