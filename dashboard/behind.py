@@ -81,6 +81,7 @@ def requests_card(found: Sequence[dict[str, Any]], instead: Component | None = N
             "theme": GRID_THEME,
             "domLayout": "normal" if many else "autoHeight",
             "enableCellTextSelection": True,
+            "headerHeight": HEAD_PX,
             "rowHeight": 32,
             "animateRows": False,
             "suppressColumnMoveAnimation": True,

@@ -18,6 +18,8 @@ from dashboard.view import View
 THEME = {"function": "gatewatchGridTheme(themeQuartz)"}
 _SHORT = 15
 _ENTRIES = 100
+HEAD_PX, ROW_PX = 42, 44
+"""How high heads and rows are, whatever stands in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +57,10 @@ class Column:
             out["cellRenderer"] = renderer
         if self.kind == "line":
             out["sortable"] = False
-        if self.kind == "text":
+        if self.kind in ("text", "link", "way"):
             out["tooltipField"] = self.field
         if self.kind in ("link", "way"):
-            out |= {"wrapText": True, "autoHeight": True}
+            out["cellClass"] = "clamped"
         return out
 
 
@@ -86,9 +88,8 @@ def sheet_grid(
     *,
     opens: bool = False,
     one: str = "row",
-    row_px: int = 40,
 ) -> Component:
-    """A grid of a sheet with its bar; entries: the same rows on a small screen. row_px: as in `grid`.
+    """A grid of a sheet with its bar; entries: the same rows on a small screen.
 
     Heads sort in the browser as long as all rows are there, and on the server else (assets/sheets.js).
     """
@@ -99,7 +100,7 @@ def sheet_grid(
         return html.Div([tools, html.Div(grouped_table(found, view), className="padded")], className="sheet")
     if not rows:
         return html.Div([tools, html.P("No row fits this filter.", className="small padded")], className="sheet")
-    made = grid(name, columns, rows, opens=opens, order=order if found.cut else None, row_px=row_px)
+    made = grid(name, columns, rows, opens=opens, order=order if found.cut else None)
     listed = html.Ul(entries[:_ENTRIES], className="cards narrow-only")
     return html.Div([tools, html.Div(made, className="wide-only"), listed], className="sheet")
 
@@ -111,12 +112,12 @@ def grid(
     *,
     opens: bool = False,
     order: str | None = None,
-    row_px: int = 40,
 ) -> Component:
     """rows: text and numbers by field, `id`, and where needed `text` (how numbers are written), `links`, `href`.
 
     opens: a click anywhere on a row goes to its `href`. order: the rows come in this order of the server's.
-    row_px: how high a row is at least; two lines of text that are the rule need 58, or rows grow once they are seen.
+    Every row is as high as two lines of text: what is longer is shown when the mouse is on it. Rows that grow once they
+    are measured would push away what stands below.
     """
     short = len(rows) <= _SHORT
     looks = [("grid-findings", opens), ("grid-server", order is not None), ("grid-tall", not short)]
@@ -130,7 +131,8 @@ def grid(
             "theme": THEME,
             "domLayout": "autoHeight" if short else "normal",
             "enableCellTextSelection": True,
-            "rowHeight": row_px,
+            "headerHeight": HEAD_PX,
+            "rowHeight": ROW_PX,
             "animateRows": False,
             "suppressColumnMoveAnimation": True,
             "tabToNextCell": {"function": "leaveGrid(params)"},
@@ -139,11 +141,8 @@ def grid(
         style={"height": None} if short else {"height": "min(720px, calc(100vh - 240px))", "minHeight": "360px"},
     )
     return reserved(
-        made, f"{HEAD_PX + row_px * len(rows)}px" if short else "max(360px, min(720px, calc(100vh - 240px)))"
+        made, f"{HEAD_PX + ROW_PX * len(rows)}px" if short else "max(360px, min(720px, calc(100vh - 240px)))"
     )
-
-
-HEAD_PX = 42
 
 
 def reserved(made: Component, height: str) -> Component:

@@ -12,6 +12,7 @@
       var link = window.dashAgGridComponentFunctions.FindingLink;
       return make("div", { className: "finding-cell" }, make(link, props), make("div", { className: "small" }, props.data.where));
     },
+    Clamped: function (props) { return make("span", null, props.value); },
     Trend: function (props) {
       if (!props.value || props.value.indexOf("data:image/svg+xml,") !== 0) return null;
       return make("img", { src: props.value, alt: "", className: "small-spark" });

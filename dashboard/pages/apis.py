@@ -113,7 +113,7 @@ def body(found: Apis, view: View, listed: Shown[ApiLine]) -> Component:
     entries = [entry(one, found, view) for one in listed.items]
     return html.Div(
         [
-            sheet_grid("apis-grid", listed, view, _COLUMNS, rows, entries, opens=True, one="stage", row_px=58),
+            sheet_grid("apis-grid", listed, view, _COLUMNS, rows, entries, opens=True, one="stage"),
             html.Div(export_button("apis"), className="pager"),
         ]
     )

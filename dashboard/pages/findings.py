@@ -29,6 +29,10 @@ GRID_THEME = {"function": "gatewatchGridTheme(themeQuartz)"}
 FEW = 12
 """So many rows make a grid as high as they are."""
 
+ROW_PX = 66
+"""Two lines of a title and one of its place, however much they say: rows that grow when they are measured would push
+away what stands below."""
+
 NAV = Nav(order=20, key="f", icon="findings")
 
 
@@ -97,15 +101,15 @@ def nothing(view: View, *, known: bool) -> Component:
 
 def grid(items: list[StoredFinding], view: View, names: Names, *, choose: bool) -> Component:
     """A page of findings. choose: rows can be selected."""
-    wrapped: dict[str, Any] = {"wrapText": True, "autoHeight": True}
+    clamped: dict[str, Any] = {"cellClass": "clamped", "cellRenderer": "Clamped"}
     columns: list[dict[str, Any]] = [
         {"field": "severity", "headerName": "Severity", "width": 108, "cellRenderer": "Severity"},
         {"field": "title", "headerName": "Finding", "flex": 3, "minWidth": 260, "cellRenderer": "FindingCell"}
-        | wrapped,
+        | {"tooltipField": "title"},
         {"field": "state", "headerName": "State", "width": 112, "cellRenderer": "State"},
         {"field": "trend", "headerName": "Trend", "width": 104, "cellRenderer": "Trend"},
-        {"field": "count", "headerName": "Observed", "width": 118, **wrapped},
-        {"field": "affected", "headerName": "Who", "width": 126, **wrapped},
+        {"field": "count", "headerName": "Observed", "width": 118, "tooltipField": "count", **clamped},
+        {"field": "affected", "headerName": "Who", "width": 126, "tooltipField": "affected", **clamped},
         {"field": "sure", "headerName": "Sure", "width": 68},
         {"field": "owner", "headerName": "Owner", "width": 80},
         {"field": "start", "headerName": words.zoned("Start (UTC)"), "width": 140, "cellRenderer": "Since"},
@@ -126,7 +130,8 @@ def grid(items: list[StoredFinding], view: View, names: Names, *, choose: bool) 
             "domLayout": "autoHeight" if few else "normal",
             "suppressCellFocus": False,
             "enableCellTextSelection": True,
-            "rowHeight": 48,
+            "headerHeight": HEAD_PX,
+            "rowHeight": ROW_PX,
             "animateRows": False,
             "suppressColumnMoveAnimation": True,
             "tabToNextCell": {"function": "leaveGrid(params)"},
@@ -135,7 +140,7 @@ def grid(items: list[StoredFinding], view: View, names: Names, *, choose: bool) 
         className="grid grid-findings" + ("" if few else " grid-tall"),
         style={"height": None} if few else {"height": "calc(100vh - 300px)", "minHeight": "360px"},
     )
-    return reserved(made, f"{HEAD_PX + 48 * len(items)}px" if few else "max(360px, calc(100vh - 300px))")
+    return reserved(made, f"{HEAD_PX + ROW_PX * len(items)}px" if few else "max(360px, calc(100vh - 300px))")
 
 
 def steps(*, choose: bool) -> Component:
