@@ -24,6 +24,30 @@ _SELECTED = f"{_WEEK}&sel=~~1000"
 _DEAR = frozenset({"limits"})
 """Pages that look through all requests of a week: only who asks for that gets it."""
 
+PATIENCE_S = 4.0
+"""For the page that is being drawn when the server stops."""
+
+
+class Warming:
+    """Draws ahead in a thread of its own, which has ended before the store is closed and the interpreter goes."""
+
+    def __init__(self, dash: Dash, opened: Callable[[], State], *, worth: int = WORTH) -> None:
+        self._stop = threading.Event()
+        # No daemon: the interpreter's end would take the lock from it in the middle of the database's own code.
+        self._thread = threading.Thread(
+            target=warmed, args=(dash, opened, self._stop), kwargs={"worth": worth}, name="warming"
+        )
+
+    def start(self) -> None:
+        if not self._stop.is_set():
+            self._thread.start()
+
+    def close(self) -> None:
+        """Stop after the page that is being drawn; waits for it."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join(PATIENCE_S)
+
 
 def _ahead(dash: Dash) -> Iterator[tuple[Callable[[str, View], object], str]]:
     """Every page as it opens, then over a week, and what a selection of the week differs in."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -16,7 +14,7 @@ from starlette.routing import Match
 
 from dashboard.app import build_dashboard
 from dashboard.labels import read_labels
-from dashboard.warming import warmed
+from dashboard.warming import Warming
 from gatewatch import __version__
 from gatewatch.access.oidc import Provider
 from gatewatch.api import add_api
@@ -45,14 +43,14 @@ def build_app(settings: Settings) -> FastAPI:
     """The ASGI application. The store is opened by the first request that needs it."""
     opened = Opened(settings)
     taking = build_ingest_app(settings, opened=opened)
-    stop = threading.Event()
+    load = DemoLoad(settings, opened)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001
         await pages.warm()
         yield
-        stop.set()
-        await run_in_threadpool(taking.counter.close)
+        for part in (warming, load, taking.counter):
+            await run_in_threadpool(part.close)
         opened.close()
 
     app = FastAPI(
@@ -70,7 +68,7 @@ def build_app(settings: Settings) -> FastAPI:
     add_api(app)
     app.include_router(Buttons(settings, opened).router())
     app.include_router(Uploads(settings, opened).router())
-    app.include_router(DemoLoad(settings, opened).router())
+    app.include_router(load.router())
     provider = Provider(settings) if settings.oidc_issuer is not None else None
     app.include_router(Doors(settings, opened, provider).router())
     if provider is not None:
@@ -85,7 +83,7 @@ def build_app(settings: Settings) -> FastAPI:
         labels=read_labels(settings.labels),
         privacy=app.state.privacy,
     )
-    app.state.warmed = partial(warmed, dash, opened, stop)
+    app.state.warming = warming = Warming(dash, opened)
     pages = Pages(dash)
     app.mount("/", pages)
     app.add_middleware(Again, memory=app.state.kept, opened=opened)

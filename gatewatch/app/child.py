@@ -20,6 +20,7 @@ from collections.abc import Callable
 from functools import partial
 from ipaddress import ip_address
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import orjson
 import uvicorn
@@ -32,6 +33,9 @@ from gatewatch.app.ingestion import build_ingest_app
 from gatewatch.app.wire import Connections, Wire
 from gatewatch.logs import set_up_logging
 from gatewatch.settings import Settings
+
+if TYPE_CHECKING:
+    from dashboard.warming import Warming
 
 DRAIN_SECONDS = 8
 """Shorter than the parent's patience."""
@@ -96,7 +100,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, kept: State | None) -> None:
         super().__init__(config)
         self._listeners: Listeners | None = getattr(kept, "listeners", None)
-        self._warmed: Callable[[], object] | None = getattr(kept, "warmed", None)
+        self._warming: Warming | None = getattr(kept, "warming", None)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -104,8 +108,8 @@ class _Server(uvicorn.Server):
         # many connections came or went.
         gc.collect()
         gc.freeze()
-        if self._warmed is not None:
-            threading.Thread(target=self._warmed, name="warming", daemon=True).start()
+        if self._warming is not None and not self.should_exit:
+            self._warming.start()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._listeners is not None:

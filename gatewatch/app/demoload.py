@@ -33,6 +33,13 @@ log = logging.getLogger(__name__)
 _PARTS = {"writing": (0.0, 0.25), "reading": (0.25, 0.6), "looking": (0.85, 0.15)}
 """Of each part: where it begins, and how much of the whole it is."""
 
+PATIENCE_S = 4.0
+"""For what is being written or looked at when the server stops."""
+
+
+class _StoppingError(Exception):
+    """The server stops: what was read so far stays, and can be taken out."""
+
 
 class _Part:
     """How far one part is, as writers and readers tell it."""
@@ -45,6 +52,7 @@ class _Part:
         self._size = size
 
     def advance(self, size: int, lines: int, accepted: int) -> None:  # noqa: ARG002
+        self._load.go_on()
         self._done += size
         begin, whole = _PARTS[self._name]
         self._load.share = begin + whole * min(self._done / self._size, 1.0) if self._size else begin
@@ -60,6 +68,8 @@ class DemoLoad:
         self._settings = settings
         self._opened = opened
         self._one = threading.Lock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
         self.phase = "absent"
         self.share = 0.0
         self.said = ""
@@ -88,6 +98,16 @@ class DemoLoad:
         )
         return router
 
+    def close(self) -> None:
+        """Stop loading, and wait until it has stopped."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(PATIENCE_S)
+
+    def go_on(self) -> None:
+        if self._stop.is_set():
+            raise _StoppingError
+
     async def show(self) -> Response:
         why = await run_in_threadpool(demoworld.why_not_remove, self._opened())
         return answer(self._told() | {"removable": why is None, "why_not": why})
@@ -108,7 +128,9 @@ class DemoLoad:
             self._one.release()
             raise
         self.phase, self.share, self.said = "writing", 0.0, ""
-        threading.Thread(target=self._load, name="demo-world", daemon=True).start()
+        # No daemon: the interpreter's end would take the lock from it in the middle of the database's own code.
+        self._thread = threading.Thread(target=self._load, name="demo-world")
+        self._thread.start()
         return answer(self._told(), status=202)
 
     async def take_out(self, request: Request) -> Response:
@@ -135,11 +157,14 @@ class DemoLoad:
         try:
             demoworld.write(at, folder, workers=1, progress=_Part(self, "writing"))
             done = demoworld.read(state, folder, at, workers=1, progress=_Part(self, "reading"))
+            self.go_on()
             _Part(self, "looking")
             found = demoworld.look(state, self._settings, at)
             looked = "the worker looks for findings now" if found is None else f"{found} findings"
             self.phase, self.share = "loaded", 1.0
             self.said = f"{done.accounting.accepted:,} requests of {demoworld.APIS} APIs; {looked}."
+        except _StoppingError:
+            self.phase, self.said = "failed", "gatewatch was stopped meanwhile"
         except GatewatchError as error:
             log.warning("the demo world could not be loaded", extra={"reason": str(error)})
             self.phase, self.said = "failed", str(error)

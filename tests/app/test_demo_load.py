@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
@@ -70,6 +71,14 @@ def test_it_is_loaded_once_and_taken_out_with_all_that_was_found(
         assert after["audit_event"] == 2
         state.close()
         assert client.get(PATH).json()["state"] == "absent"
+
+
+def test_a_server_that_stops_waits_until_loading_has_stopped(tmp_path: Path) -> None:
+    with client_of(tmp_path) as client:
+        assert client.post(PATH, json={}).status_code == 202
+        assert [one.daemon for one in threading.enumerate() if one.name == "demo-world"] == [False]
+    assert [one.name for one in threading.enumerate() if one.name == "demo-world"] == []
+    assert not list((tmp_path / "data").glob("demo-world-*")), "its logs were not left behind"
 
 
 def test_what_somebody_read_himself_is_not_taken_out_with_it(tmp_path: Path) -> None:

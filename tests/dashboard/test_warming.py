@@ -14,7 +14,7 @@ from dashboard.app import build_dashboard
 from dashboard.data import Reader
 from dashboard.frame import drawers
 from dashboard.view import View, view_of
-from dashboard.warming import warmed
+from dashboard.warming import Warming, warmed
 from gatewatch.settings import Settings
 from gatewatch.store.coarse import COARSE
 from gatewatch.store.findings import save_findings
@@ -64,6 +64,33 @@ def test_a_store_that_cannot_be_read_stops_nothing(state: State, tmp_path: Path)
         return open_state(Settings(data_dir=tmp_path / "none"), create=False)
 
     assert warmed(dashboard(state), closed, threading.Event(), worth=2) == 0
+
+
+def test_the_thread_has_ended_before_the_store_is_closed(state: State) -> None:
+    begun, go_on, done = threading.Event(), threading.Event(), []
+    dash = dashboard(state)
+
+    def opened() -> State:
+        begun.set()
+        go_on.wait(10)
+        done.append("opened")
+        return state
+
+    warming = Warming(dash, opened, worth=2)
+    warming.start()
+    assert begun.wait(10)
+    threading.Timer(0.2, go_on.set).start()
+    warming.close()
+    assert done == ["opened"]
+    assert "warming" not in [one.name for one in threading.enumerate()]
+    assert kept(state) == [], "no page was begun once it had to stop"
+
+
+def test_a_server_that_ends_before_it_began_starts_none(state: State) -> None:
+    warming = Warming(dashboard(state), lambda: state, worth=2)
+    warming.close()
+    warming.start()
+    assert kept(state) == []
 
 
 def test_spans_of_findings_are_read_again_once_a_finding_changed(state: State) -> None:
