@@ -35,7 +35,11 @@ class Warming:
         self._stop = threading.Event()
         # No daemon: the interpreter's end would take the lock from it in the middle of the database's own code.
         self._thread = threading.Thread(
-            target=warmed, args=(dash, opened, self._stop), kwargs={"worth": worth}, name="warming"
+            target=warmed,
+            args=(dash, opened, self._stop),
+            kwargs={"worth": worth},
+            name="warming",
+            daemon=False,
         )
 
     def start(self) -> None:

@@ -129,7 +129,7 @@ class DemoLoad:
             raise
         self.phase, self.share, self.said = "writing", 0.0, ""
         # No daemon: the interpreter's end would take the lock from it in the middle of the database's own code.
-        self._thread = threading.Thread(target=self._load, name="demo-world")
+        self._thread = threading.Thread(target=self._load, name="demo-world", daemon=False)
         self._thread.start()
         return answer(self._told(), status=202)
 
