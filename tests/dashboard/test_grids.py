@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from dashboard.grids import HEAD_PX, ROW_PX, Column, grid
@@ -15,7 +17,7 @@ def test_no_column_is_measured_to_find_out_how_high_its_rows_are(kind: str) -> N
 
 
 def test_the_room_that_is_kept_is_what_the_rows_take() -> None:
-    held = grid("a-grid", (Column("name", "Name", "way"),), [{"id": str(place)} for place in range(3)])
+    held: Any = grid("a-grid", (Column("name", "Name", "way"),), [{"id": str(place)} for place in range(3)])
     options = held.children.dashGridOptions
     assert (options["headerHeight"], options["rowHeight"]) == (HEAD_PX, ROW_PX)
     assert held.style == {"minHeight": f"{HEAD_PX + 3 * ROW_PX}px"}
