@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import Any
 
-import plotly.graph_objects as go
 import pyarrow as pa
 from dash import dcc, html
 from dash.development.base_component import Component
@@ -24,6 +23,7 @@ from alerts.render.plotly import plotly_text
 from alerts.render.text import plain
 from dashboard import words
 from dashboard.components import twin
+from dashboard.figure import Figure
 from dashboard.names import Names
 from dashboard.view import View, Window
 from detect.changes import class_of
@@ -238,7 +238,7 @@ def toggles(view: View) -> Component:
     return html.Div([button(kind) for kind in KINDS], className="toggles", role="group", **label)
 
 
-def annotate(figure: go.Figure, notes: Sequence[Note]) -> go.Figure:
+def annotate(figure: Figure, notes: Sequence[Note]) -> Figure:
     """Lines for what happened at a time, shades for what lasted; hover says what it was. The figure's x is time."""
     points = [note for note in notes if note.until is None]
     for note in notes:
@@ -268,13 +268,13 @@ def annotate(figure: go.Figure, notes: Sequence[Note]) -> go.Figure:
     return figure
 
 
-def _beside_axis(figure: go.Figure) -> None:
+def _beside_axis(figure: Figure) -> None:
     """An axis of its own from 0 to 1, over that of the numbers."""
     axis = {"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True}
     figure.update_layout(yaxis9=axis)
 
 
-def underline(figure: go.Figure, found: Sequence[Run]) -> go.Figure:
+def underline(figure: Figure, found: Sequence[Run]) -> Figure:
     """The anomaly ribbon as a strip at the foot of a figure; a click opens the findings of a part."""
     if not found:
         return figure

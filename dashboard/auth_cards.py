@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-import plotly.graph_objects as go
 from dash import dcc, html
 from dash.development.base_component import Component
 
@@ -20,7 +19,12 @@ from dashboard.data import Reader
 from dashboard.data_auth import Auth, AuthorizerLine, every_refused
 from dashboard.exported import REFUSED, Refused, as_shown
 from dashboard.exports import export_button
+<<<<<<< HEAD
 from dashboard.figures import BLUE, GREEN, ORANGE, PURPLE, TIME_TICKS, VERMILLION, spark_sentence, sparkline
+=======
+from dashboard.figure import Figure
+from dashboard.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILLION, spark_sentence, sparkline
+>>>>>>> 883941e (Charts are drawn once and as plain data; the newest requests are looked for in the newest files first)
 from dashboard.grids import Column, sheet_grid
 from dashboard.leads import (
     api_href,
@@ -173,15 +177,15 @@ def lanes(found: Auth, view: View) -> Component:
     ]
     return card(
         "Attack or storm",
-        chart("lanes", figure, sentence, ("Lane", "Finding", "From", "To"), spans, height=figure.layout.height),
+        chart("lanes", figure, sentence, ("Lane", "Finding", "From", "To"), spans, height=figure.height),
         folded(heads, rows, caption="Findings about credentials, by lane", first=8, name="stack one"),
         note="a storm is a mistake that looks like an attack",
     )
 
 
-def lane_figure(found: Auth) -> go.Figure:
+def lane_figure(found: Auth) -> Figure:
     since, until = found.window.since, found.window.until
-    figure = go.Figure()
+    figure = Figure()
     used = [name for name in LANE_ORDER if any(lane(one.finding.subtype) == name for one in found.findings)]
     for name in used:
         mine = [one.finding for one in found.findings if lane(one.finding.subtype) == name]
@@ -199,7 +203,6 @@ def lane_figure(found: Auth) -> go.Figure:
             showlegend=False,
         )
     figure.update_layout(
-        template="none",
         barmode="overlay",
         height=90 + 34 * len(used),
         uirevision="keep",

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import plotly.graph_objects as go
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from dashboard.components import twin
+from dashboard.figure import Figure
 
 
 def chart(
     name: str,
-    figure: go.Figure,
+    figure: Figure,
     sentence: str,
     heads: Sequence[str],
     rows: Sequence[Sequence[str]],
@@ -26,10 +26,10 @@ def chart(
     named: Any = {"role": "img", "aria-label": sentence}
     drawn = html.Div(
         [
-            dcc.Store(id={"type": "figure", "name": name}, data=figure.to_plotly_json() | {"frames": []}),
+            dcc.Store(id={"type": "figure", "name": name}, data=figure.plain() | {"frames": []}),
             dcc.Graph(
                 id={"type": "chart", "name": name},
-                figure=go.Figure(layout={"height": height}),
+                figure={"layout": {"height": height}},
                 mathjax=False,
                 responsive=True,
                 config={"displaylogo": False, "displayModeBar": False, "plotGlPixelRatio": 1},
@@ -42,10 +42,9 @@ def chart(
     return html.Div([drawn, html.P(sentence, className="small"), twin(heads, rows, caption=caption or sentence)])
 
 
-def laid_out(figure: go.Figure, *, height: int, y: str, x: str = "", hover: str = "x unified") -> go.Figure:
+def laid_out(figure: Figure, *, height: int, y: str, x: str = "", hover: str = "x unified") -> Figure:
     """What all charts of the page share; the template is put in by the page, so that it follows the theme."""
     figure.update_layout(
-        template="none",
         hovermode=hover,
         height=height,
         uirevision="keep",

@@ -213,7 +213,7 @@ def _who(refused: pa.Table, *, most: int = MOST_CALLERS) -> list[CallerLine]:
         ).to_pylist()
     }
     causes = refused_of(refused, ("client_id", "reject_cause"), limit=max(_GROUPS, 4 * most), distinct=())
-    for row in causes.to_pylist():
+    for row in causes.select(["client_id", "reject_cause", "n"]).to_pylist():
         if row["client_id"] in lines:
             lines[row["client_id"]].causes[row["reject_cause"]] = row["n"]
     return list(lines.values())
@@ -222,13 +222,14 @@ def _who(refused: pa.Table, *, most: int = MOST_CALLERS) -> list[CallerLine]:
 def _networks(refused: pa.Table) -> list[tuple[str, int, int]]:
     """(network, refused, addresses): /24 and /48, the most refused first. An address that is none stands for itself."""
     sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for row in refused_of(refused, ("client_ip",), limit=_GROUPS, distinct=()).to_pylist():
+    found = refused_of(refused, ("client_ip",), limit=_GROUPS, distinct=())
+    for row in found.select(["client_ip", "n"]).to_pylist():
         if row["client_ip"]:
             network = sums[network_of(row["client_ip"])]
             network[0] += row["n"]
             network[1] += 1
-    found = [(name, n, addresses) for name, (n, addresses) in sums.items()]
-    return sorted(found, key=lambda one: (-one[1], one[0]))[:MOST_NETWORKS]
+    networks = [(name, n, addresses) for name, (n, addresses) in sums.items()]
+    return sorted(networks, key=lambda one: (-one[1], one[0]))[:MOST_NETWORKS]
 
 
 _PART = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"

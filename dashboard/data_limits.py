@@ -279,20 +279,29 @@ def keys_left(
         plan = known.plan_of(key, api, stage)
         if plan is not None and plan.id in by_id and (api, stage) in plan.stages:
             counted.append(Period(plan.id, api, stage, key, since[plan.id]))
-    found = {(row["plan"], row["api_key_id"]): row for row in plan_use(used, counted, window.since, until).to_pylist()}
+    told_of = plan_use(used, counted, window.since, until)
+    rows = told_of.select([name for name in told_of.column_names if name != "lately"]).to_pylist()
+    found = {(row["plan"], row["api_key_id"]): (place, row) for place, row in enumerate(rows)}
     every = dict.fromkeys([*((plan.id, key) for plan in plans for key in plan.keys or ()), *found])
-    lines = [
-        _key_line(by_id[plan], key, known.key_name(key), found.get((plan, key)), window, peak.get(key, 0))
-        for plan, key in every
-    ]
-    lines.sort(key=_least_left)
-    return lines[:most], max(len(lines) - most, 0)
+
+    def left(one: tuple[str, str]) -> tuple[float, float, int, str]:
+        served = found[one][1]["served"] if one in found else 0
+        return _least_left(by_id[one[0]], one[1], served, peak.get(one[1], 0))
+
+    lines = []
+    for one in sorted(every, key=left)[:most]:
+        plan, key = by_id[one[0]], one[1]
+        place, row = found.get(one, (None, None))
+        # Hours are many, and only those of keys that are shown are looked at.
+        lately = [] if place is None else told_of.column("lately")[place].as_py() or []
+        lines.append(_key_line(plan, key, known.key_name(key), row, lately, window, peak.get(key, 0)))
+    return lines, max(len(every) - most, 0)
 
 
-def _least_left(one: KeyLine) -> tuple[float, float, int, str]:
-    used = one.used_share if math.isfinite(one.used_share) else -1.0
-    busy = one.peak / one.plan.limit.rate if one.plan.limit.rate else 0.0
-    return (-used, -busy, -one.served, one.key)
+def _least_left(plan: PlanDoc, key: str, served: int, peak: int) -> tuple[float, float, int, str]:
+    used = served / plan.quota if plan.quota else -1.0
+    busy = peak / plan.limit.rate if plan.limit.rate else 0.0
+    return (-used, -busy, -served, key)
 
 
 def _key_line(
@@ -300,12 +309,13 @@ def _key_line(
     key: str,
     name: str | None,
     used: Mapping[str, Any] | None,
+    hours: Sequence[Mapping[str, Any]],
     window: Window,
     peak: int,
 ) -> KeyLine:
     since, resets = period_of(plan, window.until - _MINUTE) if plan.quota else (window.since, window.until)
-    told: Mapping[str, Any] = used or {"served": 0, "throttled": 0, "quota": 0, "lately": None}
-    lately = _lately(told["lately"] or [], window.until)
+    told: Mapping[str, Any] = used or {"served": 0, "throttled": 0, "quota": 0}
+    lately = _lately(hours, window.until)
     return KeyLine(
         plan=plan,
         key=key,

@@ -7,7 +7,6 @@ import math
 from typing import Any
 from urllib.parse import urlencode
 
-import plotly.graph_objects as go
 from dash import html
 from dash.development.base_component import Component
 
@@ -17,6 +16,7 @@ from dashboard import words
 from dashboard.charting import chart, copies, laid_out
 from dashboard.components import card, empty
 from dashboard.exploring import Exploration
+from dashboard.figure import Figure
 from dashboard.figures import ORANGE, SKY, VERMILLION
 from dashboard.stacks import COLOURS
 from gatewatch.records import iso
@@ -64,23 +64,22 @@ def _heat(found: Exploration) -> Component | None:
     shown = [[round(math.log10(value), 2) if value else None for value in row] for row in heat.counts]
     top = max(max(row) for row in heat.counts)
     ticks = [tick for tick in (1, 10, 100, 1000, 10_000, 100_000, 1_000_000) if tick <= max(top, 1)]
-    figure = go.Figure(
-        go.Heatmap(
-            x=[f"{one:%Y-%m-%dT%H:%MZ}" for one in heat.at],
-            y=names,
-            z=shown,
-            customdata=heat.counts,
-            colorscale=[[0, "#cfe8f7"], [0.5, "#3a93c9"], [1, "#0b3c5d"]],
-            hovertemplate=words.zoned("%{x|%Y-%m-%d %H:%M} UTC<br>%{y}<br>%{customdata:,} requests<extra></extra>"),
-            colorbar={
-                "title": {"text": "requests"},
-                "tickvals": [math.log10(tick) for tick in ticks],
-                "ticktext": [f"{tick:,}" for tick in ticks],
-                "thickness": 10,
-            },
-            xgap=0.5,
-            ygap=0.5,
-        )
+    figure = Figure()
+    figure.add_heatmap(
+        x=[f"{one:%Y-%m-%dT%H:%MZ}" for one in heat.at],
+        y=names,
+        z=shown,
+        customdata=heat.counts,
+        colorscale=[[0, "#cfe8f7"], [0.5, "#3a93c9"], [1, "#0b3c5d"]],
+        hovertemplate=words.zoned("%{x|%Y-%m-%d %H:%M} UTC<br>%{y}<br>%{customdata:,} requests<extra></extra>"),
+        colorbar={
+            "title": {"text": "requests"},
+            "tickvals": [math.log10(tick) for tick in ticks],
+            "ticktext": [f"{tick:,}" for tick in ticks],
+            "thickness": 10,
+        },
+        xgap=0.5,
+        ygap=0.5,
     )
     laid_out(figure, height=HEIGHT, y="latency", hover="closest")
     step = max(1, len(edges) // 8)
@@ -139,7 +138,7 @@ def _counts(found: Exploration) -> Component | None:
     sums = [sum(value for value in one.points if not math.isnan(value)) for one in lines.lines]
     if not sum(sums):
         return None
-    figure = go.Figure()
+    figure = Figure()
     names = [
         "all others" if one.other else "none" if one.value is None else plain(one.value, 80) for one in lines.lines
     ]
@@ -166,7 +165,7 @@ def _counts(found: Exploration) -> Component | None:
     return _brushed(drawn, found, [])
 
 
-def _axes(figure: go.Figure, found: Exploration) -> None:
+def _axes(figure: Figure, found: Exploration) -> None:
     """Time as the page shows it, and the selection in it."""
     figure.update_xaxes(
         range=[words.axis(found.window.since), words.axis(found.window.until)],

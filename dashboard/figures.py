@@ -8,11 +8,10 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from urllib.parse import quote
 
-import plotly.graph_objects as go
-
 from alerts.render.plotly import plotly_text
 from alerts.render.text import plain
 from dashboard import words
+from dashboard.figure import Figure
 from dashboard.labels import Label
 from gatewatch.records import Finding, Kind, Point
 
@@ -138,7 +137,7 @@ def spark_sentence(name: str, values: Sequence[float], written: list[str]) -> st
     return f"{said}; unknown for {words.percent(gaps / len(values))} of the range." if gaps else f"{said}."
 
 
-def band_figure(finding: Finding, labels: Sequence[Label] = ()) -> go.Figure:
+def band_figure(finding: Finding, labels: Sequence[Label] = ()) -> Figure:
     """Observed against expected with the alarm limit, and when it began, was detected and ended.
 
     labels: of a simulated world; each is a shaded span with its name. The template is put in by the page, so that the
@@ -147,7 +146,7 @@ def band_figure(finding: Finding, labels: Sequence[Label] = ()) -> go.Figure:
     series = finding.evidence.series
     at = [words.axis(point.at) for point in series]
     unit = plotly_text(finding.evidence.unit, 40)
-    figure = go.Figure()
+    figure = Figure()
     hover = "%{y:,.4~g} " + unit
     if any(point.upper is not None for point in series):
         figure.add_scatter(
@@ -201,7 +200,6 @@ def band_figure(finding: Finding, labels: Sequence[Label] = ()) -> go.Figure:
     for row, label in enumerate(_shown_labels(labels, series)):
         _shade(figure, label, series, row)
     figure.update_layout(
-        template="none",
         hovermode="x unified",
         height=320,
         uirevision="keep",
@@ -234,7 +232,7 @@ def _shown_labels(labels: Sequence[Label], series: Sequence[Point]) -> list[Labe
     return [one for one in labels if series and one.overlaps(series[0].at, series[-1].at)][:6]
 
 
-def _shade(figure: go.Figure, label: Label, series: Sequence[Point], row: int) -> None:
+def _shade(figure: Figure, label: Label, series: Sequence[Point], row: int) -> None:
     """The label's time behind the lines, with its name at the top; names of several stand below each other."""
     first, last = series[0].at, series[-1].at
     start, end = max(label.start, first), min(label.end or last, last)

@@ -349,6 +349,7 @@ def add_page(
         Output(content, "children"),
         Input(answer, "data"),
         State(content, "id"),
+        State("templates", "data"),
     )
 
     @dash.callback(Output(answer, "data"), Output(busy, "children"), *inputs)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import plotly.graph_objects as go
 
 from dashboard import words
 from dashboard.charting import laid_out
+from dashboard.figure import Figure
 from dashboard.figures import VERMILLION
 from gatewatch.store.series import HeatMap
 
@@ -17,11 +17,11 @@ LIMIT_MS = 29_000.0
 """What an integration may take at most, unless somebody asked AWS for more."""
 
 
-def heat_figure(found: HeatMap, *, height: int) -> go.Figure:
+def heat_figure(found: HeatMap, *, height: int) -> Figure:
     counts = np.array(found.counts, dtype=np.float64)
     with np.errstate(divide="ignore"):
         shade = np.where(counts > 0, np.log10(np.maximum(counts, 1)), np.nan)
-    figure = go.Figure()
+    figure = Figure()
     ends = [*(max(edge, 0.5) for edge in found.edges_ms), found.edges_ms[-1] * 1.3 if found.edges_ms[-1] else 1.0]
     top = max(float(np.nanmax(shade)), 0.1)
     decades = list(range(math.ceil(top) + 1))
@@ -46,7 +46,8 @@ def heat_figure(found: HeatMap, *, height: int) -> go.Figure:
         },
     )
     if ends[-1] >= LIMIT_MS:
-        figure.add_hline(y=LIMIT_MS, line={"color": VERMILLION, "width": 1, "dash": "dot"})
+        line = {"color": VERMILLION, "width": 1, "dash": "dot"}
+        figure.add_shape(type="line", x0=0, x1=1, xref="x domain", y0=LIMIT_MS, y1=LIMIT_MS, line=line)
     laid_out(figure, height=height, y="latency (ms)", x=words.zoned("time (UTC)"), hover="closest")
     ticks = [value for decade in range(7) for value in (10**decade,)]
     figure.update_yaxes(type="log", rangemode=None, tickvals=ticks, ticktext=[words.millis(value) for value in ticks])

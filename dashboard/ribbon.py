@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 import numpy as np
-import plotly.graph_objects as go
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from dashboard import words
 from dashboard.annotations import Beside, Run, annotate, place, sentence, span_href, underline
+from dashboard.figure import Figure
 from dashboard.traffic import Numbers
 from dashboard.view import View, Window
 from gatewatch.records import Kind
@@ -104,7 +104,7 @@ def ribbon(
     )
 
 
-def marked(figure: go.Figure, known: Beside, at: Sequence[datetime], kinds: Sequence[Kind] = ()) -> str:
+def marked(figure: Figure, known: Beside, at: Sequence[datetime], kinds: Sequence[Kind] = ()) -> str:
     """Puts what happened, and the ribbon of findings, into a figure whose buckets begin at these times.
 
     kinds: only of these; none: of all.

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import plotly.graph_objects as go
-
 from alerts.render.plotly import plotly_text
 from dashboard.charting import laid_out
+from dashboard.figure import Figure
 from dashboard.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 
 COLOURS = (SKY, ORANGE, GREEN, PURPLE, VERMILLION, BLUE)
@@ -24,9 +23,9 @@ def stacked(
     hover: str,
     across: bool = False,
     colours: Sequence[str] = COLOURS,
-) -> go.Figure:
+) -> Figure:
     """Bars upon each other: for each part one value a place. across: bars lie. hover: format of a value."""
-    figure = go.Figure()
+    figure = Figure()
     names = [plotly_text(place, 60) for place in places]
     axis = "x" if across else "y"
     for number, (part, values) in enumerate(parts.items()):

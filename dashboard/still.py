@@ -41,16 +41,6 @@ class Still(Component):
 
 
 _WILD = ("data-", "aria-")
-_NAMES: dict[type[Component], frozenset[str]] = {}
-
-
-def _given(part: Component) -> dict[str, Any]:
-    """The properties that were set: what `to_plotly_json` tells, without asking for each of all there could be."""
-    kind = type(part)
-    names = _NAMES.get(kind)
-    if names is None:
-        names = _NAMES[kind] = frozenset(part._prop_names)
-    return {name: value for name, value in vars(part).items() if name in names or name.startswith(_WILD)}
 
 
 class _NotStillError(Exception):
@@ -99,17 +89,45 @@ def _joined(parts: Sequence[Any], names: Iterator[str]) -> list[Any]:
 
 
 def _tree(part: Any) -> Tree:
+    kind = type(part)
+    if kind is str:
+        return part  # type: ignore[no-any-return]
+    if not isinstance(part, Component):
+        return _bare(part)
+    tag, names = _KINDS.get(kind) or _kind(part)
+    given = vars(part)
+    if tag is None or given.get("id") is not None:
+        raise _NotStillError
+    properties: dict[str, Any] = {}
+    inside: Sequence[Any] = ()
+    for name, value in given.items():
+        if name == "children":
+            inside = value if isinstance(value, list | tuple) else () if value is None else (value,)
+        elif value is not None and name not in _NEVER and (name in names or name.startswith(_WILD)):
+            properties[name] = value
+    return [tag, properties, *[one if type(one) is str else _tree(one) for one in inside]]
+
+
+def _bare(part: Any) -> Tree:
+    """What is no component."""
     if part is None or isinstance(part, str | int | float):
         return None if isinstance(part, bool) else part
     if isinstance(part, list | tuple):
         return ["", {}, *(_tree(one) for one in part)]  # no element of its own
-    plain = isinstance(part, dcc.Link) or (getattr(part, "_namespace", "") == "dash_html_components")
-    if not plain or isinstance(part, _ALIVE) or getattr(part, "id", None) is not None:
-        raise _NotStillError
-    given = _given(part)
-    properties = {name: value for name, value in given.items() if name not in _STATE and value is not None}
-    kind = type(part).__name__
-    tag = "Link" if isinstance(part, dcc.Link) else _TAGS.get(kind, kind.lower())
-    children = given.get("children")
-    inside = children if isinstance(children, list | tuple) else [] if children is None else [children]
-    return [tag, properties, *(_tree(one) for one in inside)]
+    raise _NotStillError
+
+
+_NEVER = _STATE | vars(html.Div()).keys()
+"""What each component has besides that is told of it, and what a still one has no use for."""
+
+_KINDS: dict[type[Component], tuple[str | None, frozenset[str]]] = {}
+"""Tag of a kind of component, None: it is not still; and the properties that it has."""
+
+
+def _kind(part: Component) -> tuple[str | None, frozenset[str]]:
+    kind = type(part)
+    link = issubclass(kind, dcc.Link)
+    plain = link or (getattr(part, "_namespace", "") == "dash_html_components" and not issubclass(kind, _ALIVE))
+    tag = "Link" if link else _TAGS.get(kind.__name__, kind.__name__.lower())
+    _KINDS[kind] = (tag if plain else None, frozenset(part._prop_names))
+    return _KINDS[kind]

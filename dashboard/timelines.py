@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import plotly.graph_objects as go
 from dash.development.base_component import Component
 
 from alerts.render.plotly import plotly_text
 from dashboard import words
 from dashboard.annotations import beside
 from dashboard.charting import chart
+from dashboard.figure import Figure
 from dashboard.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, TIME_TICKS, VERMILLION
 from dashboard.ribbon import SERIES, marked
 
@@ -49,11 +49,11 @@ def stack_figure(
     height: int = 280,
     colours: Mapping[str, str] | None = None,
     beside: bool = False,
-) -> go.Figure:
+) -> Figure:
     """Bars of `minutes`, a colour a name, upon each other or beside. NaN is no bar; the page puts in the template."""
     own = colours or {}
     wide = minutes * 60_000 * 0.92 / (max(len(series), 1) if beside else 1)
-    figure = go.Figure()
+    figure = Figure()
     times = [words.axis(one) for one in at]
     for place, (name, values) in enumerate(series.items()):
         figure.add_bar(
@@ -79,9 +79,9 @@ def line_figure(
     height: int = 280,
     dashed: Sequence[str] = (),
     logarithmic: bool = False,
-) -> go.Figure:
+) -> Figure:
     """A line a name; gaps stay gaps. logarithmic: so that an outage does not flatten the days around it."""
-    figure = go.Figure()
+    figure = Figure()
     times = [words.axis(one) for one in at]
     for place, (name, values) in enumerate(series.items()):
         figure.add_scatter(
@@ -110,9 +110,8 @@ def _narrow(series: Series) -> bool:
     return bool(known) and max(known) < 100 * min(known)
 
 
-def _finished(figure: go.Figure, unit: str, height: int, **layout: Any) -> go.Figure:
+def _finished(figure: Figure, unit: str, height: int, **layout: Any) -> Figure:
     figure.update_layout(
-        template="none",
         hovermode="x unified",
         height=height,
         uirevision="keep",
@@ -164,7 +163,7 @@ class Lines:
     series: Series
     written: Written
 
-    def drawn(self, name: str, figure: go.Figure, sentence: str, of: str | None = None) -> Component:
+    def drawn(self, name: str, figure: Figure, sentence: str, of: str | None = None) -> Component:
         """The chart with its sentence, its table and what happened beside it.
 
         name: unlike any other chart's on the page. of: the series (ribbon.SERIES) whose findings underline it; None:
@@ -176,6 +175,4 @@ class Lines:
             [words.bare(one), *(self.written(values[place]) for values in self.series.values())]
             for place, one in enumerate(self.at)
         ]
-        return chart(
-            name, figure, sentence, (words.zoned("Time (UTC)"), *self.series), rows, height=figure.layout.height
-        )
+        return chart(name, figure, sentence, (words.zoned("Time (UTC)"), *self.series), rows, height=figure.height)

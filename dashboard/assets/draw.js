@@ -26,16 +26,48 @@
     return compared(was.children, now.children, sets);
   }
 
+  // Each chart with its figure and the theme's template: else it would be drawn empty first, and a second time by
+  // `themed`, which leaves out those that are named here once.
+  function withFigures(page, templates) {
+    var figures = {};
+    var scheme = window.gatewatch.scheme();
+    var named = function (one, kind) { return isPart(one) && one.props.id && one.props.id.type === kind; };
+    var gather = function (one) {
+      if (Array.isArray(one)) one.forEach(gather);
+      else if (named(one, "figure")) figures[one.props.id.name] = one.props.data;
+      else if (isPart(one)) gather(one.props.children);
+    };
+    var put = function (one) {
+      if (Array.isArray(one)) return one.map(put);
+      if (!isPart(one)) return one;
+      var more = {}, figure = named(one, "chart") && figures[one.props.id.name];
+      if (figure) {
+        more.figure = Object.assign({}, figure, {
+          layout: Object.assign({}, figure.layout, { template: templates[scheme] }),
+        });
+        window.gatewatch.drawn[one.props.id.name] = scheme;
+      } else if (one.props.children && typeof one.props.children === "object") {
+        more.children = put(one.props.children);
+      } else {
+        return one;
+      }
+      return Object.assign({}, one, { props: Object.assign({}, one.props, more) });
+    };
+    gather(page);
+    return Object.keys(figures).length ? put(page) : page;
+  }
+
   window.dash_clientside = Object.assign({}, window.dash_clientside);
   window.dash_clientside.gatewatch = Object.assign(window.dash_clientside.gatewatch || {}, {
-    draw: function (drawn, id) {
+    draw: function (drawn, id, templates) {
       if (!drawn) return none();
+      window.gatewatch.drawn = {};
       var before = last[id], sets = [];
       last[id] = drawn;
       var stands = !window.gatewatch.whole && !document.querySelector("#" + id + " > .skeleton");
       window.gatewatch.whole = false;
       if (!stands || !before || before.address !== drawn.address || !compared(before.page, drawn.page, sets)) {
-        return drawn.page;
+        return withFigures(drawn.page, templates);
       }
       sets.forEach(function (one) { window.dash_clientside.set_props(one[0], one[1]); });
       return none();

@@ -48,7 +48,7 @@
     Object.keys(keys).forEach(function (key) { kept.set(key, keys[key]); });
     go(path + "?" + kept.toString());
   }
-  window.gatewatch = Object.assign(window.gatewatch || {}, { change: change, leave: leave, go: go });
+  window.gatewatch = Object.assign(window.gatewatch || {}, { change: change, leave: leave, go: go, scheme: scheme });
 
   // Menus are <details class="drop">: one is open at a time; a choice, Escape or a click elsewhere closes it.
   function closeMenus(but) {
@@ -167,6 +167,10 @@
       },
       themed: function (figure, turned, templates) {
         if (!figure) return none();
+        var name = window.dash_clientside.callback_context.outputs_list.id.name;
+        var stands = (window.gatewatch.drawn || {})[name];
+        if (stands) delete window.gatewatch.drawn[name];
+        if (stands === scheme()) return none();  // it came with its figure: draw.js
         var layout = Object.assign({}, figure.layout, { template: templates[scheme()] });
         return Object.assign({}, figure, { layout: layout });
       },

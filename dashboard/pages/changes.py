@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import quote
 
 import dash_mantine_components as dmc
-import plotly.graph_objects as go
 from dash import Dash, dcc, html
 from dash.development.base_component import Component
 
@@ -35,6 +34,7 @@ from dashboard.components import (
 from dashboard.data import Reader
 from dashboard.exported_ops import CHANGES, every_change
 from dashboard.exports import export_button
+from dashboard.figure import Figure
 from dashboard.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 from dashboard.firstrun import begin_here
 from dashboard.frame import Nav, add_page
@@ -162,7 +162,7 @@ def timeline(found: Changes, view: View, names: Names) -> Component:
     top = [resource for resource, _ in by_resource.most_common(RESOURCES)]
     shown = [one for one in found.changes[:POINTS] if one.event.change.resource in top]
     types = [name for name, _ in Counter(one.type for one in shown).most_common(TYPES)]
-    figure = go.Figure()
+    figure = Figure()
     places = {resource: plotly_text(place(resource, names), 40) for resource in top}
     for number, name in enumerate([*types, "other"]):
         mine = [one for one in shown if (one.type if one.type in types else "other") == name]

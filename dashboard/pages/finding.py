@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-import plotly.graph_objects as go
 from dash import Dash, dcc, html
 from dash.development.base_component import Component
 
@@ -188,10 +187,10 @@ def chart(found: Detail, view: View) -> Component | None:
         "What was seen",
         html.Div(
             [
-                dcc.Store(id={"type": "figure", "name": "band"}, data=figure.to_plotly_json() | {"frames": []}),
+                dcc.Store(id={"type": "figure", "name": "band"}, data=figure.plain() | {"frames": []}),
                 dcc.Graph(
                     id={"type": "chart", "name": "band"},
-                    figure=go.Figure(layout={"height": 320}),
+                    figure={"layout": {"height": 320}},
                     mathjax=False,
                     responsive=True,
                     config={"displaylogo": False, "displayModeBar": False, "plotGlPixelRatio": 1},

@@ -29,6 +29,8 @@ MOST = 1000
 SEARCHED = 20_000_000
 """Rows of segments that one page looks through, at most."""
 
+_FIRST_FILES = 2
+
 _TIES = ("request_id", "extended_request_id", "source", "path", "client_ip")
 _INSTANT = timedelta(microseconds=1)
 
@@ -62,9 +64,11 @@ def find_requests(
         listed = segments(session, "requests", since, until)
     listed.sort(key=lambda one: one.max_at if newest_first else one.min_at, reverse=newest_first)
     found, looked, wanted = REQUESTS_READ.empty_table(), 0, skip + limit + 1
+    at_once, counted = _FIRST_FILES, False  # most pages end within them
     while listed and looked < searched and not _enough(found, wanted, listed[0], newest_first):
-        some, listed = listed[:FILES_AT_ONCE], listed[FILES_AT_ONCE:]
-        looked += sum(one.rows for one in some)
+        some, listed = listed[:at_once], listed[at_once:]
+        looked += sum(one.rows for one in some) if counted else 0
+        at_once, counted = FILES_AT_ONCE, True
         more = _ask(state, some, since, until, terms, wanted, newest_first)
         found = _first(pa.concat_tables([found, more]), wanted, newest_first)
     reached = None

@@ -6,7 +6,6 @@ import json
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-import plotly.graph_objects as go
 import pyarrow as pa
 from dash.development.base_component import Component
 from hypothesis import given
@@ -27,6 +26,7 @@ from dashboard.annotations import (
     text_of,
     toggles,
 )
+from dashboard.figure import Figure
 from dashboard.names import Names
 from dashboard.ribbon import MOST_RUNS, STEPS, marked, ribbon, runs, shares
 from dashboard.timelines import Lines, line_figure
@@ -34,6 +34,7 @@ from dashboard.view import View, Window
 from gatewatch.frames import COVERAGE
 from gatewatch.records import Change, ChangeEvent, Kind, Severity
 from gatewatch.store.episodes import Episode
+from tests.dashboard.plotting import checked
 from tests.store.builders import AT
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -103,12 +104,13 @@ def test_changes_lead_nowhere_without_a_page_for_them() -> None:
 
 
 def test_marks_in_a_figure_leave_its_data_alone_and_are_plain_text() -> None:
-    figure = go.Figure(go.Scatter(x=[WINDOW.since, AT], y=[1, 2]))
+    figure = Figure()
+    figure.add_scatter(x=["2026-06-09", "2026-06-10"], y=[1, 2])
     found = notes_of(View(), WINDOW, [change(9, EVIL)], [episode(60, 30)], WHOLE, Names())
     annotate(figure, found)
-    assert len(figure.layout.shapes) == 1  # the incident stands in the ribbon
-    assert list(figure.data[0].y) == [1, 2]
-    assert "<img" not in figure.to_json()
+    assert len(checked(figure).layout.shapes) == 1  # the incident stands in the ribbon
+    assert figure.data[0]["y"] == [1, 2]
+    assert "<img" not in json.dumps(figure.plain())
 
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 200)), max_size=6))
@@ -180,8 +182,8 @@ def test_the_strip_in_a_figure_leads_to_the_findings_of_its_span() -> None:
     at = starts(10 * MINUTE)
     figure = line_figure(at, {"refused": [1.0] * len(at)}, "requests")
     said = marked(figure, Beside(View(api="shop"), WINDOW, [], [episode(60, 30)]), at)
-    (strip,) = (one for one in figure.data if one.name == "findings")
+    (strip,) = (one for one in checked(figure).data if one.name == "findings")
     assert said == ""
     assert list(strip.customdata) == [span_href(View(api="shop"), AT - HOUR, AT - 30 * MINUTE)]
     assert list(strip.width) == [30 * 60_000]
-    assert figure.layout.yaxis9.range == (0, 1)
+    assert checked(figure).layout.yaxis9.range == (0, 1)

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 from dashboard.figures import band_figure, band_sentence, spark_sentence, sparkline, strip, template
 from gatewatch.records import Evidence, Finding, Point
+from tests.dashboard.plotting import checked
 from tests.dashboard.world import END, HOSTILE, findings
 from tests.store.builders import a_finding
 
@@ -46,7 +47,7 @@ def test_a_line_is_told_in_one_sentence() -> None:
 
 def test_the_band_chart_has_its_lines_and_marks() -> None:
     attack = findings(END, hostile=False)[1]
-    figure = band_figure(attack)
+    figure = checked(band_figure(attack))
     assert [trace.name for trace in figure.data] == ["alarm limit", "expected", "observed"]
     assert [note.text for note in figure.layout.annotations] == ["began", "detected"]
     assert len(figure.layout.shapes) == 2
@@ -94,24 +95,27 @@ def test_a_silence_is_told_by_what_is_missing() -> None:
 
 
 def test_the_axis_says_what_a_point_is() -> None:
-    assert band_figure(a_series([5.0, 7.0], upper=None, whole=12.0, due=2.0)).layout.yaxis.title.text == (
+    assert checked(band_figure(a_series([5.0, 7.0], upper=None, whole=12.0, due=2.0))).layout.yaxis.title.text == (
         "refused requests in one minute"
     )
     slow = findings(END, hostile=False)[0]
-    assert band_figure(slow).layout.yaxis.title.text == "latency, ms"
+    assert checked(band_figure(slow)).layout.yaxis.title.text == "latency, ms"
     told = dataclasses.replace(slow.evidence, facts={"charted": "p95"})
-    assert band_figure(dataclasses.replace(slow, evidence=told)).layout.yaxis.title.text == "p95 of each minute, ms"
+    assert (
+        checked(band_figure(dataclasses.replace(slow, evidence=told))).layout.yaxis.title.text
+        == "p95 of each minute, ms"
+    )
 
 
 def test_marks_outside_of_the_series_do_not_stretch_the_axis() -> None:
     attack = findings(END, hostile=False)[1]
     late = dataclasses.replace(attack, detected_at=END.replace(year=2027), end=END.replace(year=2028))
-    assert [note.text for note in band_figure(late).layout.annotations] == ["began"]
+    assert [note.text for note in checked(band_figure(late)).layout.annotations] == ["began"]
 
 
 def test_a_finding_without_any_value_has_a_sentence_too() -> None:
     silent = dataclasses.replace(a_finding(), evidence=Evidence(0.0, 1.0, "requests", "nothing"))
-    band_figure(silent)
+    checked(band_figure(silent))
     assert band_sentence(silent).startswith("No minute")
 
 
@@ -119,7 +123,7 @@ def test_an_attackers_unit_is_escaped() -> None:
     attack = findings(END, hostile=False)[1]
     for text in HOSTILE:
         evil = dataclasses.replace(attack, evidence=dataclasses.replace(attack.evidence, unit=text))
-        shown = json.dumps(band_figure(evil).to_plotly_json(), default=str)
+        shown = json.dumps(band_figure(evil).plain(), default=str)
         assert "<img" not in shown
         assert "<script" not in shown
         assert "<a " not in shown

@@ -99,7 +99,7 @@ def test_a_label_is_never_markup() -> None:
     attack = findings(END, hostile=False)[1]
     for text in HOSTILE:
         evil = dataclasses.replace(ATTACK, name=text, level=text)
-        drawn: Any = json.dumps(band_figure(attack, [evil]).to_plotly_json(), default=str)
+        drawn: Any = json.dumps(band_figure(attack, [evil]).plain(), default=str)
         assert "<img" not in drawn
         assert "<script" not in drawn
         assert "<a " not in drawn
