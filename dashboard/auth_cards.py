@@ -19,12 +19,8 @@ from dashboard.data import Reader
 from dashboard.data_auth import Auth, AuthorizerLine, every_refused
 from dashboard.exported import REFUSED, Refused, as_shown
 from dashboard.exports import export_button
-<<<<<<< HEAD
-from dashboard.figures import BLUE, GREEN, ORANGE, PURPLE, TIME_TICKS, VERMILLION, spark_sentence, sparkline
-=======
 from dashboard.figure import Figure
-from dashboard.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILLION, spark_sentence, sparkline
->>>>>>> 883941e (Charts are drawn once and as plain data; the newest requests are looked for in the newest files first)
+from dashboard.figures import BLUE, GREEN, ORANGE, PURPLE, TIME_TICKS, VERMILLION, spark_sentence, sparkline
 from dashboard.grids import Column, sheet_grid
 from dashboard.leads import (
     api_href,
