@@ -60,7 +60,7 @@ def test_the_band_chart_has_its_lines_and_marks() -> None:
 def test_an_end_near_the_detection_has_its_word_on_a_line_of_its_own() -> None:
     attack = findings(END, hostile=False)[1]
     soon = dataclasses.replace(attack, end=attack.detected_at - timedelta(minutes=1))
-    notes = {note.text: note.yanchor for note in band_figure(soon).layout.annotations}
+    notes = {note.text: note.yanchor for note in checked(band_figure(soon)).layout.annotations}
     assert notes == {"began": "bottom", "detected": "bottom", "ended": "top"}
 
 
