@@ -23,8 +23,6 @@ from ingest.compiled import loaded
 
 GIB = 1 << 30
 GOACCESS_LINES = 500_000
-BROKEN_ROUNDS = 7
-"""Runs over a million lines take seconds: one that the machine disturbed must not decide."""
 GOACCESS_JSON = (
     '{"ip":"%h","requestTime":"%d:%t %^","httpMethod":"%m","resourcePath":"%U","protocol":"%H","status":"%s",'
     '"responseLength":"%b","userAgent":"%u"}'
@@ -190,7 +188,7 @@ def main() -> None:
     per_line["clf"] = done.seconds / done.answer["lines"]
     rows += against_goaccess(clf_lines, per_line)
     rows += memory("json", options.lines)
-    rows.append(broken(min(options.lines, 1_000_000), max(options.rounds, BROKEN_ROUNDS)))
+    rows.append(broken(options.lines, options.rounds))
     report(rows)
 
 
