@@ -53,7 +53,7 @@ def build_dashboard(
     clock: Callable[[], datetime] = _now,
     *,
     csrf_cookie: str = "gw-csrf",
-    labels: Sequence[Label] = (),
+    labels: Callable[[], Sequence[Label]] = tuple,
     privacy: Privacy | None = None,
 ) -> Dash:
     """The dashboard on the store that `opened` gives; mount its `.server` behind all other routes.

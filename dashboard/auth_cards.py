@@ -138,7 +138,7 @@ def over_time(found: Auth, view: View) -> Component:
             "auth",
         ),
         beside if found.backend_refused else None,
-        requests_copies(found.window, view, f"reject_cause in {','.join(AUTH)}", reject_causes=AUTH),
+        requests_copies(found.window, view, f"reject_cause in {','.join(AUTH)}"),
         note=note,
     )
 

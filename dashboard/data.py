@@ -190,7 +190,7 @@ class Reader:
         self,
         opened: Callable[[], State],
         clock: Callable[[], datetime],
-        labels: Sequence[Label] = (),
+        labels: Callable[[], Sequence[Label]] = tuple,
         privacy: Privacy | None = None,
     ) -> None:
         self._opened = opened
@@ -283,7 +283,7 @@ class Reader:
             apis=_apis(minutes, window, opened),
             recent=[self.masked(one, names) for one in recent if one.finding.end is not None],
             labels=self._shown(view, window.since, window.until, view.api),
-            labelled=bool(self._labels),
+            labelled=bool(self._labels()),
             names=names,
             before=self._before(view, window),
             episodes=seen,
@@ -335,7 +335,8 @@ class Reader:
     ) -> list[Note]:
         with self._opened().read() as session:
             events = changes(session, window.since, window.until)
-            linked = links(current_inventory(session)) if view.api and events else None
+            scoped = view.api or view.places is not None
+            linked = links(current_inventory(session)) if scoped and events else None
         if view.api and linked:
             others = {api for api, _ in self.stages()} - {view.api}
             events = [
@@ -343,6 +344,13 @@ class Reader:
                 for one in events
                 if one.change.resource.split("/")[0] not in others
                 and concerns(one.change.resource, view.api, view.stage, linked)
+            ]
+        if linked is not None and view.places is not None:
+            within = [one.partition("/")[::2] for one in view.places]
+            events = [
+                one
+                for one in events
+                if any(concerns(one.change.resource, api, stage or None, linked) for api, stage in within)
             ]
         if view.account or view.region:
             events = [
@@ -384,7 +392,7 @@ class Reader:
         """Labels of this time and API that the view shows."""
         if view.labels == "off":
             return []
-        return [one for one in self._labels if api in (None, one.api) and one.overlaps(since, until)]
+        return [one for one in self._labels() if api in (None, one.api) and one.overlaps(since, until)]
 
     def finding(self, finding_id: str, view: View | None = None) -> Detail | None:
         state = self._opened()
@@ -403,7 +411,7 @@ class Reader:
             [replace(event, note=self.privacy.text(event.note, one.entities.principals)) for event in events],
             [self.privacy.row(row) for row in behind],
             [label for label in shown if label.stage in (None, one.stage)],
-            bool(self._labels),
+            bool(self._labels()),
             names,
             traces_behind(state, one) if one.kind in _TRACED else [],
         )

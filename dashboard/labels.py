@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,6 +55,23 @@ def read_labels(path: Path | None) -> tuple[Label, ...]:
         log.warning("labels cannot be read", extra={"path": str(path), "reason": str(error)})
         return ()
     return tuple(sorted(found, key=lambda one: (one.start, one.api, one.name))[:MOST])
+
+
+def labels_of(path: Path) -> Callable[[], tuple[Label, ...]]:
+    """The labels of a file that may come and go, as the demo world does; it is read again when it has changed."""
+    kept: tuple[int, tuple[Label, ...]] = (-1, ())
+
+    def labels() -> tuple[Label, ...]:
+        nonlocal kept
+        try:
+            mark = path.stat().st_mtime_ns
+        except OSError:
+            return ()
+        if mark != kept[0]:
+            kept = (mark, read_labels(path))
+        return kept[1]
+
+    return labels
 
 
 def _labels(document: dict[str, Any]) -> Iterator[Label]:

@@ -11,11 +11,10 @@ from dash.development.base_component import Component
 
 from dashboard.charting import copies
 from dashboard.data import Reader
-from dashboard.scoping import texts
+from dashboard.scoping import options, texts
 from dashboard.summing import route_term
 from dashboard.view import View, Window
-from gatewatch.frames.selecting import EVERY_API, export_command
-from gatewatch.records import Selection, iso
+from gatewatch.records import iso
 from gatewatch.where import Term
 
 LINKED = 400
@@ -27,13 +26,6 @@ Words = Component | str | list[Any]
 def has_page(path: str) -> bool:
     """Whether there is such a page; no link leads to one that does not exist."""
     return any(path in (one["path"], one["path_template"]) for one in dash.page_registry.values())
-
-
-def asked_for(window: Window, view: View, **more: Any) -> Selection:
-    """The requests of a page's time and scope, with these conditions besides."""
-    given: dict[str, Any] = {"api": view.api or EVERY_API, "stage": view.stage}
-    given |= {"account": view.account, "region": view.region} | more
-    return Selection(since=window.since, until=window.until, **given)
 
 
 def findings_href(view: View, **changes: Any) -> str:
@@ -72,11 +64,17 @@ def caller_page(reader: Reader, client_id: str | None, view: View) -> str:
     return "/caller" + view.kept().search(sel=client_id)
 
 
-def requests_copies(window: Window, view: View, *terms: str, **more: Any) -> Component:
-    """How to ask for the requests behind a number: of the API by terms, and as the command for the same selection."""
+def requests_copies(window: Window, view: View, *terms: str) -> Component:
+    """How to ask for the requests behind a number: of the API, and as a command, by the same conditions."""
     conditions = (*texts(view), *terms)
     asked = [("since", iso(window.since)), ("until", iso(window.until)), *(("where", one) for one in conditions)]
-    return copies(api=f"GET /api/v1/requests?{urlencode(asked)}", cli=export_command(asked_for(window, view, **more)))
+    return copies(api=f"GET /api/v1/requests?{urlencode(asked)}", cli=requests_command(window, view, *terms))
+
+
+def requests_command(window: Window, view: View, *terms: str) -> str:
+    """The command that writes the requests of a page's time and scope that fit these conditions."""
+    span = f"--since {iso(window.since)} --until {iso(window.until)}"
+    return f"gatewatch export requests {span}{options(view, *terms)} -o requests.csv"
 
 
 def api_href(api: str, view: View, tab: str = "", *, stage: str | None = None, route: str | None = None) -> str:

@@ -49,7 +49,6 @@ from dashboard.view import View
 from dashboard.whatif_cards import limit_text, panel
 from gatewatch.records import Kind
 
-_CAUSES = ("throttle", "quota")
 _CUT = ("reject_cause in throttle,quota",)
 
 
@@ -165,7 +164,7 @@ def over_time(found: Limits, view: View) -> Component:
             "throttled",
         ),
         note,
-        requests_copies(found.window, view, "reject_cause in throttle,quota", reject_causes=_CAUSES),
+        requests_copies(found.window, view, "reject_cause in throttle,quota"),
         note=f"per {size(found.grid.minutes)}, by limit",
     )
 

@@ -7,6 +7,7 @@ A tag names places, `API/stage`, by the newest inventory; the frame puts them in
 from __future__ import annotations
 
 from collections.abc import Mapping
+from shlex import quote
 
 from dashboard.inventoried import Inventory
 from dashboard.view import View
@@ -40,12 +41,12 @@ def texts(view: View) -> list[str]:
     return [str(term) for term in whole(view)]
 
 
-def options(view: View) -> str:
-    """The scope as options of `gatewatch export requests`, as far as it has them."""
-    from shlex import quote
-
+def options(view: View, *terms: str) -> str:
+    """The scope, and conditions besides, as options of `gatewatch export requests` and `gatewatch export minutes`."""
     given = (("account", view.account), ("region", view.region), ("api", view.api), ("stage", view.stage))
-    return "".join(f" --{name} {quote(value)}" for name, value in given if value)
+    said = [f" --{name} {quote(value)}" for name, value in given if value]
+    places = [str(term) for term in beside(view) if term.field == "place"]
+    return "".join([*said, *(f" --where {quote(term)}" for term in (*places, *terms))])
 
 
 def inside(

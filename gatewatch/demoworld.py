@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from datetime import datetime
 from pathlib import Path
@@ -31,6 +32,9 @@ from ingest.traces import read_traces
 
 APIS, DAYS, RATE, SEED = 9, 7.0, 1.0, 7
 PATIENCE_S = 60.0
+LABELS = "labels-of-the-demo-world.json"
+"""In the data directory, as long as the world is in the store."""
+
 SOURCE = "demo world"
 """The name of its lines in an installation that is not only a demo."""
 
@@ -90,6 +94,11 @@ def look(state: State, settings: Settings, now: datetime) -> int | None:
     return None
 
 
+def keep_labels(folder: Path, settings: Settings) -> None:
+    """What is really going on in a written world, for the charts; the rest of its folder may go."""
+    shutil.copyfile(folder / "labels.json", settings.data_dir / LABELS)
+
+
 def why_not_load(state: State) -> str | None:
     """Only an empty installation takes it: nobody should have to tell made-up requests from real ones."""
     with state.read() as session:
@@ -135,4 +144,5 @@ def _removed(state: State, settings: Settings) -> bool:
         if (why := why_not_remove(state)) is not None:
             raise UsageError(why)
         state.run(forget_all)
+        (settings.data_dir / LABELS).unlink(missing_ok=True)
         return True

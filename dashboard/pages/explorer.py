@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from shlex import quote
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,7 +21,6 @@ from dashboard.explorer_difference import differences
 from dashboard.exploring import COUNTS, HEAT, LIVE, OLDEST, Exploration, Selected, explore
 from dashboard.firstrun import begin_here
 from dashboard.frame import Nav, add_page
-from dashboard.scoping import options
 from dashboard.view import View
 from dashboard.when import canonical
 from gatewatch.records import iso
@@ -226,7 +226,7 @@ def raw(view: View, found: Exploration) -> Component:
     asked = copies(
         api=f"/api/v1/requests?{urlencode(query)}",
         cli=f"gatewatch export requests --since {iso(found.since)} --until {iso(found.until)}"
-        + options(view)
+        + "".join(f" --where {quote(text)}" for text in found.all_texts)
         + " -o requests.csv",
     )
     orders = [

@@ -109,7 +109,8 @@ def _calls(what: str, view: View, window: Window, measure: str = "latency_p95") 
     if what == "series":
         return {
             "api": f"GET /api/v1/series?measure={measure}&by=route&{span}",
-            "cli": f"gatewatch export minutes --since {iso(window.since)} --until {iso(window.until)}",
+            "cli": f"gatewatch export minutes --since {iso(window.since)} --until {iso(window.until)}"
+            + plain(options(view, *([f"route = {view.q}"] if view.q else [])), 600),
         }
     if what == "timeouts":
         route = f" --route {shlex.quote(plain(view.q, 200))}" if view.q else ""

@@ -31,7 +31,7 @@ from dashboard.frame import Nav, add_page
 from dashboard.labels import Label, marks
 from dashboard.leads import Words, requests_link
 from dashboard.links import api_href, page_href
-from dashboard.scoping import texts
+from dashboard.scoping import options, texts
 from dashboard.summary import ROWS, budgets, tiles
 from dashboard.view import View
 from gatewatch.access.current import current
@@ -121,7 +121,7 @@ def asked_outside(found: Overview, view: View) -> Component:
     ]
     return copies(
         api=f"GET /api/v1/series?{urlencode(asked)}",
-        cli=f"gatewatch export minutes --since {since} --until {until} --format csv -o minutes.csv",
+        cli=f"gatewatch export minutes --since {since} --until {until}{options(view)} -o minutes.csv",
     )
 
 

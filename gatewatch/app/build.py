@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 
 from dashboard.app import build_dashboard
-from dashboard.labels import read_labels
+from dashboard.labels import labels_of
 from dashboard.warming import Warming
 from gatewatch import __version__
 from gatewatch.access.oidc import Provider
@@ -33,6 +33,7 @@ from gatewatch.app.opened import Opened
 from gatewatch.app.pages import Pages
 from gatewatch.app.slack import Buttons
 from gatewatch.app.uploads import Uploads
+from gatewatch.demoworld import LABELS
 from gatewatch.privacy import privacy_of
 from gatewatch.settings import Settings
 
@@ -80,7 +81,7 @@ def build_app(settings: Settings) -> FastAPI:
     dash = build_dashboard(
         opened,
         csrf_cookie=Cookies(settings).csrf_name,
-        labels=read_labels(settings.labels),
+        labels=labels_of(settings.labels or settings.data_dir / LABELS),
         privacy=app.state.privacy,
     )
     app.state.warming = warming = Warming(dash, opened)

@@ -157,6 +157,7 @@ class DemoLoad:
         try:
             demoworld.write(at, folder, workers=1, progress=_Part(self, "writing"))
             done = demoworld.read(state, folder, at, workers=1, progress=_Part(self, "reading"))
+            demoworld.keep_labels(folder, self._settings)
             self.go_on()
             _Part(self, "looking")
             found = demoworld.look(state, self._settings, at)

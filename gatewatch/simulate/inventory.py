@@ -57,6 +57,29 @@ def _at(at_ms: int) -> str:
     return iso(datetime.fromtimestamp(at_ms // 1000, UTC))
 
 
+_TEAMS = {
+    "shop": "storefront",
+    "accounts": "identity",
+    "partner-orders": "partners",
+    "chat": "messaging",
+    "meters": "devices",
+    "catalog-search": "search",
+    "reports": "analytics",
+    "mobile-bff": "mobile",
+    "webhooks": "partners",
+    "legacy-billing": "billing",
+    "uploads": "media",
+    "sandbox": "developer-experience",
+    "support-live": "support",
+}
+"""Who looks after an API of each kind."""
+
+
+def _tags(api: Api) -> dict[str, str]:
+    env = "test" if api.archetype == "sandbox" else "staging" if api.stage == "v1" else "prod"
+    return {"team": _TEAMS.get(api.archetype, api.archetype), "env": env}
+
+
 def _rest(world: World, api: Api) -> dict[str, Any]:
     paths = sorted({route.resource for route in api.routes})
     firehose = f"arn:aws:firehose:{world.region}:{world.account}:deliverystream/amazon-apigateway-{api.name}"
@@ -78,7 +101,7 @@ def _rest(world: World, api: Api) -> dict[str, Any]:
         },
         "accessLogSettings": {"format": TEMPLATES[api.template], "destinationArn": firehose},
         "tracingEnabled": api.tracing,
-        "tags": {"team": api.archetype},
+        "tags": _tags(api),
     }
     if api.waf:
         stage["webAclArn"] = f"arn:aws:wafv2:{world.region}:{world.account}:regional/webacl/edge/{_id(world, 62)}"
@@ -207,7 +230,7 @@ def _v2(world: World, api: Api) -> dict[str, Any]:
                 },
                 "AutoDeploy": not socket,
                 "LastUpdatedDate": _at(api.created_ms),
-                "Tags": {"team": api.archetype},
+                "Tags": _tags(api),
             }
         ],
     }

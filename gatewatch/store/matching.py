@@ -8,6 +8,8 @@ from datetime import datetime
 import pyarrow as pa
 
 from gatewatch.frames import MINUTES, REQUESTS
+from gatewatch.frames.selecting import selected
+from gatewatch.records import Selection
 from gatewatch.store.manifest import segments
 from gatewatch.store.reading import REQUESTS_READ, of_segments
 from gatewatch.store.request_fields import CLIENT_ID_SQL, conditions_sql
@@ -35,6 +37,15 @@ def matching_requests(
             )
             found = of_segments(state, [one], REQUESTS, query, values, numbered=True)
             yield from found.cast(REQUESTS_READ).to_batches(max_chunksize=16_384)
+
+
+def matching_selected(
+    state: State, since: datetime, until: datetime, terms: tuple[Term, ...], asked: Selection | None
+) -> Iterator[pa.RecordBatch]:
+    """REQUESTS for which all terms and the selection hold, in the same order."""
+    for batch in matching_requests(state, since, until, terms):
+        rows = pa.Table.from_batches([batch]).select(REQUESTS.names)
+        yield from (rows if asked is None else selected(rows, asked)).cast(REQUESTS).to_batches()
 
 
 def matching_minutes(state: State, since: datetime, until: datetime, terms: tuple[Term, ...]) -> pa.Table:

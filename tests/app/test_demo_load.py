@@ -59,6 +59,7 @@ def test_it_is_loaded_once_and_taken_out_with_all_that_was_found(
         assert "loaded already" in client.post(PATH, json={}).json()["detail"]
         assert client.get("/api/v1/accounting").json()["sources"][0]["source"] == demoworld.SOURCE
         assert not list((tmp_path / "data").glob("demo-world-*")), "its logs were only needed to be read"
+        assert (tmp_path / "data" / demoworld.LABELS).exists()
         state = open_state(Settings(data_dir=tmp_path / "data"))
         before = rows(state)
         assert before["segment"]
@@ -71,6 +72,7 @@ def test_it_is_loaded_once_and_taken_out_with_all_that_was_found(
         assert after["audit_event"] == 2
         state.close()
         assert client.get(PATH).json()["state"] == "absent"
+        assert not (tmp_path / "data" / demoworld.LABELS).exists()
 
 
 def test_a_server_that_stops_waits_until_loading_has_stopped(tmp_path: Path) -> None:

@@ -94,6 +94,25 @@ def test_since_and_until_cut_an_export(tmp_path: Path, capsys: pytest.CaptureFix
     run(capsys, "export", "requests", "-o", "out.xlsx", code=2)
 
 
+def test_conditions_choose_what_an_export_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "good.log").write_text(some_lines(20))
+    (tmp_path / "bad.log").write_text(
+        some_lines(5, path="/carts", status=503).replace("-8f0b-", "-8f0c-").replace("ToA", "TpA")
+    )
+    run(capsys, "ingest", "good.log", "bad.log")
+    whole = run(capsys, "export", "requests").splitlines()
+    failed = run(capsys, "export", "requests", "--where", "status >= 500", "--where", "route ~ carts").splitlines()
+    assert {json.loads(line)["status"] for line in failed} == {503}
+    assert 0 < len(failed) < len(whole)
+    api = json.loads(whole[0])["api"]
+    minutes = [json.loads(line) for line in run(capsys, "export", "minutes", "--where", "route ~ carts").splitlines()]
+    assert {row["route"] for row in minutes} == {"GET /carts"}
+    assert run(capsys, "export", "minutes", "--api", api).splitlines()
+    assert run(capsys, "export", "minutes", "--api", "nobody") == ""
+    run(capsys, "export", "minutes", "--where", "status >= 500", code=2)
+    run(capsys, "export", "requests", "--where", "colour = red", code=2)
+
+
 def test_hostile_text_is_harmless_in_every_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "access.log").write_text(some_lines(1, path="/=cmd\\u001b[2J\\u202e"))
     run(capsys, "ingest", "access.log")

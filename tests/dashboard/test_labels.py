@@ -14,7 +14,7 @@ import pytest
 
 from dashboard.data import Reader
 from dashboard.figures import band_figure, label_sentence, sparkline
-from dashboard.labels import Label, marks, read_labels
+from dashboard.labels import Label, labels_of, marks, read_labels
 from dashboard.pages import finding, overview
 from dashboard.view import View, Window
 from gatewatch.settings import Settings
@@ -36,7 +36,7 @@ CROWD = Label(
 def labelled(tmp_path: Path) -> Iterator[Reader]:
     state = open_state(Settings(data_dir=tmp_path / "data"))
     fill(state)
-    yield Reader(lambda: state, lambda: END, (ATTACK, CROWD))
+    yield Reader(lambda: state, lambda: END, lambda: (ATTACK, CROWD))
     state.close()
 
 
@@ -104,3 +104,14 @@ def test_a_label_is_never_markup() -> None:
         assert "<script" not in drawn
         assert "<a " not in drawn
         assert "\x1b" not in label_sentence([evil], attack.evidence.series)
+
+
+def test_labels_come_and_go_with_their_file(tmp_path: Path, small_world: SmallWorld) -> None:
+    path = tmp_path / "labels.json"
+    labels = labels_of(path)
+    assert labels() == ()
+    path.write_bytes((small_world.folder / "labels.json").read_bytes())
+    assert labels() == read_labels(path)
+    assert labels()
+    path.unlink()
+    assert labels() == ()

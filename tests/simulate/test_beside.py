@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import cast
 
@@ -89,6 +90,13 @@ def test_changes_are_read_and_those_that_only_look_are_passed_over(world: Writte
     assert 0 < len(read) <= len(records)
     assert {change.resource.split("/")[0] for change in read}.intersection(api.id for api in plot.world.apis)
     assert [record["eventTime"] for record in records] == sorted(str(record["eventTime"]) for record in records)
+
+
+def test_every_stage_says_whose_it_is_and_of_which_environment(world: Written) -> None:
+    text = (world.out / "inventory.json").read_text()
+    teams, environments = (re.findall(rf'"{name}": ?"([a-z-]+)"', text) for name in ("team", "env"))
+    assert len(teams) == len(environments) == SETTINGS.apis
+    assert {"prod", "staging"} <= set(environments) <= {"prod", "staging", "test"}
 
 
 def test_metrics_know_the_calls_whose_lines_were_lost(tmp_path: Path) -> None:

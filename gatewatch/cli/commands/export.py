@@ -17,6 +17,7 @@ from gatewatch.records import Selection
 
 F = TypeVar("F", bound=Callable[..., Any])
 FORMATS = ("jsonl", "csv", "parquet")
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 
 @click.group(
@@ -42,8 +43,14 @@ def _options(function: F) -> F:
     return function
 
 
+_WHERE = click.option(
+    "--where", multiple=True, metavar="TERM", help="Only what fits, e.g. 'place in a1b2/prod,c3d4/v1' (repeatable)."
+)
+
+
 def _which(function: F) -> F:
     for option in (
+        _WHERE,
         click.option("--latency-min-ms", type=float, help="At least this slow."),
         click.option("--status-max", type=int, help="At most this status."),
         click.option("--status-min", type=int, help="At least this status."),
@@ -66,6 +73,7 @@ def _which(function: F) -> F:
     examples=(
         "gatewatch export requests --since 1h -o last-hour.csv",
         "gatewatch export requests --since 1h --api a1b2c3 --reject-cause unknown_key -o requests.parquet",
+        "gatewatch export requests --since 1h --where 'status >= 500' --where 'agent = curl' -o failed.csv",
     ),
 )
 @_which
@@ -76,14 +84,22 @@ def requests(ui: Ui, since: str | None, until: str | None, form: str | None, out
     from gatewatch.cli.opened import opened
     from gatewatch.cli.output import binary_target
     from gatewatch.frames import REQUESTS
+    from gatewatch.store.matching import matching_selected
     from gatewatch.store.reading import stream_requests
+    from gatewatch.store.request_fields import REQUEST_FIELDS
     from gatewatch.tables import write_batches
+    from gatewatch.where import parse_all
 
     start, end = window(since, until)
     chosen = _form(form, output)
+    terms = parse_all(which.pop("where"), REQUEST_FIELDS)
     asked = _selection(start, end, which)
     with opened(ui.settings()) as state, binary_target(output) as out:
-        batches = stream_requests(state, start, end, asked=asked)
+        batches = (
+            matching_selected(state, start or _FIRST, end or _LAST, terms, asked)
+            if terms
+            else stream_requests(state, start, end, asked=asked)
+        )
         rows = write_batches(batches, REQUESTS, chosen, out)
     ui.say(f"{rows:,} requests")
 
@@ -95,27 +111,56 @@ def _selection(since: datetime | None, until: datetime | None, which: dict[str, 
     if not any(value not in (None, ()) for value in which.values()):
         return None
     return Selection(
-        since or datetime(1970, 1, 1, tzinfo=UTC),
-        until or datetime(2100, 1, 1, tzinfo=UTC),
+        since or _FIRST,
+        until or _LAST,
         **{**which, "api": which["api"] or EVERY_API},
     )
 
 
-@command.command("minutes", cls=Command, examples=("gatewatch export minutes --since 24h -o minutes.parquet",))
+@command.command(
+    "minutes",
+    cls=Command,
+    examples=(
+        "gatewatch export minutes --since 24h -o minutes.parquet",
+        "gatewatch export minutes --since 24h --api a1b2c3 --where 'route ~ /pets' --format csv -o pets.csv",
+    ),
+)
+@_WHERE
+@click.option("--region", help="Only this region.")
+@click.option("--account", help="Only this account.")
+@click.option("--stage", help="Only this stage.")
+@click.option("--api", help="Only this API.")
 @_options
 @pass_ui
-def minutes(ui: Ui, since: str | None, until: str | None, form: str | None, output: str) -> None:
-    """Rollups: one row per minute, API, stage and route, with counts and latency histograms."""
+def minutes(
+    ui: Ui,
+    since: str | None,
+    until: str | None,
+    form: str | None,
+    output: str,
+    where: tuple[str, ...],
+    **scope: str | None,
+) -> None:
+    """Rollups: one row per minute, API, stage and route, with counts and latency histograms.
+
+    Conditions may name account, region, api, api_type, stage, place (API/stage) and route.
+    """
     from gatewatch.cli.opened import opened
     from gatewatch.cli.output import binary_target
     from gatewatch.frames import MINUTES, merge_minutes
-    from gatewatch.store.reading import read_minutes
+    from gatewatch.store.matching import matching_minutes
+    from gatewatch.store.request_fields import REQUEST_FIELDS, ROLLED
     from gatewatch.tables import write_batches
+    from gatewatch.where import Term, parse_all
 
     start, end = window(since, until)
     chosen = _form(form, output)
+    terms = (*(Term(name, "=", (value,)) for name, value in scope.items() if value), *parse_all(where, REQUEST_FIELDS))
+    foreign = sorted({term.field for term in terms} - set(ROLLED))
+    if foreign:
+        raise UsageError(f"--where: rollups have no {foreign[0]}; they have {', '.join(ROLLED)}")
     with opened(ui.settings()) as state:
-        table = merge_minutes(read_minutes(state, start, end))
+        table = merge_minutes(matching_minutes(state, start or _FIRST, end or _LAST, terms))
     with binary_target(output) as out:
         rows = write_batches(table.to_batches(max_chunksize=65536), MINUTES, chosen, out)
     ui.say(f"{rows:,} minutes")

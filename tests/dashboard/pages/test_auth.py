@@ -115,7 +115,7 @@ def test_the_stack_has_its_sentence_its_table_and_its_command(refused: Reader) -
     said = texts(made)
     sentence = next(text for text in said if " refusals, " in text and "the most at" in text)
     assert sentence in [one.data["caption"] for one in find(made, "Table") if getattr(one, "data", None)]
-    assert any(text.startswith("gatewatch export requests") and "--reject-cause mtls_failure" in text for text in said)
+    assert any(text.startswith("gatewatch export requests") and "mtls_failure" in text for text in said)
     assert len(find(made, "Graph")) == 2
 
 

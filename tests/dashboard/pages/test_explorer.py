@@ -129,7 +129,7 @@ def test_log_text_is_data_in_the_drawer_and_the_table(full: Reader) -> None:
 
 
 def test_privacy_masks_and_forbids(full: Reader) -> None:
-    hidden = Reader(full.store, lambda: END, (), Privacy("truncate"))
+    hidden = Reader(full.store, lambda: END, privacy=Privacy("truncate"))
     page = shown(hidden, "&sel=~~~~status+%3E%3D+500&f=client_ip+~+192.0.2.1")
     text = "\n".join(texts(page))
     assert "hides client_ip" in text
