@@ -54,6 +54,7 @@ def settled(page: Page) -> None:
     page.wait_for_selector("#main h1, #main .empty", timeout=SHOWN_MS)
     # No wait_for_function: it evaluates text in the page again and again, which the page's own policy forbids.
     page.locator("#main .skeleton").first.wait_for(state="detached", timeout=SHOWN_MS)
+    page.evaluate("window.gatewatch.everything()")
     page.wait_for_load_state("networkidle", timeout=SHOWN_MS)
 
 

@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dash import Dash, State
+from dash import Dash, html
 from dash.backends import get_backend
 
 from dashboard import pages
 from dashboard.data import Reader
 from dashboard.frame import add_frame, places, shell
 from dashboard.labels import Label
+from dashboard.routing import RoutedDash, layouts
 from gatewatch.privacy import Privacy
 from gatewatch.store.state import State as Store
 
@@ -61,7 +62,7 @@ def build_dashboard(
     csrf_cookie: name of the cookie with the token that callbacks send along. labels: of a simulated world. privacy:
     what is shown of people.
     """
-    dash = Dash(
+    dash = RoutedDash(
         "dashboard",
         backend=_without_websockets(),
         assets_folder=str(Path(__file__).parent / "assets"),
@@ -70,7 +71,6 @@ def build_dashboard(
         index_string=_INDEX,
         use_pages=True,
         pages_folder="",
-        routing_callback_inputs={"shown": State("shown", "data")},
         title="gatewatch",
         update_title="",
         serve_locally=True,
@@ -86,5 +86,6 @@ def build_dashboard(
     for module in sorted(pkgutil.iter_modules(pages.__path__), key=lambda found: found.name):
         importlib.import_module(f"{pages.__name__}.{module.name}").register(dash, reader)
     navigation = places(dash)
+    dash.validation_layout = html.Div([*layouts(), shell(navigation)])  # type: ignore[assignment]
     dash.layout = lambda: shell(navigation)  # for each who comes: it says who that is
     return dash

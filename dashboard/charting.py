@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 
 from dashboard.components import twin
 from dashboard.figure import Figure
+from dashboard.later import Later
 
 
 def chart(
@@ -23,23 +24,23 @@ def chart(
     caption: str = "",
 ) -> Component:
     """name: unlike that of any other chart of the page. heads, rows: the twin; caption: its own, else the sentence."""
-    named: Any = {"role": "img", "aria-label": sentence}
-    drawn = html.Div(
-        [
-            dcc.Store(id={"type": "figure", "name": name}, data=figure.plain() | {"frames": []}),
-            dcc.Graph(
-                id={"type": "chart", "name": name},
-                figure={"layout": {"height": height}},
-                mathjax=False,
-                responsive=True,
-                config={"displaylogo": False, "displayModeBar": False, "plotGlPixelRatio": 1},
-                style={"height": f"{height}px"},
-            ),
-        ],
-        style={"minHeight": f"{height}px"},  # also while what draws it is still on its way
-        **named,
-    )
+    drawn = picture(name, figure, sentence, height=height)
     return html.Div([drawn, html.P(sentence, className="small"), twin(heads, rows, caption=caption or sentence)])
+
+
+def picture(name: str, figure: Figure, sentence: str, *, height: int) -> Component:
+    """The chart alone."""
+    named: Any = {"role": "img", "aria-label": sentence}
+    drawn = dcc.Graph(
+        id={"type": "chart", "name": name},
+        figure={"layout": {"height": height}},
+        mathjax=False,
+        responsive=True,
+        config={"displaylogo": False, "displayModeBar": False, "plotGlPixelRatio": 1},
+        style={"height": f"{height}px"},
+    )
+    data = dcc.Store(id={"type": "figure", "name": name}, data=figure.plain() | {"frames": []})
+    return html.Div([data, Later(drawn, f"{height}px")], **named)
 
 
 def laid_out(figure: Figure, *, height: int, y: str, x: str = "", hover: str = "x unified") -> Figure:

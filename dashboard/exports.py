@@ -20,7 +20,7 @@ from dash.development.base_component import Component
 from alerts.render.csv import csv_cell
 from dashboard.components import icon
 from dashboard.data import Reader
-from dashboard.frame import LOCATION
+from dashboard.routing import LOCATION
 from dashboard.sheets import Sheet, known, matching, wish_of
 from dashboard.view import View, view_of
 from gatewatch.cells import csv_line

@@ -27,7 +27,6 @@ from dash import (
     register_page,
     set_props,
 )
-from dash import page_container as pages
 from dash.development.base_component import Component
 
 from alerts.render.text import plain
@@ -39,6 +38,7 @@ from dashboard.data import Reader, Scopes
 from dashboard.figures import template
 from dashboard.palette import Entry, openers, overlay, palette
 from dashboard.partial import partial_note
+from dashboard.routing import LOCATION, add_router, room
 from dashboard.standing import footer
 from dashboard.still import stilled
 from dashboard.view import KEPT_KEYS, View, view_of
@@ -49,14 +49,9 @@ from gatewatch.roles import Via, Who
 
 log = logging.getLogger(__name__)
 
-LOCATION = "_pages_location"
-"""The dcc.Location that Dash's page container brings along."""
-
 EVERY_MS = 60_000
 
 _HIDDEN: Any = {"aria-hidden": "true"}
-
-_VALIDATION = "called by Dash, once, to learn the ids on the page"
 
 Render = Callable[[Reader, str, View], Component]
 
@@ -146,13 +141,12 @@ def shell(navigation: Sequence[Place]) -> Component:
                     [
                         html.Div(notice, id="notice"),
                         html.Div(id="banner"),
-                        html.Main(pages, id="main"),
+                        html.Main(room(), id="main"),
                         html.Footer(id="footer", className="footer"),
                     ]
                 ),
                 palette(entries),
                 overlay(entries),
-                dcc.Store(id="shown"),
                 dcc.Store(id="scheme"),
                 dcc.Store(id="time-asked"),
                 dcc.Store(id="kept-keys", data=list(KEPT_KEYS)),
@@ -265,6 +259,7 @@ def add_frame(dash: Dash, reader: Reader) -> None:
         State("app-shell", "navbar"),
         prevent_initial_call=True,
     )
+    add_router(dash)
     clientside("clicked", Input({"type": "chart", "name": ALL}, "clickData"), prevent_initial_call=True)
     clientside(
         "themed",
@@ -313,19 +308,13 @@ def add_page(
         _enter(dash, Place(name, title, path or "/", nav))
     content, answer, busy = f"{name}-content", f"{name}-drawn", f"{name}-busy"
 
-    def layout(shown: str | None = _VALIDATION, **_: object) -> Any:
-        if shown == name:
-            return no_update  # only the content changes: a skeleton would blink, and lose what an error should leave
-        if shown is not _VALIDATION:
-            set_props("shown", {"data": name})
-        return html.Div(
-            [
-                dcc.Store(id=answer),
-                html.Div(id=busy, className="busy"),
-                html.Div(skeleton(*heights), id=content, className="page"),
-            ]
-        )
-
+    layout = html.Div(
+        [
+            dcc.Store(id=answer),
+            html.Div(id=busy, className="busy"),
+            html.Div(skeleton(*heights), id=content, className="page"),
+        ]
+    )
     register_page(name, path=path, path_template=path_template, title=f"{title} · gatewatch", layout=layout)
     inputs = [Input(LOCATION, "pathname"), Input(LOCATION, "search"), Input("refresh", "n_clicks")]
     if every_minute:

@@ -12,6 +12,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from dashboard import words
+from dashboard.later import Later
 from dashboard.sheets import Shown, bar, grouped_table
 from dashboard.view import View
 
@@ -147,4 +148,4 @@ def grid(
 
 def reserved(made: Component, height: str) -> Component:
     """A grid in the room that it will take at least: nothing moves when it comes, which is after its page."""
-    return html.Div(made, style={"minHeight": height})
+    return Later(made, height)

@@ -3,7 +3,7 @@
 (function () {
   "use strict";
   var none = function () { return window.dash_clientside.no_update; };
-  var last = {};
+  var last = {}, shown = null;
   var same = function (a, b) { return JSON.stringify(a) === JSON.stringify(b); };
   var isPart = function (one) { return !!one && typeof one === "object" && !Array.isArray(one) && "props" in one; };
 
@@ -59,6 +59,18 @@
 
   window.dash_clientside = Object.assign({}, window.dash_clientside);
   window.dash_clientside.gatewatch = Object.assign(window.dash_clientside.gatewatch || {}, {
+    // The page of an address, as its layout: a skeleton, whose callback then asks for its content. Of the page that
+    // stands there only the content changes: a skeleton would blink, and lose what an error should leave.
+    route: function (pathname, places) {
+      var path = (pathname || "/").replace(/(.)\/+$/, "$1");
+      var found = places.find(function (one) {
+        return one.more ? path.length > one.path.length && path.indexOf(one.path) === 0 : path === one.path;
+      }) || places[places.length - 1];
+      document.title = found.title;
+      if (found.title === shown) return none();
+      shown = found.title;
+      return found.layout;
+    },
     draw: function (drawn, id, templates) {
       if (!drawn) return none();
       window.gatewatch.drawn = {};

@@ -30,5 +30,5 @@
   function Still(given) {
     return React.createElement.apply(null, [React.Fragment, null].concat((given.tree || []).map(function (one) { return made(one); })));
   }
-  window.gatewatch_parts = { Still: Still };
+  window.gatewatch_parts = Object.assign(window.gatewatch_parts || {}, { Still: Still });
 })();

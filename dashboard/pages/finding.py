@@ -15,6 +15,7 @@ from dashboard.acts import acts, standing
 from dashboard.behind import requests_card
 from dashboard.beside import Beside, beside
 from dashboard.changing import action
+from dashboard.charting import picture
 from dashboard.components import card, empty, labels_switch, severity_mark, state_mark, table, twin, where
 from dashboard.data import Detail, Reader
 from dashboard.figures import band_figure, band_sentence, counted, label_sentence
@@ -181,24 +182,10 @@ def chart(found: Detail, view: View) -> Component | None:
         for point in one.evidence.series
     ]
     figure = band_figure(one, found.labels)
-    named: Any = {"role": "img", "aria-label": sentence}
     observed, expected = words.quantity(one.evidence.observed, unit), short(one.evidence.expected, unit)
     return card(
         "What was seen",
-        html.Div(
-            [
-                dcc.Store(id={"type": "figure", "name": "band"}, data=figure.plain() | {"frames": []}),
-                dcc.Graph(
-                    id={"type": "chart", "name": "band"},
-                    figure={"layout": {"height": 320}},
-                    mathjax=False,
-                    responsive=True,
-                    config={"displaylogo": False, "displayModeBar": False, "plotGlPixelRatio": 1},
-                    style={"height": "320px"},
-                ),
-            ],
-            **named,
-        ),
+        picture("band", figure, sentence, height=320),
         html.P(sentence, className="small"),
         twin(("Time", "Observed", "Expected", "Alarm limit"), rows, caption=sentence),
         labels_switch(view) if found.labelled else None,

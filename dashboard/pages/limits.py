@@ -19,8 +19,9 @@ from dashboard.data_apis import known_inventory
 from dashboard.data_limits import limits
 from dashboard.data_whatif import WINDOWS_S, Per, Proposed, outcome
 from dashboard.firstrun import begin_here
-from dashboard.frame import LOCATION, Nav, add_page
+from dashboard.frame import Nav, add_page
 from dashboard.limit_cards import content
+from dashboard.routing import LOCATION
 from dashboard.view import View, view_of
 from dashboard.whatif_cards import told
 from gatewatch.errors import GatewatchError

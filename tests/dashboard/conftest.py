@@ -131,6 +131,12 @@ class Watched:
         self.page.wait_for_load_state("networkidle")
         return self.page
 
+    def whole(self) -> Page:
+        """What lies below the window is drawn, too."""
+        self.page.evaluate("window.gatewatch.everything()")
+        self.page.wait_for_load_state("networkidle")
+        return self.page
+
     def check(self) -> None:
         assert self.wrong == []
         assert self.page.evaluate("window.hacked") is None

@@ -67,7 +67,8 @@ def test_every_page_opens_without_a_complaint_fits_and_shows_attackers_text_as_t
     attacked = f"/findings/{site.findings[Kind.AUTH_FAILURE_SPIKE.value]}"
     wrong = []
     for path, looked_at in places(site).items():
-        page = watched.open(path)
+        watched.open(path)
+        page = watched.whole()
         assert page.locator(".skeleton").count() == 0
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
         assert page.evaluate("document.documentElement.dataset.mantineColorScheme") == scheme

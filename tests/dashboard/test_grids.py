@@ -20,4 +20,4 @@ def test_the_room_that_is_kept_is_what_the_rows_take() -> None:
     held: Any = grid("a-grid", (Column("name", "Name", "way"),), [{"id": str(place)} for place in range(3)])
     options = held.children.dashGridOptions
     assert (options["headerHeight"], options["rowHeight"]) == (HEAD_PX, ROW_PX)
-    assert held.style == {"minHeight": f"{HEAD_PX + 3 * ROW_PX}px"}
+    assert held.height == f"{HEAD_PX + 3 * ROW_PX}px"

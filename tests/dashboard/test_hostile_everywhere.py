@@ -91,8 +91,10 @@ LIVE = """() => {
 }"""
 
 
-DRAWN = """() => [...document.querySelectorAll('.js-plotly-plot')].every(
-  chart => !chart.checkVisibility() || (chart.layout && chart.layout.template))"""
+DRAWN = """() => [...document.querySelectorAll('.dash-graph')].every(one => {
+  const chart = one.matches('.js-plotly-plot') ? one : one.querySelector('.js-plotly-plot');
+  return !one.checkVisibility() || (chart && chart.layout && chart.layout.template);
+})"""
 
 ODD = """window.odd = (trace, n) => /&lt;|&#36;|javascript:|evil|href|onload/.test(
   [trace.text, trace.x, trace.y].map(all => Array.isArray(all) ? all[n] : '')
@@ -239,6 +241,8 @@ def test_pages_and_hovers(browser: Browser, place: Place) -> None:
 
 def hovered(page: Page) -> list[str]:
     """What the labels of the page's charts say of the attacker's; none of it lives. One is had with the pointer."""
+    page.evaluate("window.gatewatch.everything()")
+    page.wait_for_timeout(100)  # React puts them in
     give_up = time.monotonic() + 90
     while not page.evaluate(DRAWN):  # wait_for_function evaluates text in the page, which its policy forbids
         assert time.monotonic() < give_up, page.url

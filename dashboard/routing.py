@@ -1,0 +1,67 @@
+"""Which page an address shows: decided in the browser, so that a page asks for its data at once.
+
+Dash's own router asks the server for the layout of each page first; only after that turn does the page's own callback
+begin. Our layouts are known before: a skeleton, and room for the answer. See `route` in assets/draw.js.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, page_registry
+from dash.development.base_component import Component
+
+from dashboard.components import empty
+
+LOCATION = "address"
+_PLACE, _LAYOUTS = "place", "layouts"
+
+
+class RoutedDash(Dash):
+    """Dash with its registry of pages, and without its router."""
+
+    def enable_pages(self) -> None:
+        """Dash calls it to add its router."""
+
+
+def room() -> list[Component]:
+    """Where pages come, and what the router knows of them; once they are registered."""
+    return [
+        dcc.Location(id=LOCATION, refresh="callback-nav"),
+        dcc.Store(id=_LAYOUTS, data=[*map(_known, page_registry.values()), _nowhere()]),
+        html.Div(id=_PLACE),
+    ]
+
+
+def layouts() -> list[Component]:
+    """Of all pages: Dash learns from them which ids there are."""
+    return [page["layout"] for page in page_registry.values()]
+
+
+def add_router(dash: Dash) -> None:
+    dash.clientside_callback(
+        ClientsideFunction("gatewatch", "route"),
+        Output(_PLACE, "children"),
+        Input(LOCATION, "pathname"),
+        State(_LAYOUTS, "data"),
+    )
+
+
+def _known(page: dict[str, Any]) -> dict[str, Any]:
+    """path: the whole of it, or with more behind its last slash what comes before that."""
+    template: str | None = page["path_template"]
+    return {
+        "path": template.partition("<")[0] if template else page["path"],
+        "more": template is not None,
+        "title": page["title"],
+        "layout": page["layout"],
+    }
+
+
+def _nowhere() -> dict[str, Any]:
+    """For every other address; the last one."""
+    way = dcc.Link("Overview", href="/")
+    layout = html.Div(
+        empty("No such page", ["This address leads nowhere. The pages stand in the navigation; begin at the ", way])
+    )
+    return {"path": "/", "more": True, "title": "No such page · gatewatch", "layout": layout}

@@ -1,0 +1,39 @@
+"""An address shows its page: by a link, by the back button, and also one that leads nowhere."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from gatewatch.records import Kind
+from tests.dashboard.conftest import Opener, Site
+
+
+def test_pages_change_in_the_browser_and_back(watch: Opener, site: Site) -> None:
+    page = watch().open("/")
+    expect(page).to_have_title("Overview · gatewatch")
+    asked: list[str] = []
+    page.on("request", lambda one: asked.append(one.post_data or "") if "_dash-update" in one.url else None)
+    page.locator("nav a.nav", has_text="Findings").click()
+    expect(page.locator("#main h1")).to_have_text("Findings")
+    expect(page).to_have_title("Findings · gatewatch")
+    page.wait_for_load_state("networkidle")
+    assert sum("findings-drawn.data" in one[:60] for one in asked) == 1
+    page.evaluate(f"window.gatewatch.go('/findings/{site.findings[Kind.AUTH_FAILURE_SPIKE.value]}')")
+    expect(page).to_have_title("Finding · gatewatch")
+    page.go_back()
+    expect(page.locator("#main h1")).to_have_text("Findings")
+    page.go_back()
+    expect(page.locator("#main h1")).to_have_text("Overview")
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/findings-of-mine", "/auth/more", "/apis/"])
+def test_an_address_that_leads_nowhere_says_so(watch: Opener, path: str) -> None:
+    watched = watch()
+    page = watched.open(path)
+    if path == "/apis/":  # as without its last stroke
+        expect(page.locator("#main h1")).to_have_text("APIs")
+        return
+    expect(page.locator("#main .empty")).to_contain_text("No such page")
+    page.locator("#main .empty a").click()
+    expect(page.locator("#main h1")).to_have_text("Overview")
