@@ -113,7 +113,9 @@ FAMILIES: tuple[Family, ...] = (
         "calls all day), for single routes "
         "whose neighbours go on. Server errors in a row are worth the log of their usual share each, at most three a "
         "minute, so that eight of them speak where only one in a hundred failed before. Who stayed away for hours "
-        "and came back is not missed at that time of day until he was seen in it. Calls of monitors and to nothing are "
+        "and came back is not missed at that time of day until he was seen in it; hours that were never seen before "
+        "are known afterwards as they were. For a week after clocks change in Europe, North America or Australia, what "
+        "was not due an hour earlier or later is not due now. Calls of monitors and to nothing are "
         "not missed. Only minutes in which some source delivered count. What "
         "is dead has had no call for `dead_after_days` and for one and a half times its longest pause.",
         {

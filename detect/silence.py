@@ -11,18 +11,20 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 from typing import cast
 
 import numpy as np
 
 from detect import codec
+from detect.clocks import clocks_changed
 from detect.consumers import MOST_KEYS, Consumers, Seen, is_key
 from detect.counting import Chunk, Counting, chunk_of
 from detect.episodes import Episode
 from detect.grid import Bools, Floats, Ints, Key, closing
 from detect.model import Block
 from detect.policy import threshold_nats
-from detect.stats.seasonal import hour_of_week
+from detect.stats.seasonal import WEEK, hour_of_week
 from detect.stats.windows import GRAIN, TAIL, WINDOWS, prefix, trailing
 from detect.watching import Watch
 from gatewatch.frames import cause_column
@@ -83,7 +85,12 @@ BACK = 5
 
 RELEARN = 7 * 1440
 HUSHED_MINUTES, HUSHED_DAYS = 6 * 60, 8
-"""Silences up to this length may be the caller's new habit; how long that is believed if nobody comes."""
+"""Silences up to this length, and any in hours that were never seen, may be the caller's habit; how long that is
+believed if nobody comes."""
+
+EMPTY_DUE, EMPTY_SHARE = 5.0, 0.1
+"""An hour of the week is empty when no more than this share of what was due in it came; beyond doubt, where so much
+was due."""
 
 TOLD = 8.0
 WAIT_MINUTES = 15
@@ -510,11 +517,22 @@ class _Work:
         mean = chunk.mean if chunk.plain is None else np.minimum(chunk.mean, chunk.plain)
         known = np.where(trusted[:, None], mean, np.minimum(0.7 * mean, recent))
         place = (np.arange(chunk.start, chunk.start + chunk.minutes) % 1440) // PART
-        # The part and its neighbours: a batch that ends within a part is not owed for the rest of it.
-        for near in (place, (place - 1) % PARTS, (place + 1) % PARTS):
+        # The part and its neighbours: a batch that ends within a part is not owed for the rest of it. By new clocks
+        # the day may have moved by an hour, and what is due now was never due then.
+        moved = (0, HOUR_PARTS, -HOUR_PARTS) if clocks_changed(chunk.start) else (0,)
+        for hour, step in product(moved, (0, -1, 1)):
+            near = (place + hour + step) % PARTS
             counts, time = self.silence.parts[:, near], self.silence.parts[:, PARTS + near]
-            usual = (counts + chunk.mean) / (time + 1.0)
+            usual = (counts + (0.0 if hour else chunk.mean)) / (time + 1.0)
             known = np.where(time >= PART - 1, np.minimum(known, 1.3 * usual), known)
+        # Other days lend a silent hour of the week some of their calls; where it is plain that these do not come then,
+        # they are not owed: the Saturdays of an office.
+        season, hour_now = self.silence.counting.season, hour_of_week(chunk.start)
+        counts, time = season.sums[:, hour_now, None], season.minutes[:, hour_now, None]
+        due = chunk.mean * time
+        own = np.where(due >= EMPTY_DUE, counts, 1.3 * (counts + 0.5)) / np.maximum(time, 1.0)
+        empty = (counts <= EMPTY_SHARE * due) & (time >= TRUSTED_MINUTES)
+        known = np.where(empty, np.minimum(known, own), known)
         # Who came back by himself may stay away at that time of day again, until he is seen in it.
         known = np.where(self.silence.hushed[:, place] > 0, 0.0, known)
         return np.where(chunk.use, np.rint(known * GRAIN) / GRAIN, 0.0)
@@ -550,8 +568,13 @@ class _Work:
                 )
         silence.part = np.zeros_like(silence.part)
         for row, first, end in silence.silences:
-            for part in range(first // PART, -(-end // PART)):
+            for part in range(first // PART, -(-end // PART) if end - first < 1440 else 0):
                 silence.hushed[row, part % PARTS] = part // PARTS
+            # Nothing was learned of it while it lasted. Of hours that were never seen, this is what is known now:
+            # the nights of who calls by day, and his weekends, are said once.
+            for hour in range(-(-first // 60), min(end // 60, -(-first // 60) + WEEK)):
+                if not self._trusted(row, hour * 60):
+                    silence.counting.season.minutes[row, hour_of_week(hour * 60)] = 60.0
         silence.silences = []
 
     def _recent(self, chunk: Chunk) -> Floats:
@@ -642,7 +665,8 @@ class _Work:
                         first -= 1
                     episode.end = first
                     self._give_back(episode, first)
-                    if first - episode.start <= HUSHED_MINUTES and not episode.facts["errors"]:
+                    hushed = first - episode.start <= HUSHED_MINUTES or not self._trusted(row, minute)
+                    if hushed and not episode.facts["errors"]:
                         silence.silences.append([row, episode.start, first])
                     if len(silence.counting.keys[row]) == 5 and not episode.facts["errors"]:
                         # Whoever came back after so long may do so again: the next time it takes more.
@@ -667,6 +691,11 @@ class _Work:
                 episode.facts["recent"] = [*recent[-BACK:], [float(minute), y, mean, *added]]
                 episode.chart(minute, y, mean, None)
                 held[row, at] = minute - episode.start < RELEARN
+
+    def _trusted(self, row: int, minute: int) -> bool:
+        """Whether this hour of the week was seen before."""
+        seen = self.silence.counting.season.minutes[row, hour_of_week(minute)]
+        return bool(seen >= TRUSTED_MINUTES)
 
     def _mended(self, row: int, at: int, good: float) -> bool:
         """Are most answers good again? A silence is over when calls come; failures may go on beside good answers."""

@@ -1,0 +1,60 @@
+"""Who goes by the clock of a zone comes an hour earlier or later when that changes: nothing is dead then."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pandas as pd
+import pytest
+
+from detect.clocks import clocks_changed
+from detect.model import Context, minute_at
+from detect.run import detect
+from gatewatch.records import Finding, Kind
+from tests.detect.test_hard_traffic import DAY, START, steady, tables
+
+BERLIN = "Europe/Berlin"
+
+
+def office(first: str, days: int, *, hole: tuple[str, str] | None = None, weekends: bool = True) -> list[Finding]:
+    """An API that is called from 9 to 18 h by the clock of Berlin, on every day from `first` on; hole: no calls."""
+    frame = steady(days)
+    since = int(datetime.fromisoformat(first + "T00:00Z").timestamp()) // 60
+    frame["minute"] += pd.Timedelta(minutes=since - START)
+    there_at = frame["minute"].dt.tz_convert(BERLIN).dt
+    there = (there_at.hour >= 9) & (there_at.hour < 18) & (weekends | (there_at.day_of_week < 5))
+    if hole:
+        begin, end = map(pd.Timestamp, hole)
+        there &= (frame["minute"] < begin) | (frame["minute"] >= end)
+    minutes, clients, coverage = tables(frame[there])
+    whole = [{**coverage.to_pylist()[0], "start": minute_at(since), "end": minute_at(since + days * DAY)}]
+    told = detect(minutes, clients, coverage.from_pylist(whole, coverage.schema), Context()).findings
+    return [one for one in told if one.kind is Kind.DEAD_API]
+
+
+@pytest.mark.parametrize("first", ["2026-10-15", "2026-03-19"], ids=["to winter time", "to summer time"])
+def test_an_hour_that_has_moved_is_no_outage(first: str) -> None:
+    """The first evening is said: after nine hours nobody knows that it is one."""
+    assert [one.start for one in office(first, 14)][1:] == []
+
+
+def test_an_outage_in_the_days_after_the_change_is_said_all_the_same() -> None:
+    _, one = office("2026-10-15", 13, hole=("2026-10-26T11:00Z", "2026-10-26T11:40Z"))
+    assert one.start == datetime.fromisoformat("2026-10-26T11:00Z")
+
+
+def test_evenings_and_weekends_of_an_office_are_said_once() -> None:
+    told = office("2026-06-11", 19, weekends=False)
+    assert [one.start.strftime("%a %d %H") for one in told] == ["Thu 11 16", "Fri 12 16"]
+
+
+def test_other_days_have_no_new_clock() -> None:
+    def at(text: str) -> int:
+        return int(datetime.fromisoformat(text + "T12:00Z").timestamp()) // 60
+
+    assert [clocks_changed(at(day)) for day in ("2026-03-07", "2026-03-29", "2026-06-01", "2026-11-10")] == [
+        False,
+        True,
+        False,
+        False,
+    ]
