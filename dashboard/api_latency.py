@@ -9,13 +9,20 @@ from dash import html
 from dash.development.base_component import Component
 
 from dashboard import words
-from dashboard.components import card, table
+from dashboard.components import card
 from dashboard.data import Reader
-from dashboard.data_api import Head, Latency
+from dashboard.data_api import Head, Latency, SlowRoute
 from dashboard.data_api import latency as read_latency
+from dashboard.exported_rows import SLOW_ROUTES
+from dashboard.exports import export_button
 from dashboard.parts import route_name, size, unknown
+from dashboard.sheets import Shown, sheet_table
+from dashboard.tables import Table
 from dashboard.timelines import Lines, line_figure, line_sentence, stack_figure
 from dashboard.view import View
+
+FIRST = 60
+"""Routes of the page as it comes."""
 
 _LAYER_NAMES = {"authorizer": "authorizer", "integration": "integration (back end)", "gateway": "gateway itself"}
 
@@ -38,7 +45,11 @@ def latency(reader: Reader, of: Head, view: View) -> Component:
             note=f"per {per}, logarithmic",
         ),
         card("Where the time goes", *layer_chart(found), note="mean a request, by layer"),
-        card("Routes, slowest first", slow_routes(found)),
+        card(
+            "Routes, slowest first",
+            SLOW_TABLE.placed(reader, view, found.routes[:FIRST], len(found.routes), lambda: found.routes),
+            html.Div(export_button("slow-routes"), className="rule"),
+        ),
     ]
     if found.over_28s:
         said = f"{words.plural(found.over_28s, 'request')} took 28 s or longer: at 29 s the gateway gives up."
@@ -67,14 +78,21 @@ def layer_chart(found: Latency) -> list[Component]:
     return [Lines(at, series, words.millis).drawn("layers", figure, sentence, "p95")]
 
 
-def slow_routes(found: Latency) -> Component:
-    rows: list[list[Any]] = [
-        [
-            route_name(one.route),
-            words.count(one.n),
-            *(words.millis(ms) for ms in (one.p50_ms, one.p95_ms, one.p99_ms, one.behind_ms)),
-        ]
-        for one in found.routes
-    ]
-    heads = ("Route", "Requests", "p50", "p95", "p99", "Back end p95")
-    return table(heads, rows, caption="Latency by route", numbers=range(1, 6), name="stack")
+def slow_table(reader: Reader, view: View, listed: Shown[SlowRoute]) -> Component:  # noqa: ARG001
+    def line(one: SlowRoute) -> list[Any]:
+        times = (one.p50_ms, one.p95_ms, one.p99_ms, one.behind_ms)
+        return [route_name(one.route), words.count(one.n), *map(words.millis, times)]
+
+    heads = (
+        ("Route", "route"),
+        ("Requests", "requests"),
+        ("p50", "p50_ms"),
+        ("p95", "p95_ms"),
+        ("p99", "p99_ms"),
+        ("Back end p95", "back_end_p95_ms"),
+    )
+    caption = "Latency by route"
+    return sheet_table(listed, view, heads, line, caption=caption, numbers=range(1, 6), one="route")
+
+
+SLOW_TABLE = Table(SLOW_ROUTES, slow_table)

@@ -11,7 +11,7 @@ from alerts.render.text import plain
 from dashboard import words
 from dashboard.components import card, empty, table
 from dashboard.data import Reader
-from dashboard.data_api import Callers, Head, RouteLine, Routes
+from dashboard.data_api import Head, RouteLine, Routes
 from dashboard.data_api import callers as read_callers
 from dashboard.data_api import routes as read_routes
 from dashboard.exported import CONSUMERS, ROUTES
@@ -20,8 +20,9 @@ from dashboard.figures import SKY, spark_sentence, sparkline
 from dashboard.grids import Column, number, sheet_grid
 from dashboard.leads import api_href, caller_href, caller_page, findings_href, requests_copies, requests_href
 from dashboard.parts import no_requests, route_name, unknown
-from dashboard.sheets import MOST_ROWS, shown
+from dashboard.sheets import MOST_ROWS, Shown
 from dashboard.summing import route_term
+from dashboard.tables import Table
 from dashboard.view import View
 
 _ROUTES = (
@@ -42,25 +43,35 @@ def routes(reader: Reader, of: Head, view: View) -> Component:
     if not found.lines:
         return html.Div([card("Routes", no_requests()), uncalled(found)])
     total = len(found.lines) + found.more
-    listed = shown(ROUTES, view, found.lines, total, lambda: read_routes(reader, of, view, most=MOST_ROWS).lines)
-    rows = [route_cells(line, found, view) for line in listed.items]
-    entries = [route_entry(line, found) for line in listed.items]
     return html.Div(
         [
             card(
                 "Routes that were called",
-                sheet_grid("routes-grid", listed, view, _ROUTES, rows, entries, one="route"),
+                ROUTE_TABLE.placed(
+                    reader, view, found.lines, total, lambda: read_routes(reader, of, view, most=MOST_ROWS).lines
+                ),
                 export_button("routes"),
                 requests_copies(of.window, view),
-                note=words.plural(listed.total, "route"),
+                note=words.plural(total, "route"),
             ),
             uncalled(found),
         ]
     )
 
 
-def declared_as(line: RouteLine, found: Routes) -> str:
-    if not found.known:
+def route_grid(reader: Reader, view: View, listed: Shown[RouteLine]) -> Component:
+    doc = reader.inventory().apis.get(view.api or "")
+    known = doc is not None and not doc.unread & {"resources", "Routes"}
+    rows = [route_cells(line, view, known=known) for line in listed.items]
+    entries = [route_entry(line, known=known) for line in listed.items]
+    return sheet_grid("routes-grid", listed, view, _ROUTES, rows, entries, one="route")
+
+
+ROUTE_TABLE = Table(ROUTES, route_grid)
+
+
+def declared_as(line: RouteLine, *, known: bool) -> str:
+    if not known:
         return words.NONE
     if line.declared is None:
         return "not declared" if line.route else ""
@@ -68,7 +79,7 @@ def declared_as(line: RouteLine, found: Routes) -> str:
     return f"{way} + API key" if line.declared.key else way
 
 
-def route_cells(line: RouteLine, found: Routes, view: View) -> dict[str, Any]:
+def route_cells(line: RouteLine, view: View, *, known: bool) -> dict[str, Any]:
     name = route_name(line.route)
     return {
         "id": line.route or "",
@@ -82,7 +93,7 @@ def route_cells(line: RouteLine, found: Routes, view: View) -> dict[str, Any]:
         "auth": line.auth,
         "throttled": line.throttled,
         "p95": number(line.p95_ms),
-        "declared": plain(declared_as(line, found), 80),
+        "declared": plain(declared_as(line, known=known), 80),
         "text": {
             "requests": words.count(line.n),
             "failed": words.percent(line.failed_share),
@@ -99,7 +110,7 @@ def route_cells(line: RouteLine, found: Routes, view: View) -> dict[str, Any]:
     }
 
 
-def route_entry(line: RouteLine, found: Routes) -> Component:
+def route_entry(line: RouteLine, *, known: bool) -> Component:
     return html.Li(
         [
             html.Div(route_name(line.route), className="api-name"),
@@ -108,7 +119,7 @@ def route_entry(line: RouteLine, found: Routes) -> Component:
                 f"{words.percent(line.refused_share)} 4xx · p95 {words.millis(line.p95_ms)}",
                 className="small",
             ),
-            html.Div(plain(declared_as(line, found), 80), className="small"),
+            html.Div(plain(declared_as(line, known=known), 80), className="small"),
         ]
     )
 
@@ -151,14 +162,11 @@ def callers(reader: Reader, of: Head, view: View) -> Component:
             "Consumers",
             empty("No request in this range", "Choose a longer range; raw requests are kept for a time only."),
         )
-    listed = shown(
-        CONSUMERS, view, found.rows, found.clients, lambda: read_callers(reader, of, view, most=MOST_ROWS).rows
-    )
-    rows = [caller_cells(row, found, reader, view, place) for place, row in enumerate(listed.items)]
-    entries = [caller_entry(row) for row in rows]
     return card(
         "Consumers",
-        sheet_grid("callers-grid", listed, view, _CALLERS, rows, entries, one="caller"),
+        CALLER_TABLE.placed(
+            reader, view, found.rows, found.clients, lambda: read_callers(reader, of, view, most=MOST_ROWS).rows
+        ),
         html.P("Known by the API key where one was logged, else the principal, else the address.", className="small"),
         export_button("consumers"),
         requests_copies(of.window, view),
@@ -166,9 +174,18 @@ def callers(reader: Reader, of: Head, view: View) -> Component:
     )
 
 
-def caller_cells(row: dict[str, Any], found: Callers, reader: Reader, view: View, place: int) -> dict[str, Any]:
+def caller_grid(reader: Reader, view: View, listed: Shown[dict[str, Any]]) -> Component:
+    rows = [caller_cells(row, reader, view, place) for place, row in enumerate(listed.items)]
+    entries = [caller_entry(row) for row in rows]
+    return sheet_grid("callers-grid", listed, view, _CALLERS, rows, entries, one="caller")
+
+
+CALLER_TABLE = Table(CONSUMERS, caller_grid)
+
+
+def caller_cells(row: dict[str, Any], reader: Reader, view: View, place: int) -> dict[str, Any]:
     kind, who = row["shown"]
-    n = row["n"]
+    n, total = row["n"], row["total"]
     agents = row["agents"]
     agent = plain(reader.privacy.text(row["user_agent"] or ""), 80)
     return {
@@ -177,7 +194,7 @@ def caller_cells(row: dict[str, Any], found: Callers, reader: Reader, view: View
         "href": caller_page(reader, row["client_id"], view),
         "kind": kind or words.NONE,
         "requests": n,
-        "share": n / found.total if found.total else None,
+        "share": n / total if total else None,
         "refused": row["refused"] / n,
         "throttled": row["throttled"],
         "failed": row["failed"] / n,
@@ -188,7 +205,7 @@ def caller_cells(row: dict[str, Any], found: Callers, reader: Reader, view: View
         "last": words.bare(row["last"]),
         "text": {
             "requests": words.count(n),
-            "share": words.percent(n / found.total if found.total else None),
+            "share": words.percent(n / total if total else None),
             "refused": words.percent(row["refused"] / n),
             "throttled": words.count(row["throttled"]),
             "failed": words.percent(row["failed"] / n),

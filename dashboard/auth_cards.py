@@ -16,8 +16,9 @@ from dashboard import words
 from dashboard.charting import chart
 from dashboard.components import card, empty, finding_link, severity_mark, table, tile, where
 from dashboard.data import Reader
-from dashboard.data_auth import Auth, AuthorizerLine, every_refused
+from dashboard.data_auth import Auth, AuthorizerLine, PlaceLine, every_network, every_place, every_refused
 from dashboard.exported import REFUSED, Refused, as_shown
+from dashboard.exported_rows import NETWORKS, PLACES, Network, as_networks
 from dashboard.exports import export_button
 from dashboard.figure import Figure
 from dashboard.figures import BLUE, GREEN, ORANGE, PURPLE, TIME_TICKS, VERMILLION, spark_sentence, sparkline
@@ -33,8 +34,9 @@ from dashboard.leads import (
 )
 from dashboard.parts import folded, no_requests, route_name, size, unknown
 from dashboard.refusals import ATTACK, AUTH, LANE_ORDER, OUTAGE, SCAN, STORM, lane
-from dashboard.sheets import MOST_ROWS, shown
+from dashboard.sheets import MOST_ROWS, Shown, sheet_table
 from dashboard.summing import route_term
+from dashboard.tables import Table
 from dashboard.timelines import Lines, busiest, stack_figure, stack_sentence
 from dashboard.view import View
 from detect.saying import CAUSES
@@ -55,7 +57,7 @@ def content(reader: Reader, found: Auth, view: View) -> Component:
             html.Div([causes(found, view), networks(reader, found, view)], className="columns"),
             who(reader, found, view),
             authorizers(found, view),
-            places(found, view),
+            places(reader, found, view),
             cannot_see(found),
         ]
     )
@@ -242,30 +244,45 @@ def causes(found: Auth, view: View) -> Component:
     )
 
 
-def networks(reader: Reader, found: Auth, view: View) -> Component:  # noqa: ARG001
+def networks(reader: Reader, found: Auth, view: View) -> Component:
     """Where refused requests came from. Networks' owners and countries are not in logs."""
     if not found.networks:
         why = found.unknown_who or "Nobody was refused in this range."
         return card("Where from", unknown("Not known", why) if found.unknown_who else empty("No refusal", why))
-    most = found.networks[0][1]
-    rows: list[list[Any]] = [
-        [
-            plain(reader.privacy.address(name.partition("/")[0]) if reader.privacy.on else name, 60),
-            html.Span(html.Span(style={"width": f"{100 * n / most:.1f}%"}), className="meter"),
-            words.count(n),
-            words.count(addresses),
-        ]
-        for name, n, addresses in found.networks
-    ]
-    heads = ("Network", "", "Refused", "Addresses")
     first = found.networks[0]
     sentence = f"{words.percent(first[1] / max(found.refused, 1))} of refusals come from the first of these networks."
     return card(
         "Where from",
-        folded(heads, rows, caption="Refusals by network", first=8, numbers=(2, 3)),
+        NETWORK_TABLE.placed(
+            reader,
+            view,
+            as_networks(reader, found.networks),
+            found.every_network,
+            lambda: as_networks(reader, every_network(reader, view, most=MOST_ROWS) or ()),
+        ),
         html.P(sentence, className="small"),
+        html.Div(export_button("networks"), className="rule"),
         note="by /24 and /48",
     )
+
+
+def network_table(reader: Reader, view: View, listed: Shown[Network]) -> Component:  # noqa: ARG001
+    most = max((one.n for one in listed.items), default=1)
+
+    def line(one: Network) -> list[Any]:
+        return [
+            plain(one.name, 60),
+            html.Span(html.Span(style={"width": f"{100 * one.n / most:.1f}%"}), className="meter"),
+            words.count(one.n),
+            words.count(one.addresses),
+        ]
+
+    heads = (("Network", "network"), ("", ""), ("Refused", "refused"), ("Addresses", "addresses"))
+    caption = "Refusals by network"
+    return sheet_table(listed, view, heads, line, caption=caption, first=8, numbers=(2, 3), one="network")
+
+
+NETWORK_TABLE = Table(NETWORKS, network_table)
 
 
 _WHO = (
@@ -286,21 +303,27 @@ def who(reader: Reader, found: Auth, view: View) -> Component:
         return card("Whose requests are refused", unknown("Who was refused is not known", found.unknown_who))
     if not found.who:
         return card("Whose requests are refused", empty("Nobody", "Nobody was refused in this range."))
-    listed = shown(
-        REFUSED,
-        view,
-        as_shown(reader, found.inventory, found.who),
-        found.callers,
-        lambda: as_shown(reader, found.inventory, every_refused(reader, view, most=MOST_ROWS) or ()),
-    )
-    rows = [who_cells(one, reader, view, place) for place, one in enumerate(listed.items)]
     return card(
         "Whose requests are refused",
-        sheet_grid("refused-grid", listed, view, _WHO, rows, [who_entry(row) for row in rows], one="caller"),
+        WHO.placed(
+            reader,
+            view,
+            as_shown(reader, found.inventory, found.who),
+            found.callers,
+            lambda: as_shown(reader, found.inventory, every_refused(reader, view, most=MOST_ROWS) or ()),
+        ),
         html.P("Known by the API key where one was logged, else the principal, else the address.", className="small"),
         export_button("refused"),
         note=words.plural(found.callers, "caller"),
     )
+
+
+def who_grid(reader: Reader, view: View, listed: Shown[Refused]) -> Component:
+    rows = [who_cells(one, reader, view, place) for place, one in enumerate(listed.items)]
+    return sheet_grid("refused-grid", listed, view, _WHO, rows, [who_entry(row) for row in rows], one="caller")
+
+
+WHO = Table(REFUSED, who_grid)
 
 
 def who_cells(whose: Refused, reader: Reader, view: View, place: int) -> dict[str, Any]:
@@ -379,13 +402,30 @@ def authorizers(found: Auth, view: View) -> Component:
     )
 
 
-def places(found: Auth, view: View) -> Component | None:
+def places(reader: Reader, found: Auth, view: View) -> Component | None:
     if not found.places:
         return None
-    rows: list[list[Any]] = [
-        [
+    made = PLACE_TABLE.placed(
+        reader,
+        view,
+        found.places,
+        found.every_place,
+        lambda: every_place(reader, view, most=MOST_ROWS),
+        lambda listed: place_table(reader, view, listed, found.refused),
+    )
+    return card("Where to", made, html.Div(export_button("places"), className="rule"))
+
+
+def place_table(reader: Reader, view: View, listed: Shown[PlaceLine], refused: int | None = None) -> Component:
+    """refused: of all requests, if it was counted already."""
+    names = reader.names()
+    if refused is None:
+        refused = sum(one.n for one in every_place(reader, view, most=MOST_ROWS) or ())
+
+    def line(one: PlaceLine) -> list[Any]:
+        return [
             dcc.Link(
-                found.names.place(one.api or "", one.stage), href=api_href(one.api or "", view, "auth", stage=one.stage)
+                names.place(one.api or "", one.stage), href=api_href(one.api or "", view, "auth", stage=one.stage)
             ),
             route_name(one.route),
             requests_link(
@@ -394,13 +434,23 @@ def places(found: Auth, view: View) -> Component | None:
                 *((route_term(one.route),) if one.route else ()),
                 f"reject_cause in {','.join(AUTH)}",
             ),
-            words.percent(one.n / max(found.refused, 1)),
+            words.percent(one.n / max(refused, 1)),
             words.count(one.callers),
         ]
-        for one in found.places
-    ]
-    heads = ("API / stage", "Route", "Refused", "Share", "Callers")
-    return card("Where to", folded(heads, rows, caption="Refusals by route", numbers=(2, 3, 4)))
+
+    heads = (
+        ("API / stage", "api"),
+        ("Route", "route"),
+        ("Refused", "refused"),
+        ("Share", "refused"),
+        ("Callers", "callers"),
+    )
+    caption = "Refusals by route"
+    return sheet_table(listed, view, heads, line, caption=caption, first=10, numbers=(2, 3, 4), one="place")
+
+
+PLACE_TABLE = Table(PLACES, place_table)
+TABLES: tuple[Table[Any], ...] = (WHO, NETWORK_TABLE, PLACE_TABLE)
 
 
 def cannot_see(found: Auth) -> Component | None:

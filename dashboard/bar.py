@@ -18,6 +18,7 @@ from alerts.render.text import plain
 from dashboard import palette, words
 from dashboard.components import icon, was
 from dashboard.data import Scopes
+from dashboard.still import stilled
 from dashboard.view import COMPARISONS, DEFAULT_RANGE, RANGES, REFRESHES, View, Window, against
 from dashboard.when import canonical, relative
 
@@ -50,9 +51,14 @@ def parts(view: View, scopes: Scopes) -> dict[str, list[Component]]:
     }
 
 
+def drawn_parts(view: View, scopes: Scopes) -> dict[str, Any]:
+    """`parts` with names, so that they can be laid over what stands there: a menu that is open stays open."""
+    return {name: stilled(made, f"bar-{name}") for name, made in parts(view, scopes).items()}
+
+
 def bar() -> Component:
-    """The bar before anything is known; `parts` fills its places."""
-    places = parts(View(), Scopes())
+    """The bar before anything is known; `drawn_parts` fills its places."""
+    places = drawn_parts(View(), Scopes())
 
     def place(name: str, kind: Any = html.Div) -> Component:
         made: Component = kind(places[name], id=name, className=name)

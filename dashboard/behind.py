@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,8 +12,13 @@ from dash.development.base_component import Component
 from alerts.render.text import plain
 from dashboard import meaning, words
 from dashboard.components import card, empty
-from dashboard.data import BEHIND_ROWS
-from dashboard.grids import HEAD_PX, reserved
+from dashboard.data import Detail, Reader
+from dashboard.exported_rows import BEHIND, every_request_behind
+from dashboard.exports import export_button
+from dashboard.grids import HEAD_PX, Column, reserved, served
+from dashboard.sheets import Shown, bar, grouped_table
+from dashboard.tables import Table
+from dashboard.view import View
 
 GRID_THEME = {"function": "gatewatchGridTheme(themeQuartz)"}
 
@@ -54,22 +58,47 @@ _LABELS = {
 }
 
 
-def requests_card(found: Sequence[dict[str, Any]], instead: Component | None = None) -> Component:
-    """The newest requests of the finding's place and time. instead: where there are none, what to look at."""
-    rows = [row(one) for one in found]
-    if not rows:
+_PARTS = {"latency": "latency_ms", "error": "error_message"}
+"""By which part of its sheet a column is put in order, where that has another name."""
+
+
+def requests_card(reader: Reader, found: Detail, view: View, instead: Component | None = None) -> Component:
+    """The requests of the finding's place and time. instead: where there are none, what to look at."""
+    if not found.requests:
         why = "None is stored for its scope and time" + (": that is the finding itself." if instead else ".")
         return card("Requests behind it", empty("No request", why, instead))
-    used = [column for column in COLUMNS if any(one[column[0]] for one in rows)]
-    note = f"the newest {BEHIND_ROWS}" if len(rows) >= BEHIND_ROWS else words.plural(len(rows), "request")
-    many = len(rows) > 10
+    place = f"/findings/{found.stored.finding.id}"
+    made = TABLE.placed(
+        reader, view, found.requests, found.every_request, lambda: every_request_behind(reader, place, view)
+    )
+    # The bars above filter, by their buttons.
     filters = html.Div(className="requests-filter", role="status")
+    note = f"{words.plural(found.every_request, 'request')}; a row opens all its fields"
+    written = html.Div(export_button("requests"), className="pager")
+    return card("Requests behind it", filters, made, written, note=note, name="flush")
+
+
+def requests_table(reader: Reader, view: View, listed: Shown[dict[str, Any]]) -> Component:  # noqa: ARG001
+    order = ("-" if listed.wish.down else "") + (listed.wish.sort or "")
+    parts = {name: _PARTS.get(name, name) for name, _, _ in COLUMNS}
+    tools = bar(listed, one="request", grid={"name": listed.sheet.name, "order": order, "columns": parts})
+    if listed.groups is not None:
+        return html.Div([tools, html.Div(grouped_table(listed, view), className="padded")], className="sheet")
+    rows = [row(one) for one in listed.items]
+    if not rows:
+        return html.Div([tools, html.P("No row fits this filter.", className="small padded")], className="sheet")
+    used = [column for column in COLUMNS if any(one[column[0]] for one in rows)]
+    many = len(rows) > 10
+    definitions = []
+    for name, head, width in used:
+        column = Column(name, head, width=width, part=parts[name])
+        definitions.append(
+            {"field": name, "headerName": words.zoned(head), "width": width, "filter": "agTextColumnFilter"}
+            | served(column, order if listed.cut else None)
+        )
     made = dag.AgGrid(
         id="requests-grid",
-        columnDefs=[
-            {"field": name, "headerName": words.zoned(head), "width": width, "filter": "agTextColumnFilter"}
-            for name, head, width in used
-        ],  # the bars above filter, by their buttons
+        columnDefs=definitions,
         rowData=rows,
         defaultColDef={
             "sortable": True,
@@ -87,11 +116,14 @@ def requests_card(found: Sequence[dict[str, Any]], instead: Component | None = N
             "suppressColumnMoveAnimation": True,
             "tabToNextCell": {"function": "leaveGrid(params)"},
         },
-        className="grid",
+        className="grid grid-server" if listed.cut else "grid",
         style={"height": "400px"} if many else {"height": None},
     )
     held = reserved(made, "400px" if many else f"{HEAD_PX + 32 * len(rows)}px")
-    return card("Requests behind it", filters, held, note=f"{note}; a row opens all its fields", name="flush")
+    return html.Div([tools, held], className="sheet")
+
+
+TABLE = Table(BEHIND, requests_table)
 
 
 def row(one: dict[str, Any]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ from gatewatch.privacy import Privacy
 from gatewatch.records import Blind, Kind, Severity
 from gatewatch.records import State as FindingState
 from gatewatch.roles import Who
-from gatewatch.store.behind import Trace, requests_behind, traces_behind
+from gatewatch.store.behind import Trace, count_behind, requests_behind, traces_behind
 from gatewatch.store.changes import changes
 from gatewatch.store.coarse import SUMS, ApiSeen, api_list, summed_minutes
 from gatewatch.store.episodes import Episode, episodes
@@ -160,6 +160,7 @@ class Detail:
     stored: StoredFinding
     events: list[FindingEvent]
     requests: list[dict[str, Any]]
+    every_request: int
     labels: list[Label] = field(default_factory=list)
     labelled: bool = False
     names: Names = field(default_factory=Names)
@@ -410,6 +411,7 @@ class Reader:
             self.masked(stored, names),
             [replace(event, note=self.privacy.text(event.note, one.entities.principals)) for event in events],
             [self.privacy.row(row) for row in behind],
+            count_behind(state, one) if len(behind) == BEHIND_ROWS else len(behind),
             [label for label in shown if label.stage in (None, one.stage)],
             bool(self._labels()),
             names,

@@ -268,14 +268,7 @@ def latency(reader: Reader, of: Head, view: View) -> Latency:
     with np.errstate(invalid="ignore", divide="ignore"):
         layers = {name: (grid.line(sums, f"{name}_us") / n / 1000).tolist() for name in _LAYERS}
     lines = grid.quantiles(minute_histograms(state, scope, (), step=grid.size), (0.5, 0.95, 0.99))
-    by_route = quantiles_by(minute_histograms(state, scope, ("route",)), ("route",), (0.5, 0.95, 0.99))
-    behind = quantiles_by(minute_histograms(state, scope, ("route",), "integration"), ("route",))
-    counts = by_key(minute_sums(state, scope, ("route",)), ("route",))
-    rows = [
-        SlowRoute(route[0], int(counts[route]["n"]), p50, p95, p99, behind.get(route, (float("nan"),))[0])
-        for route, (p50, p95, p99) in by_route.items()
-    ]
-    rows.sort(key=lambda row: (-row.p95_ms, row.route or ""))
+    rows = slow_routes(reader, of, view)
     seen = of.visible
     return Latency(
         grid=grid,
@@ -283,11 +276,24 @@ def latency(reader: Reader, of: Head, view: View) -> Latency:
         if not needs(seen, "integration_latency_ms")
         else {},
         quantiles=dict(zip(("p50", "p95", "p99"), lines, strict=True)),
-        routes=rows[:MOST_ROUTES],
+        routes=rows,
         over_28s=int(np.nansum(grid.line(sums, "over_28s"))),
         unknown=needs(seen, "latency_ms"),
         layers_unknown=needs(seen, "integration_latency_ms"),
     )
+
+
+def slow_routes(reader: Reader, of: Head, view: View) -> list[SlowRoute]:
+    """All routes, slowest first."""
+    state, scope = reader.store(), scope_of(of.window, view, api=of.api)
+    by_route = quantiles_by(minute_histograms(state, scope, ("route",)), ("route",), (0.5, 0.95, 0.99))
+    behind = quantiles_by(minute_histograms(state, scope, ("route",), "integration"), ("route",))
+    counts = by_key(minute_sums(state, scope, ("route",)), ("route",))
+    rows = [
+        SlowRoute(route[0], int(counts[route]["n"]), p50, p95, p99, behind.get(route, (float("nan"),))[0])
+        for route, (p50, p95, p99) in by_route.items()
+    ]
+    return sorted(rows, key=lambda row: (-row.p95_ms, row.route or ""))
 
 
 def changed(reader: Reader, of: Head) -> list[ChangeEvent]:

@@ -98,7 +98,10 @@ class PlaceLine:
 
 @dataclass(frozen=True, slots=True)
 class Auth:
-    """series: cause -> line. total: all requests. untold: refusals whose cause the logs do not give."""
+    """series: cause -> line. total: all requests. untold: refusals whose cause the logs do not give.
+
+    every_network, every_place: how many there are, of which the most refused are here.
+    """
 
     window: Window
     grid: Grid
@@ -111,7 +114,9 @@ class Auth:
     backend_refused: int
     who: list[CallerLine]
     networks: list[tuple[str, int, int]]
+    every_network: int
     places: list[PlaceLine]
+    every_place: int
     authorizers: list[AuthorizerLine]
     findings: list[StoredFinding]
     blind: list[Blind]
@@ -140,7 +145,7 @@ def auth(reader: Reader, view: View) -> Auth | None:
     whole = refused_of(rows, (), distinct=("callers",)).to_pylist()
     refused = sum(totals[name] for name in columns)
     known = known_inventory(state)
-    who = _who(rows)
+    who, where_from, where_to = _who(rows), _networks(rows, most=_GROUPS), _places(rows)
     return Auth(
         window=window,
         grid=grid,
@@ -152,8 +157,12 @@ def auth(reader: Reader, view: View) -> Auth | None:
         untold=totals[cause_column("unknown")],
         backend_refused=totals[cause_column("backend_refused")],
         who=who,
-        networks=_networks(rows),
-        places=_places(rows),
+        networks=where_from[:MOST_NETWORKS],
+        every_network=len(where_from),
+        places=where_to,
+        every_place=refused_of(rows, ("api", "stage", "route"), distinct=()).num_rows
+        if len(where_to) == MOST_PLACES
+        else len(where_to),
         authorizers=_authorizers(state, scope, known, view),
         findings=reader.all_shown(_findings(state, window, view)),
         blind=_blind(state, view),
@@ -171,6 +180,22 @@ def every_refused(reader: Reader, view: View, *, most: int) -> list[CallerLine] 
     if window is None:
         return None
     return _who(refused_rows(reader.store(), scope_of(window, view), causes=AUTH), most=most)
+
+
+def every_network(reader: Reader, view: View, *, most: int) -> list[tuple[str, int, int]] | None:
+    """Where all refused requests came from; None: nothing was ever ingested."""
+    window = reader.window(view)
+    if window is None:
+        return None
+    return _networks(refused_rows(reader.store(), scope_of(window, view), causes=AUTH), most=most)
+
+
+def every_place(reader: Reader, view: View, *, most: int) -> list[PlaceLine] | None:
+    """Where all refused requests went to; None: nothing was ever ingested."""
+    window = reader.window(view)
+    if window is None:
+        return None
+    return _places(refused_rows(reader.store(), scope_of(window, view), causes=AUTH), most=most)
 
 
 def _named(who: Iterable[CallerLine]) -> bool:
@@ -219,17 +244,17 @@ def _who(refused: pa.Table, *, most: int = MOST_CALLERS) -> list[CallerLine]:
     return list(lines.values())
 
 
-def _networks(refused: pa.Table) -> list[tuple[str, int, int]]:
+def _networks(refused: pa.Table, *, most: int = MOST_NETWORKS) -> list[tuple[str, int, int]]:
     """(network, refused, addresses): /24 and /48, the most refused first. An address that is none stands for itself."""
     sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    found = refused_of(refused, ("client_ip",), limit=_GROUPS, distinct=())
+    found = refused_of(refused, ("client_ip",), limit=max(_GROUPS, most), distinct=())
     for row in found.select(["client_ip", "n"]).to_pylist():
         if row["client_ip"]:
             network = sums[network_of(row["client_ip"])]
             network[0] += row["n"]
             network[1] += 1
     networks = [(name, n, addresses) for name, (n, addresses) in sums.items()]
-    return sorted(networks, key=lambda one: (-one[1], one[0]))[:MOST_NETWORKS]
+    return sorted(networks, key=lambda one: (-one[1], one[0]))[:most]
 
 
 _PART = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
@@ -252,8 +277,8 @@ def network_of(address: str) -> str:
     return str(ipaddress.ip_network((one, 24 if one.version == 4 else 48), strict=False))
 
 
-def _places(refused: pa.Table) -> list[PlaceLine]:
-    rows = refused_of(refused, ("api", "stage", "route"), limit=MOST_PLACES, distinct=("callers",)).to_pylist()
+def _places(refused: pa.Table, *, most: int = MOST_PLACES) -> list[PlaceLine]:
+    rows = refused_of(refused, ("api", "stage", "route"), limit=most, distinct=("callers",)).to_pylist()
     return [PlaceLine(row["api"], row["stage"], row["route"], row["n"], row["callers"]) for row in rows]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import unquote
 
 from dashboard.data import Reader
 from dashboard.data_api import RouteLine, callers, head, routes
@@ -13,18 +12,12 @@ from dashboard.data_apis import ApiLine, apis, known_inventory, shown_client
 from dashboard.data_auth import CallerLine, every_refused
 from dashboard.data_limits import Role, Throttled, throttled_of
 from dashboard.exported_ops import OPS_SHEETS
+from dashboard.exported_rows import ROW_SHEETS
 from dashboard.grids import number
 from dashboard.inventoried import Inventory
 from dashboard.sheets import MOST_ROWS, Part, Sheet
 from dashboard.summing import scope_of
-from dashboard.view import View
-
-
-def of_page(pathname: str, view: View) -> View:
-    """The view of an API's page: which one is in its path."""
-    if not pathname.startswith("/apis/"):
-        return view
-    return replace(view, api=unquote(pathname.removeprefix("/apis/"))[:200])
+from dashboard.view import View, of_page
 
 
 def every_api(reader: Reader, pathname: str, view: View) -> Sequence[ApiLine] | None:  # noqa: ARG001
@@ -207,5 +200,5 @@ VICTIMS: Sheet[Cut] = Sheet("victims", _THROTTLED, every_victim)
 
 _OURS: tuple[Sheet[Any], ...] = (APIS, ROUTES, CONSUMERS, REFUSED, OFFENDERS, VICTIMS)
 
-SHEETS: dict[str, Sheet[Any]] = {one.name: one for one in (*_OURS, *OPS_SHEETS)}
+SHEETS: dict[str, Sheet[Any]] = {one.name: one for one in (*_OURS, *OPS_SHEETS, *ROW_SHEETS)}
 """Every table that the server sorts, filters, groups and writes to files."""

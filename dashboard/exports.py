@@ -98,6 +98,7 @@ def asked(reader: Reader, pathname: str, view: View) -> dict[str, str]:
         "account": view.account,
         "region": view.region,
         "tag": view.tag,
+        "selected": view.sel,
         "search": view.q,
         "conditions": " and ".join(view.f),
     }

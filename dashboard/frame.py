@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,7 @@ from dash.development.base_component import Component
 from alerts.render.text import plain
 from dashboard import words
 from dashboard.annotations import drawing
-from dashboard.bar import bar, parts
+from dashboard.bar import bar, drawn_parts
 from dashboard.components import banner, command, icon, skeleton
 from dashboard.data import Reader, Scopes
 from dashboard.figures import template
@@ -41,6 +41,7 @@ from dashboard.partial import partial_note
 from dashboard.routing import LOCATION, add_router, room
 from dashboard.standing import footer
 from dashboard.still import stilled
+from dashboard.tables import Table, only_tables
 from dashboard.view import KEPT_KEYS, View, view_of
 from dashboard.when import canonical, instant, typed
 from gatewatch.access.current import current
@@ -147,6 +148,8 @@ def shell(navigation: Sequence[Place]) -> Component:
                 ),
                 palette(entries),
                 overlay(entries),
+                dcc.Store(id="standing"),
+                dcc.Store(id="bar-drawn", data=drawn_parts(View(), Scopes())),
                 dcc.Store(id="scheme"),
                 dcc.Store(id="time-asked"),
                 dcc.Store(id="kept-keys", data=list(KEPT_KEYS)),
@@ -165,19 +168,15 @@ def shell(navigation: Sequence[Place]) -> Component:
 def add_frame(dash: Dash, reader: Reader) -> None:
     """The callbacks of the frame itself."""
 
-    spots = list(parts(View(), Scopes()))
-
-    @dash.callback(
-        {name: Output(name, "children") for name in spots}, Input(LOCATION, "search"), Input("minute", "n_intervals")
-    )
-    async def picks(search: str | None, _: int | None) -> dict[str, list[Component]]:
+    @dash.callback(Output("bar-drawn", "data"), Input(LOCATION, "search"), Input("minute", "n_intervals"))
+    async def picks(search: str | None, _: int | None) -> dict[str, Any]:
         view = view_of(search)
         try:
             found = await asyncio.to_thread(reader.scopes, view)
         except GatewatchError:
             found = Scopes()  # the page says why
         with words.clock(view.tz):
-            return parts(view, found)
+            return drawn_parts(view, found)
 
     @dash.callback(
         Output("time-asked", "data"),
@@ -260,6 +259,7 @@ def add_frame(dash: Dash, reader: Reader) -> None:
         prevent_initial_call=True,
     )
     add_router(dash)
+    clientside("barred", Input("bar-drawn", "data"))
     clientside("clicked", Input({"type": "chart", "name": ALL}, "clickData"), prevent_initial_call=True)
     clientside(
         "themed",
@@ -297,12 +297,13 @@ def add_page(
     every_minute: bool = True,
     nav: Nav | None = None,
     partial: bool = False,
+    tables: Sequence[Table[Any]] = (),
 ) -> None:
     """Register a page: its skeleton at once, its content by one callback.
 
     every_minute: drawn anew as often as the bar says, in place. nav: its entry in the navigation, which brings its key,
     too; a page without one is reached from others. partial: where sources did not deliver for all of its time, a line
-    above it says so.
+    above it says so. tables: those of the page that are drawn without the rest of it.
     """
     if nav is not None:
         _enter(dash, Place(name, title, path or "/", nav))
@@ -320,6 +321,7 @@ def add_page(
     if every_minute:
         inputs.append(Input("minute", "n_intervals"))
     mine = (path or path_template or "").split("<")[0]
+    known_tables = {one.name: one for one in tables}
 
     def drawn(rest: str, view: View) -> Any:
         view = reader.resolved(view)
@@ -328,6 +330,11 @@ def add_page(
             known = reader.missing(view) if partial else None
             notes = [*reader.nowhere(view), partial_note(known) if known else None]
             return stilled(html.Div([*notes, made]) if any(notes) else made, name)
+
+    def parts(names: Iterable[str], pathname: str, view: View) -> dict[str, Any]:
+        view = reader.resolved(view)
+        with words.clock(view.tz):
+            return {one: stilled(known_tables[one].alone(reader, pathname, view), one) for one in sorted(names)}
 
     if nav is not None:
         vars(dash).setdefault("gatewatch_drawers", {})[name] = drawn
@@ -341,12 +348,17 @@ def add_page(
         State("templates", "data"),
     )
 
-    @dash.callback(Output(answer, "data"), Output(busy, "children"), *inputs)
-    async def show(pathname: str | None, search: str | None, *_: object) -> Any:
-        place = pathname or "/"
+    @dash.callback(Output(answer, "data"), Output(busy, "children"), *inputs, State("standing", "data"))
+    async def show(pathname: str | None, search: str | None, *others: object) -> Any:
+        place, standing = pathname or "/", others[-1]
         if (place.rstrip("/") or "/") != mine if path is not None else not place.startswith(mine):
             return no_update, no_update  # another page is on its way in
+        address = place + (search or "")
+        asked = only_tables(standing, address) if isinstance(standing, str) else frozenset()
         try:
+            if asked and asked <= known_tables.keys():
+                some = await asyncio.to_thread(parts, asked, place, view_of(search))
+                return {"tables": some, "address": address}, no_update
             made = await asyncio.to_thread(drawn, place.removeprefix(mine), view_of(search))
             with words.clock(view_of(search).tz):
                 foot = footer(await asyncio.to_thread(reader.standing))
@@ -358,7 +370,7 @@ def add_page(
             return failed("This page failed, so what stands here may be old; the log of gatewatch has the reason")
         set_props("banner", {"children": None})
         set_props("footer", {"children": foot})
-        return {"page": made, "address": place + (search or "")}, no_update
+        return {"page": made, "address": address}, no_update
 
 
 def failed(text: str) -> Any:

@@ -17,7 +17,7 @@ from gatewatch.records import Kind
 from gatewatch.store.findings import FindingFilter, StoredFinding, list_findings
 from gatewatch.store.groups import Scope, minute_histograms, minute_sums
 from gatewatch.store.reading import among
-from gatewatch.store.request_search import find_requests
+from gatewatch.store.request_search import every_request, find_requests
 from gatewatch.store.series import Asked, HeatMap, heat_map, step_for
 from gatewatch.store.spans import read_spans
 from gatewatch.store.state import State
@@ -133,7 +133,7 @@ def latency(state: State, view: View, window: Window, privacy: Privacy) -> Laten
         routes=routes[:MOST_ROUTES],
         more=max(len(routes) - MOST_ROUTES, 0),
         heat=heat if heat.edges_ms else None,
-        verdicts=_verdicts(state, view, window),
+        verdicts=verdicts(state, view, window),
         traced=traced,
         downstreams=_downstreams(spans, total),
         slowest=_slowest(spans, MOST_TRACES),
@@ -142,6 +142,13 @@ def latency(state: State, view: View, window: Window, privacy: Privacy) -> Laten
         n_timeouts=n_timeouts,
         chosen=_chosen(spans, view.sel) if view.sel else None,
     )
+
+
+def every_timeout(state: State, view: View, window: Window, privacy: Privacy, *, most: int) -> list[dict[str, Any]]:
+    """All requests that took 28 s or more, newest first."""
+    wish = (*_terms(view), Term("latency_ms", ">=", (LIMIT_MS,)))
+    found = every_request(state, since=window.since, until=window.until, terms=wish, most=most)
+    return [privacy.row(row) for row in found.to_pylist()]
 
 
 def _terms(view: View) -> tuple[Term, ...]:
@@ -187,7 +194,7 @@ def _route(row: Mapping[str, Any], quantiles: Mapping[Key, tuple[float, ...]]) -
     return RouteTime(key, row["n"], timed, row["integration_n"], row["over_28s"], ms, p50, p95, p99)
 
 
-def _verdicts(state: State, view: View, window: Window) -> dict[Key, list[StoredFinding]]:
+def verdicts(state: State, view: View, window: Window) -> dict[Key, list[StoredFinding]]:
     wish = FindingFilter(
         kind=Kind.LATENCY_OUTLIER.value,
         api=view.api,

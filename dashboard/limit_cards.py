@@ -42,8 +42,9 @@ from dashboard.leads import (
     requests_link,
 )
 from dashboard.parts import no_requests, short_list, size, unknown
-from dashboard.sheets import MOST_ROWS, Sheet, sheet_table, shown
+from dashboard.sheets import MOST_ROWS, Sheet, Shown, sheet_table
 from dashboard.summing import scope_of
+from dashboard.tables import Table
 from dashboard.timelines import Lines, busiest, stack_figure, stack_sentence
 from dashboard.view import View
 from dashboard.whatif_cards import limit_text, panel
@@ -208,9 +209,22 @@ def side(reader: Reader, found: Limits, callers: Sequence[Throttled], view: View
     if not callers:
         return empty("Nobody", "No such caller in this range.")
 
+    victims = sheet.name == VICTIMS.name
+
+    def every() -> list[Cut]:
+        cut = throttled_of(reader.store(), scope_of(found.window, view), found.inventory, most=MOST_ROWS)
+        return as_cut(reader, found.inventory, [one for one in cut if (one.role is Role.VICTIM) == victims])
+
+    made = _SIDES[sheet.name].placed(reader, view, as_cut(reader, found.inventory, callers), len(callers), every)
+    return html.Div([made, export_button(sheet.name)])
+
+
+def side_table(reader: Reader, view: View, listed: Shown[Cut]) -> Component:
+    names = reader.names()
+
     def line(whose: Cut) -> list[Any]:
         one = whose.line
-        place = found.names.place(one.api, one.stage or None)
+        place = names.place(one.api, one.stage or None)
         plan = f" · plan {plain(one.plan.name, 40)}" if one.plan else ""
         there = replace(view, api=one.api, stage=one.stage or None)
         return [
@@ -235,30 +249,21 @@ def side(reader: Reader, found: Limits, callers: Sequence[Throttled], view: View
             f"{words.count(one.peak)}/s",
         ]
 
-    victims = sheet.name == VICTIMS.name
-
-    def every() -> list[Cut]:
-        cut = throttled_of(reader.store(), scope_of(found.window, view), found.inventory, most=MOST_ROWS)
-        return as_cut(reader, found.inventory, [one for one in cut if (one.role is Role.VICTIM) == victims])
-
-    listed = shown(sheet, view, as_cut(reader, found.inventory, callers), len(callers), every)
     heads = (("Caller", "caller"), ("Refused", "refused"), ("Calls then", "asked"), ("Share", "share"))
-    caption = "Who is refused because of others" if victims else "Who fills limits"
-    return html.Div(
-        [
-            sheet_table(
-                listed,
-                view,
-                (*heads, ("Peak", "peak_a_second")),
-                line,
-                caption=caption,
-                first=6,
-                numbers=(1, 2, 3, 4),
-                one="caller",
-            ),
-            export_button(sheet.name),
-        ]
+    caption = "Who is refused because of others" if listed.sheet.name == VICTIMS.name else "Who fills limits"
+    return sheet_table(
+        listed,
+        view,
+        (*heads, ("Peak", "peak_a_second")),
+        line,
+        caption=caption,
+        first=6,
+        numbers=(1, 2, 3, 4),
+        one="caller",
     )
+
+
+_SIDES = {sheet.name: Table(sheet, side_table) for sheet in (OFFENDERS, VICTIMS)}
 
 
 def linked(said: str, href: str | None) -> Component | str:
@@ -281,6 +286,28 @@ def plans(reader: Reader, found: Limits, view: View) -> Component:
         return card("Usage plans", empty("Usage plans could not be read", why))
     if not found.keys:
         return card("Usage plans", empty("No usage plan in scope", "No declared plan has these stages, or no key yet."))
+    total = len(found.keys) + found.more_keys
+    return card(
+        "Usage plans",
+        KEY_TABLE.placed(
+            reader,
+            view,
+            found.keys,
+            total,
+            lambda: keys_left(reader, view, found.window, found.inventory, most=MOST_ROWS)[0],
+        ),
+        html.P(
+            "Quotas count what was served since the period began (UTC); AWS holds them as best it can, so more may be "
+            "served. Runs out: if the next hours are like the last 24, give or take two standard errors.",
+            className="small",
+        ),
+        html.Div(export_button("keys"), className="rule"),
+        note=words.plural(total, "key"),
+        place="plans",
+    )
+
+
+def key_table(reader: Reader, view: View, listed: Shown[KeyLine]) -> Component:  # noqa: ARG001
     heads = (
         ("Key", "name"),
         ("Plan", "plan"),
@@ -291,23 +318,11 @@ def plans(reader: Reader, found: Limits, view: View) -> Component:
         ("Peak / rate", "peak_a_second"),
         ("Throttled", "throttled"),
     )
-    total = len(found.keys) + found.more_keys
-    listed = shown(
-        KEYS, view, found.keys, total, lambda: keys_left(reader, view, found.window, found.inventory, most=MOST_ROWS)[0]
-    )
     caption = "Keys and what is left of their plans"
-    return card(
-        "Usage plans",
-        sheet_table(listed, view, heads, key_line, caption=caption, first=6, numbers=(2, 4, 6, 7), one="key"),
-        html.P(
-            "Quotas count what was served since the period began (UTC); AWS holds them as best it can, so more may be "
-            "served. Runs out: if the next hours are like the last 24, give or take two standard errors.",
-            className="small",
-        ),
-        html.Div(export_button("keys"), className="rule"),
-        note=words.plural(total, "key"),
-        place="plans",
-    )
+    return sheet_table(listed, view, heads, key_line, caption=caption, first=6, numbers=(2, 4, 6, 7), one="key")
+
+
+KEY_TABLE = Table(KEYS, key_table)
 
 
 def key_line(one: KeyLine) -> list[Any]:
@@ -359,12 +374,14 @@ def runs_out(one: KeyLine) -> str:
     return f"{words.at(early)} to {words.at(late)}"
 
 
-def stages(reader: Reader, found: Limits, view: View) -> Component:
+def stage_table(reader: Reader, view: View, listed: Shown[StageLine]) -> Component:
+    names = reader.names()
+
     def line(one: StageLine) -> list[Any]:
         rate = one.limit.rate
         share = one.peak / rate if rate else float("nan")
         return [
-            dcc.Link(found.names.place(one.api, one.stage), href=api_href(one.api, view, "limits", stage=one.stage)),
+            dcc.Link(names.place(one.api, one.stage), href=api_href(one.api, view, "limits", stage=one.stage)),
             limit_text(one.limit),
             requests_link(f"{words.count(one.peak)}/s", replace(view, api=one.api, stage=one.stage)),
             words.percent(share),
@@ -382,18 +399,22 @@ def stages(reader: Reader, found: Limits, view: View) -> Component:
         ("p99", "p99_a_second"),
         ("When", "peak_at"),
     )
-    scope = scope_of(found.window, view)
-    listed = shown(
-        STAGES,
-        view,
-        found.stages,
-        found.every_stage,
-        lambda: stages_left(reader.store(), scope, found.inventory),
-    )
     caption = "Stages and their limits"
+    return sheet_table(listed, view, heads, line, caption=caption, first=10, numbers=(2, 3, 5), one="stage")
+
+
+STAGE_TABLE = Table(STAGES, stage_table)
+TABLES: tuple[Table[Any], ...] = (*_SIDES.values(), KEY_TABLE, STAGE_TABLE)
+
+
+def stages(reader: Reader, found: Limits, view: View) -> Component:
+    scope = scope_of(found.window, view)
+    made = STAGE_TABLE.placed(
+        reader, view, found.stages, found.every_stage, lambda: stages_left(reader.store(), scope, found.inventory)
+    )
     return card(
         "Stages",
-        sheet_table(listed, view, heads, line, caption=caption, first=10, numbers=(2, 3, 5), one="stage"),
+        made,
         html.Div(
             [
                 html.P("Peak: most calls in one second. p99: of the seconds with a call.", className="small"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from alerts.channels import Configured, configured
@@ -30,7 +30,6 @@ LOOK_BACK = timedelta(days=7)
 MOST_FINDINGS = 500
 MOST_OFFERED = 100
 LOG_ROWS = 50
-MOST_SILENCES = 200
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 
 
@@ -82,7 +81,6 @@ class Outgoing:
     least: Severity
     problem: str = ""
     looked_at: int = 0
-    states: Mapping[str, str] = field(default_factory=dict)
 
 
 def outgoing(state: State, view: View, now: datetime) -> Outgoing:
@@ -100,13 +98,12 @@ def outgoing(state: State, view: View, now: datetime) -> Outgoing:
             session, FindingFilter(since=now - LOOK_BACK, until=now), limit=MOST_FINDINGS, series=False
         ).items
         recent = [one.finding for one in listed]
-        kept = silences(session)[:MOST_SILENCES]
         return Outgoing(
             now=now,
             nodes=_nodes(config, channels, recent),
             channels=channels,
             health=healths(session),
-            silences=kept,
+            silences=silences(session),
             maintenance=[Held(one, _held_until(config, one, now)) for one in config.maintenance],
             log=deliveries(session, LOG_ROWS + 1, channel=view.q if view.tab == "log" else None),
             counts=outbox_counts(session),
@@ -118,7 +115,6 @@ def outgoing(state: State, view: View, now: datetime) -> Outgoing:
             least=least,
             problem=problem,
             looked_at=len(recent),
-            states={one.id: silence_of(one).state(now) for one in kept},
         )
 
 

@@ -16,6 +16,7 @@ from dash.development.base_component import Component
 
 from dashboard.components import icon
 from dashboard.names import Names
+from dashboard.still import stilled
 
 MOST_APIS = 500
 
@@ -106,7 +107,7 @@ def palette(pages: Sequence[Entry]) -> Component:
                 ],
                 className="small palette-foot",
             ),
-            html.Div(apis([], Names()), id="palette-apis"),
+            html.Div(stilled(apis([], Names()), "bar-palette-apis"), id="palette-apis"),
         ],
         id="palette",
         className="dialog palette",

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from gatewatch.access.login import idle_after
 from gatewatch.roles import Role, Via, Who
-from gatewatch.store.audit import AuditEvent, audit_events
+from gatewatch.store.audit import AuditEvent, audit_events, count_events
 from gatewatch.store.sessions import LoginSession, sessions
 from gatewatch.store.state import State
 from gatewatch.store.tokens import Token, tokens
@@ -27,6 +27,7 @@ class People:
     users: list[User] = field(default_factory=list)
     tokens: list[Token] = field(default_factory=list)
     audit: list[AuditEvent] = field(default_factory=list)
+    every_audit: int = 0
 
     @property
     def admin(self) -> bool:
@@ -45,4 +46,5 @@ def people(state: State, who: Who, now: datetime) -> People:
             users=users(session) if admin else [],
             tokens=tokens(session) if admin else [],
             audit=audit_events(session, limit=AUDIT_LINES) if admin else [],
+            every_audit=count_events(session) if admin else 0,
         )

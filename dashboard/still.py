@@ -21,6 +21,9 @@ _ALIVE = (html.Form, html.Iframe, html.Script, html.Link, html.Meta, html.Base, 
 """Forms of Dash's do not send themselves; nothing of the others stands on a page."""
 _TAGS = {"ObjectEl": "object", "MapEl": "map"}
 
+OWN = "table-"
+"""A component with such an id names its parts by it: they are called the same without the page around them."""
+
 Tree = str | int | float | list[Any] | None
 
 
@@ -52,8 +55,11 @@ def stilled(part: Any, prefix: str = "part") -> Any:
 
     prefix: of the ids that are given, unlike those of other pages.
     """
-    names = (f"{prefix}-{number}" for number in count())
-    return _joined([part], names)[0]
+    return _joined([part], _numbered(prefix))[0]
+
+
+def _numbered(prefix: str) -> Iterator[str]:
+    return (f"{prefix}-{number}" for number in count())
 
 
 def _joined(parts: Sequence[Any], names: Iterator[str]) -> list[Any]:
@@ -79,10 +85,11 @@ def _joined(parts: Sequence[Any], names: Iterator[str]) -> list[Any]:
             if getattr(part, "id", None) is None:
                 part.id = next(names)
             children = getattr(part, "children", None)
+            inner = _numbered(part.id) if isinstance(part.id, str) and part.id.startswith(OWN) else names
             if isinstance(children, list | tuple):
-                part.children = _joined(children, names)
+                part.children = _joined(children, inner)
             elif isinstance(children, Component):
-                (part.children,) = _joined([children], names)
+                (part.children,) = _joined([children], inner)
             out.append(part)
     close()
     return out

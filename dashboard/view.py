@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, unquote, urlencode
 
 from dashboard.when import canonical, instant, relative
 from dashboard.words import zone_of
@@ -208,6 +208,13 @@ def _times(span: str | None, since: str | None, until: str | None) -> tuple[str,
         first = None
     # Only the end was given: the range counts back from it. A start makes the range superfluous.
     return (span or DEFAULT_RANGE) if first is None else DEFAULT_RANGE, first, last
+
+
+def of_page(pathname: str, view: View) -> View:
+    """The view of an API's page: which one is in its path."""
+    if not pathname.startswith("/apis/"):
+        return view
+    return replace(view, api=unquote(pathname.removeprefix("/apis/"))[:200])
 
 
 @dataclass(frozen=True, slots=True)

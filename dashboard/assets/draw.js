@@ -1,5 +1,6 @@
 // How a page gets onto the screen. A page that is drawn anew at the same address is laid over the one that stands there:
-// only properties that changed are set, so that scroll, focus, open menus and what was typed stay as they are.
+// only properties that changed are set, so that scroll, focus, open menus and what was typed stay as they are. So is a
+// table of it that another order, filter or group was asked of (dashboard/tables.py), and the bar above (dashboard/bar.py).
 (function () {
   "use strict";
   var none = function () { return window.dash_clientside.no_update; };
@@ -57,6 +58,48 @@
     return Object.keys(figures).length ? put(page) : page;
   }
 
+  function set(sets) { sets.forEach(function (one) { window.dash_clientside.set_props(one[0], one[1]); }); }
+  // The component of this id in a page.
+  function sought(node, id) {
+    if (Array.isArray(node)) return node.reduce(function (found, one) { return found || sought(one, id); }, null);
+    if (!isPart(node)) return null;
+    return node.props.id === id ? node : sought(node.props.children, id);
+  }
+  // The page with `part` in the place of the component of its id; what is not on the way to it is shared.
+  function exchanged(node, part) {
+    if (Array.isArray(node)) return node.map(function (one) { return exchanged(one, part); });
+    if (!isPart(node)) return node;
+    if (node.props.id === part.props.id) return part;
+    if (!sought(node.props.children, part.props.id)) return node;
+    return Object.assign({}, node, { props: Object.assign({}, node.props, { children: exchanged(node.props.children, part) }) });
+  }
+  // An address without what it asks of tables.
+  function besides(address) {
+    var parts = address.split("?"), query = new URLSearchParams(parts[1] || "");
+    query.delete("t");
+    query.sort();
+    return parts[0] + "?" + query.toString();
+  }
+  function tables(before, drawn) {
+    if (!before || besides(before.address) !== besides(drawn.address)) return null;
+    var page = before.page;
+    var all = Object.keys(drawn.tables).every(function (name) {
+      var part = drawn.tables[name], there = sought(page, part.props.id), sets = [];
+      if (!there) return false;
+      if (compared(there, part, sets)) set(sets);
+      else window.dash_clientside.set_props(part.props.id, { children: part.props.children });
+      page = exchanged(page, part);
+      return true;
+    });
+    return all ? { page: page, address: drawn.address } : null;
+  }
+  // What a person has open would close with the page around it: a page that consists of other parts waits for its turn.
+  function busy(id) {
+    var page = document.getElementById(id), at = document.activeElement;
+    return !!page && (!!page.querySelector("details.drop[open], details.pop[open], [aria-expanded='true'][aria-haspopup='listbox']") ||
+      page.contains(at) && at.matches("input, textarea, select") && !!at.closest("form"));
+  }
+
   window.dash_clientside = Object.assign({}, window.dash_clientside);
   window.dash_clientside.gatewatch = Object.assign(window.dash_clientside.gatewatch || {}, {
     // The page of an address, as its layout: a skeleton, whose callback then asks for its content. Of the page that
@@ -74,15 +117,36 @@
     draw: function (drawn, id, templates) {
       if (!drawn) return none();
       window.gatewatch.drawn = {};
-      var before = last[id], sets = [];
-      last[id] = drawn;
-      var stands = !window.gatewatch.whole && !document.querySelector("#" + id + " > .skeleton");
+      var before = last[id], sets = [], whole = window.gatewatch.whole;
       window.gatewatch.whole = false;
-      if (!stands || !before || before.address !== drawn.address || !compared(before.page, drawn.page, sets)) {
-        return withFigures(drawn.page, templates);
+      if (drawn.tables) {
+        last[id] = tables(before, drawn);
+        // Something else came between: the page is drawn as a whole.
+        if (last[id]) window.dash_clientside.set_props("standing", { data: drawn.address });
+        else { last[id] = before; window.gatewatch.again(); }
+        return none();
       }
-      sets.forEach(function (one) { window.dash_clientside.set_props(one[0], one[1]); });
-      return none();
+      var stands = !whole && !document.querySelector("#" + id + " > .skeleton");
+      var again = stands && !!before && before.address === drawn.address;
+      if (again && compared(before.page, drawn.page, sets)) {
+        last[id] = drawn;
+        set(sets);
+        return none();
+      }
+      if (again && busy(id)) return none();
+      last[id] = drawn;
+      window.dash_clientside.set_props("standing", { data: drawn.address });
+      return withFigures(drawn.page, templates);
+    },
+    // The parts of the bar, each laid over what stands in its place.
+    barred: function (drawn) {
+      Object.keys(drawn || {}).forEach(function (name) {
+        var before = (last["#bar"] || {})[name], sets = [];
+        if (before && same(before, drawn[name])) return;
+        if (before && compared(before, drawn[name], sets)) set(sets);
+        else window.dash_clientside.set_props(name, { children: drawn[name] });
+      });
+      last["#bar"] = drawn || last["#bar"];
     },
   });
 })();

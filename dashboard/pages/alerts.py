@@ -6,7 +6,7 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -24,22 +24,25 @@ from dashboard.charting import copies
 from dashboard.components import banner, card, command, empty, finding_href, table, was
 from dashboard.data import Reader
 from dashboard.exported_ops import DELIVERIES, every_delivery
+from dashboard.exported_rows import SILENCES, SILENCES_OVER
 from dashboard.exports import export_button
 from dashboard.frame import Nav, add_page
 from dashboard.outgoing import LOG_ROWS, Held, Node, Outgoing, Trial, outgoing
 from dashboard.pages.sources import ago, dated, mark
-from dashboard.sheets import sheet_table, shown
+from dashboard.sheets import Shown, sheet_table
+from dashboard.tables import Table
 from dashboard.view import View
 from gatewatch.access.current import current
+from gatewatch.alerting import silence_of
 from gatewatch.records import Finding, Kind, Severity, iso
 from gatewatch.roles import Role
+from gatewatch.store.notices import findings_with
 from gatewatch.store.outbox import Delivery
 from gatewatch.store.silences import StoredSilence
 
 NAV = Nav(order=120, key="n", icon="alerts")
 
 MOST_NODES = 200
-MOST_OVER = 20
 MOST_TOLD = 10
 WIRE_CHARS = 1500
 TABS = {None: "Routes", "channels": "Channels", "silences": "Silences", "log": "Delivery log"}
@@ -48,21 +51,30 @@ _OUTCOMES = {"sent": ("good", "sent"), "retry": ("warn", "failed, tried again"),
 
 
 def register(dash: Dash, reader: Reader) -> None:
-    add_page(dash, reader, "alerts", title="Alerts", render=render, path="/alerts", heights=(48, 160, 320), nav=NAV)
+    add_page(
+        dash,
+        reader,
+        "alerts",
+        title="Alerts",
+        render=render,
+        path="/alerts",
+        heights=(48, 160, 320),
+        nav=NAV,
+        tables=(DELIVERY_TABLE, SILENCE_TABLE, OVER_TABLE),
+    )
 
 
 def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
     if view.tab not in TABS:
         view = replace(view, tab=None)
     found = outgoing(reader.store(), view, reader.now())
-    names = {one.id: reader.names().titled(one) for one in found.offered}
     parts: list[Any] = [head(found, view), *warnings(found)]
     if view.tab == "channels":
         parts.append(channels(found))
     elif view.tab == "silences":
-        parts += [silences(found), maintenance(found)]
+        parts += [silences(reader, found, view), maintenance(found)]
     elif view.tab == "log":
-        parts.append(log(reader, found, view, names))
+        parts.append(log(reader, found, view))
     else:
         parts += [dry(found, view), tree(found, view)]
     return html.Div(parts, className="ops alerts")
@@ -330,35 +342,36 @@ def channels(found: Outgoing) -> Component:
     )
 
 
-def silences(found: Outgoing) -> Component:
-    now = [one for one in found.silences if found.states[one.id] != "expired"]
-    over = [one for one in found.silences if found.states[one.id] == "expired"][:MOST_OVER]
-    inside: list[Any] = [
-        _silences(now, found, "Silences that hold or will hold")
-        if now
-        else html.P("Nothing is silenced.", className="lead")
-    ]
+def silences(reader: Reader, found: Outgoing, view: View) -> Component:
+    now = [one for one in found.silences if one.ends_at > found.now]
+    over = [one for one in found.silences if one.ends_at <= found.now]
+    inside: list[Any] = [html.P("Nothing is silenced.", className="lead")]
+    if now:
+        made = SILENCE_TABLE.placed(reader, view, now, len(now), lambda: now)
+        inside = [made, html.Div(export_button("silences"), className="rule")]
     if may_change():
         inside.append(_new_silence())
     if over:
-        inside.append(
-            html.Details([html.Summary("Over"), _silences(over, found, "Silences that are over")], className="twin")
-        )
+        made = OVER_TABLE.placed(reader, view, over, len(over), lambda: over)
+        told = html.Div(export_button("silences-over"), className="rule")
+        # In place, so that it stays open where a table is drawn without its page.
+        inside.append(html.Details([html.Summary("Over"), made, told], className="twin"))
     inside.append(copies(api="GET /api/v1/silences?all=true", cli="gatewatch silences list"))
     return card("Silences and planned maintenance", *inside, note="what is still open at the end is told then")
 
 
-def _silences(listed: list[StoredSilence], found: Outgoing, caption: str) -> Component:
+def silence_table(reader: Reader, view: View, listed: Shown[StoredSilence]) -> Component:
+    now = reader.now()
     looks = {"active": "warn", "pending": "plain", "expired": "good"}
     said = {"active": "holds", "pending": "planned", "expired": "over"}
 
     def line(one: StoredSilence) -> list[Any]:
-        state = found.states[one.id]
+        state = silence_of(one).state(now)
         match = ", ".join(f"{name} {' or '.join(patterns)}" for name, patterns in one.matchers.items())
         end: Any = ""
         if state != "expired" and may_change():
             end = action("End now", "DELETE", f"/api/v1/silences/{one.id}", done="The silence is over.", sure="Sure?")
-        left = words.duration(one.ends_at - found.now) if state == "active" else ""
+        left = words.duration(one.ends_at - now) if state == "active" else ""
         return [
             plain(match, 300),
             mark(looks[state], said[state]),
@@ -369,8 +382,22 @@ def _silences(listed: list[StoredSilence], found: Outgoing, caption: str) -> Com
             end,
         ]
 
-    heads = ("What", "State", "From", "To", "Why", "Who", "Action")
-    return table(heads, [line(one) for one in listed], caption=caption, name="stack one")
+    heads = (
+        ("What", "what"),
+        ("State", ""),
+        ("From", "from"),
+        ("To", "to"),
+        ("Why", "why"),
+        ("Who", "who"),
+        ("Action", ""),
+    )
+    over = listed.sheet.name == SILENCES_OVER.name
+    caption = "Silences that are over" if over else "Silences that hold or will hold"
+    return sheet_table(listed, view, heads, line, caption=caption, name="stack one", one="silence")
+
+
+SILENCE_TABLE = Table(SILENCES, silence_table)
+OVER_TABLE = Table(SILENCES_OVER, silence_table)
 
 
 def _new_silence() -> Component:
@@ -411,7 +438,7 @@ def maintenance(found: Outgoing) -> Component:
     return card("Maintenance in the alerts file", listed, note="changed in the file")
 
 
-def log(reader: Reader, found: Outgoing, view: View, names: Mapping[str, Finding]) -> Component:
+def log(reader: Reader, found: Outgoing, view: View) -> Component:
     options = sorted({*found.channels, *found.health, *([view.q] if view.q else [])})
     chosen = html.Div(
         [
@@ -433,9 +460,22 @@ def log(reader: Reader, found: Outgoing, view: View, names: Mapping[str, Finding
         return card("Delivery log", chosen, empty("Nothing was sent yet", said))
     every = partial(every_delivery, reader, "", view)
     total = len(found.log) if len(found.log) <= LOG_ROWS else len(every() or ())
-    listed = shown(DELIVERIES, view, found.log, total, every)
     channel = f"?channel={_quoted(view.q)}" if view.q else ""
     option = f" --channel {shlex.quote(plain(view.q, 64))}" if view.q else ""
+    return card(
+        "Delivery log",
+        chosen,
+        DELIVERY_TABLE.placed(reader, view, found.log, total, every),
+        html.Div(export_button("deliveries"), className="rule"),
+        copies(api=f"GET /api/v1/deliveries{channel}", cli=f"gatewatch alerts log --format json{option}"),
+        note="newest first",
+    )
+
+
+def delivery_table(reader: Reader, view: View, listed: Shown[Delivery]) -> Component:
+    with reader.store().read() as session:
+        about = findings_with(session, {one.finding_id for one in listed.items})
+    names, now = {ident: reader.names().titled(one) for ident, (one, _) in about.items()}, reader.now()
     heads = (
         ("When", "at"),
         ("Channel", "channel"),
@@ -445,25 +485,21 @@ def log(reader: Reader, found: Outgoing, view: View, names: Mapping[str, Finding
         ("What went out, and the reply", ""),
         ("", ""),
     )
-    return card(
-        "Delivery log",
-        chosen,
-        sheet_table(
-            listed,
-            view,
-            heads,
-            lambda one: _delivery(one, found, view, names),
-            caption="Attempts to deliver, newest first",
-            name="stack one log-table",
-            one="attempt",
-        ),
-        html.Div(export_button("deliveries"), className="rule"),
-        copies(api=f"GET /api/v1/deliveries{channel}", cli=f"gatewatch alerts log --format json{option}"),
-        note="newest first",
+    return sheet_table(
+        listed,
+        view,
+        heads,
+        lambda one: _delivery(one, now, view, names),
+        caption="Attempts to deliver, newest first",
+        name="stack one log-table",
+        one="attempt",
     )
 
 
-def _delivery(one: Delivery, found: Outgoing, view: View, names: Mapping[str, Finding]) -> list[Any]:
+DELIVERY_TABLE = Table(DELIVERIES, delivery_table)
+
+
+def _delivery(one: Delivery, now: datetime, view: View, names: Mapping[str, Finding]) -> list[Any]:
     known = names.get(one.finding_id)
     about: Any = plain(known.title, 120) if known else plain(one.finding_id, 64)
     if not one.finding_id.startswith("gatewatch:"):
@@ -480,7 +516,7 @@ def _delivery(one: Delivery, found: Outgoing, view: View, names: Mapping[str, Fi
             "Try again", "POST", "/api/v1/deliveries/retry", {"alerts": [one.item_id]}, done="It is sent again."
         )
     return [
-        html.Span([words.at(one.at), html.Div(ago(one.at, found.now), className="small")]),
+        html.Span([words.at(one.at), html.Div(ago(one.at, now), className="small")]),
         plain(one.channel, 60),
         mark(*_OUTCOMES[one.outcome]),
         html.Span([about, html.Div(plain(one.transition, 60), className="small")]),

@@ -13,14 +13,16 @@ from dash.development.base_component import Component
 from alerts.render.text import plain
 from dashboard import words
 from dashboard.annotations import drawing
-from dashboard.api_latency import latency
-from dashboard.api_lists import callers, routes
+from dashboard.api_latency import SLOW_TABLE, latency
+from dashboard.api_lists import CALLER_TABLE, ROUTE_TABLE, callers, routes
 from dashboard.api_tabs import auth, changed, limits, settings, traffic
+from dashboard.auth_cards import TABLES as AUTH_TABLES
 from dashboard.components import banner, card, empty, range_line, stale_note
 from dashboard.data import Reader
 from dashboard.data_api import Head, head
 from dashboard.frame import add_page
 from dashboard.leads import api_href
+from dashboard.limit_cards import TABLES as LIMIT_TABLES
 from dashboard.summing import route_of
 from dashboard.view import View
 
@@ -48,6 +50,7 @@ def register(dash: Dash, reader: Reader) -> None:
         partial=True,
         path_template="/apis/<api_id>",
         heights=(48, 96, 320, 240),
+        tables=(ROUTE_TABLE, CALLER_TABLE, *AUTH_TABLES, *LIMIT_TABLES, SLOW_TABLE),
     )
 
 

@@ -21,7 +21,9 @@ from dashboard.firstrun import begin_here
 from dashboard.frame import Nav, add_page
 from dashboard.grids import Column, number, sheet_grid
 from dashboard.leads import api_href, findings_href, requests_copies
-from dashboard.sheets import Shown, shown
+from dashboard.names import Names
+from dashboard.sheets import Shown
+from dashboard.tables import Table
 from dashboard.view import View
 
 _COLUMNS = (
@@ -44,7 +46,18 @@ NAV = Nav(order=30, key="a", icon="api")
 
 
 def register(dash: Dash, reader: Reader) -> None:
-    add_page(dash, reader, "apis", title="APIs", render=render, partial=True, path="/apis", heights=(48, 480), nav=NAV)
+    add_page(
+        dash,
+        reader,
+        "apis",
+        title="APIs",
+        render=render,
+        partial=True,
+        path="/apis",
+        heights=(48, 480),
+        nav=NAV,
+        tables=(TABLE,),
+    )
     add_exports(dash, reader, SHEETS)
 
 
@@ -52,7 +65,9 @@ def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
     found = apis(reader, view)
     if found is None:
         return nothing()
-    return content(found, view, shown(APIS, view, found.rows, found.total, lambda: every_api(reader, "", view)))
+    return content(
+        found, view, TABLE.placed(reader, view, found.rows, found.total, lambda: every_api(reader, "", view))
+    )
 
 
 def nothing() -> Component:
@@ -65,7 +80,7 @@ def nothing() -> Component:
     return html.Div([html.Div(html.H1("APIs"), className="page-head"), card(None, said)])
 
 
-def content(found: Apis, view: View, listed: Shown[ApiLine]) -> Component:
+def content(found: Apis, view: View, made: Component) -> Component:
     window = found.window
     head = html.Div(
         [
@@ -81,7 +96,7 @@ def content(found: Apis, view: View, listed: Shown[ApiLine]) -> Component:
             "Hand one over with `gatewatch ingest --inventory FILE`.",
             kind="info",
         )
-    rows = card(None, body(found, view, listed), name="flush")
+    rows = card(None, body(found, view, made), name="flush")
     return html.Div([head, stale_note(view, window), note, search(view), rows, legend(found, view)])
 
 
@@ -105,24 +120,27 @@ def search(view: View) -> Component:
     )
 
 
-def body(found: Apis, view: View, listed: Shown[ApiLine]) -> Component:
+def body(found: Apis, view: View, made: Component) -> Component:
     if not found.rows:
         clear = dcc.Link("Show all APIs", href=f"/apis{view.search(q=None, api=None, stage=None)}")
         return empty("No API fits", "Nothing of that name is declared or was ever called.", clear)
-    rows = [cells(one, found, view) for one in listed.items]
-    entries = [entry(one, found, view) for one in listed.items]
-    return html.Div(
-        [
-            sheet_grid("apis-grid", listed, view, _COLUMNS, rows, entries, opens=True, one="stage"),
-            html.Div(export_button("apis"), className="pager"),
-        ]
-    )
+    return html.Div([made, html.Div(export_button("apis"), className="pager")])
 
 
-def cells(one: ApiLine, found: Apis, view: View) -> dict[str, Any]:
+def api_grid(reader: Reader, view: View, listed: Shown[ApiLine]) -> Component:
+    names = reader.names()
+    rows = [cells(one, names, view) for one in listed.items]
+    entries = [entry(one, names, view) for one in listed.items]
+    return sheet_grid("apis-grid", listed, view, _COLUMNS, rows, entries, opens=True, one="stage")
+
+
+TABLE = Table(APIS, api_grid)
+
+
+def cells(one: ApiLine, names: Names, view: View) -> dict[str, Any]:
     """A line of the grid: text only, shown as text."""
     place = replace(view, api=one.api, stage=one.stage)
-    name = found.names.place(one.api, one.stage)
+    name = names.place(one.api, one.stage)
     said = spark_sentence(f"Requests of {name}", one.requests, [words.count(value) for value in one.requests])
     return {
         "id": f"{one.api} {one.stage or ''}",
@@ -173,7 +191,7 @@ def auth(one: ApiLine) -> list[str]:
     return ["open routes" if way == "none" else way for way in sorted(one.auth or (), key=lambda way: way == "none")]
 
 
-def entry(one: ApiLine, found: Apis, view: View) -> Component:
+def entry(one: ApiLine, names: Names, view: View) -> Component:
     """The same on a small screen."""
     findings = None
     if one.open_findings and one.worst:
@@ -186,7 +204,7 @@ def entry(one: ApiLine, found: Apis, view: View) -> Component:
         [
             html.Div([html.Span(one.life.value, className=chip(one.life)), findings], className="entry-head"),
             dcc.Link(
-                found.names.place(one.api, one.stage),
+                names.place(one.api, one.stage),
                 href=api_href(one.api, view, stage=one.stage),
                 className="finding-link",
             ),

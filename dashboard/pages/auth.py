@@ -7,7 +7,7 @@ from dataclasses import replace
 from dash import Dash, html
 from dash.development.base_component import Component
 
-from dashboard.auth_cards import content
+from dashboard.auth_cards import TABLES, content
 from dashboard.components import card, command, empty, range_line, stale_note
 from dashboard.data import Reader
 from dashboard.data_auth import auth
@@ -20,7 +20,18 @@ NAV = Nav(order=50, key="u", icon="auth")
 
 def register(dash: Dash, reader: Reader) -> None:
     heights = (48, 96, 320, 240)
-    add_page(dash, reader, "auth", title="Auth", render=render, partial=True, path="/auth", heights=heights, nav=NAV)
+    add_page(
+        dash,
+        reader,
+        "auth",
+        title="Auth",
+        render=render,
+        partial=True,
+        path="/auth",
+        heights=heights,
+        nav=NAV,
+        tables=TABLES,
+    )
 
 
 def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from dash import Dash, dcc, html
@@ -15,13 +16,16 @@ from dashboard import words
 from dashboard.components import card, empty, range_line, stale_note, tile
 from dashboard.data import Reader
 from dashboard.data_apis import known_inventory, shown_client
+from dashboard.exported_rows import SIDES, Side, sides
+from dashboard.exports import export_button
 from dashboard.frame import add_page
 from dashboard.leads import api_href, requests_copies, requests_href
-from dashboard.meaning import value
 from dashboard.names import Names
-from dashboard.parts import folded, route_name, short_list
+from dashboard.parts import route_name, short_list
 from dashboard.scoping import beside
+from dashboard.sheets import Shown, sheet_table
 from dashboard.summing import grid_of, route_term, scope_of
+from dashboard.tables import Table
 from dashboard.timelines import Lines, stack_figure, stack_sentence
 from dashboard.view import View, Window
 from gatewatch.store.findings import FindingFilter, StoredFinding, list_findings
@@ -51,7 +55,15 @@ class Caller:
 
 def register(dash: Dash, reader: Reader) -> None:
     add_page(
-        dash, reader, "caller", title="Caller", render=render, partial=True, path="/caller", heights=(48, 96, 300, 240)
+        dash,
+        reader,
+        "caller",
+        title="Caller",
+        render=render,
+        partial=True,
+        path="/caller",
+        heights=(48, 96, 300, 240),
+        tables=tuple(TABLES.values()),
     )
 
 
@@ -94,10 +106,12 @@ def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
             tiles(found, view, mine),
             over_time(found, view, mine),
             named(found, view),
-            html.Div([places(found, view, mine), causes(found, view, mine)], className="columns halves"),
-            routes(found, view, mine),
             html.Div(
-                [listed(found, view, mine, "address"), listed(found, view, mine, "agent")], className="columns halves"
+                [side(reader, found, view, "place"), side(reader, found, view, "cause")], className="columns halves"
+            ),
+            side(reader, found, view, "route"),
+            html.Div(
+                [side(reader, found, view, "address"), side(reader, found, view, "agent")], className="columns halves"
             ),
         ]
     )
@@ -197,53 +211,97 @@ def _counts(row: Mapping[str, Any], view: View, *terms: str) -> list[Any]:
     ]
 
 
-def places(found: Caller, view: View, mine: str) -> Component:
-    rows: list[list[Any]] = []
-    for row in found.parts["place"]:
-        api, stage = row["one"] or "", row["two"]
-        terms = [mine, *_equal("api", row["one"]), *_equal("stage", stage)]
-        name = found.names.place(api, stage)
-        way = dcc.Link(name, href=api_href(api, view, stage=stage)) if api else name
-        rows.append([way, *_counts(row, view, *terms)])
-    heads = ("API / stage", "Requests", "4xx", "429", "5xx")
-    return card("APIs that it calls", folded(heads, rows, caption="APIs that it calls", numbers=range(1, 5)))
+_TITLES = {
+    "place": ("APIs that it calls", ""),
+    "cause": ("Why it was refused", "It was refused nothing in this range."),
+    "route": ("Routes that it calls", ""),
+    "address": ("Addresses", "Not in the logs."),
+    "agent": ("User agents", "Not in the logs."),
+}
+"""Of each side of a caller: its title, and what is said where there is nothing."""
 
 
-def causes(found: Caller, view: View, mine: str) -> Component:
-    rows = [
-        [
-            value("reject_cause", row["one"]),
-            _number(row["n"], view, mine, *_equal("reject_cause", row["one"])),
-            words.at(row["first"]),
-            words.at(row["last"]),
-        ]
-        for row in found.parts.get("cause", [])
-    ]
+def side(reader: Reader, found: Caller, view: View, part: str) -> Component:
+    title, none = _TITLES[part]
+    rows = found.parts.get(part, [])
     if not rows:
-        return card("Why it was refused", html.P("It was refused nothing in this range.", className="small"))
-    heads = ("Cause", "Requests", "First", "Last")
-    return card("Why it was refused", folded(heads, rows, caption="Causes of refusals", numbers=(1,)))
+        return card(title, html.P(none, className="small"))
+    table = TABLES[part]
+    made = table.placed(
+        reader,
+        view,
+        sides(part, rows, found.names),
+        rows[0]["many"],
+        lambda: table.sheet.read(reader, "/caller", view),
+    )
+    return card(title, made, html.Div(export_button(table.name), className="rule"))
 
 
-def routes(found: Caller, view: View, mine: str) -> Component:
-    rows: list[list[Any]] = []
-    for row in found.parts["route"]:
-        terms = [mine, *_equal("api", row["one"])]
-        terms.append("route is empty" if row["two"] is None else route_term(row["two"]))
-        rows.append([route_name(row["two"]), found.names.place(row["one"] or "", None), *_counts(row, view, *terms)])
-    heads = ("Route", "API", "Requests", "4xx", "429", "5xx")
-    return card("Routes that it calls", folded(heads, rows, caption="Routes that it calls", numbers=range(2, 6)))
+def side_table(part: str, reader: Reader, view: View, listed: Shown[Side]) -> Component:
+    kind, _, name = (view.sel or "").partition(":")
+    mine = str(Term(IDENTITIES[kind], "=", (name,)))
+    first = {"place": "API / stage", "cause": "Cause", "route": "Route", "address": "Address", "agent": "User agent"}
+    counts = (("Requests", "requests"), ("4xx", "refused_4xx"), ("429", "throttled_429"), ("5xx", "failed_5xx"))
+    heads: tuple[tuple[str, str], ...] = ((first[part], "name"),)
+    if part == "route":
+        heads += (("API", "api"),)
+    if part in ("place", "route"):
+        heads += counts
+    else:
+        heads += (counts[0], *((("First", "first"),) if part == "cause" else ()), ("Last", "last"))
+    lines: dict[str, Callable[[Side, Names, View, str], list[Any]]] = {
+        "place": _place,
+        "route": _route,
+        "cause": _cause,
+        "address": _address,
+        "agent": _agent,
+    }
+    names = reader.names()
+    return sheet_table(
+        listed,
+        view,
+        heads,
+        lambda one: lines[part](one, names, view, mine),
+        caption=_TITLES[part][0],
+        numbers=[place for place, (head, _) in enumerate(heads) if (head, _) in counts],
+        first=6 if part in ("address", "agent") else 10,
+        one=first[part].partition(" ")[0].lower() if part != "place" else "stage",
+    )
 
 
-def listed(found: Caller, view: View, mine: str, part: str) -> Component:
-    title, field = {"address": ("Addresses", "client_ip"), "agent": ("User agents", "user_agent")}[part]
-    rows = [
-        [plain(row["one"], 120), _number(row["n"], view, mine, *_equal(field, row["one"])), words.at(row["last"])]
-        for row in found.parts.get(part, [])
+TABLES: dict[str, Table[Side]] = {part: Table(sheet, partial(side_table, part)) for part, sheet in SIDES.items()}
+
+
+def _place(one: Side, names: Names, view: View, mine: str) -> list[Any]:  # noqa: ARG001
+    api, stage = one.row["one"] or "", one.row["two"]
+    terms = [mine, *_equal("api", one.row["one"]), *_equal("stage", stage)]
+    way = dcc.Link(one.name, href=api_href(api, view, stage=stage)) if api else one.name
+    return [way, *_counts(one.row, view, *terms)]
+
+
+def _cause(one: Side, names: Names, view: View, mine: str) -> list[Any]:  # noqa: ARG001
+    row = one.row
+    return [
+        one.name,
+        _number(row["n"], view, mine, *_equal("reject_cause", row["one"])),
+        words.at(row["first"]),
+        words.at(row["last"]),
     ]
-    if not rows:
-        return card(title, html.P("Not in the logs.", className="small"))
-    return card(title, folded((title, "Requests", "Last"), rows, caption=title, first=6, numbers=(1,)))
+
+
+def _route(one: Side, names: Names, view: View, mine: str) -> list[Any]:
+    row = one.row
+    terms = [mine, *_equal("api", row["one"])]
+    terms.append("route is empty" if row["two"] is None else route_term(row["two"]))
+    return [route_name(row["two"]), names.place(row["one"] or "", None), *_counts(row, view, *terms)]
+
+
+def _listed(field: str, one: Side, names: Names, view: View, mine: str) -> list[Any]:  # noqa: ARG001
+    row = one.row
+    return [plain(row["one"], 120), _number(row["n"], view, mine, *_equal(field, row["one"])), words.at(row["last"])]
+
+
+_address, _agent = partial(_listed, "client_ip"), partial(_listed, "user_agent")
 
 
 def _equal(field: str, text: str | None) -> Sequence[str]:

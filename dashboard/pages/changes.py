@@ -39,7 +39,8 @@ from dashboard.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 from dashboard.firstrun import begin_here
 from dashboard.frame import Nav, add_page
 from dashboard.names import Names
-from dashboard.sheets import sheet_table, shown
+from dashboard.sheets import Shown, sheet_table
+from dashboard.tables import Table
 from dashboard.view import View
 from detect import risks
 from detect.configuration import EVERY_METHOD
@@ -63,7 +64,17 @@ _COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, "#9aa4af")
 
 
 def register(dash: Dash, reader: Reader) -> None:
-    add_page(dash, reader, "changes", title="Changes", render=render, path="/changes", heights=(48, 320, 320), nav=NAV)
+    add_page(
+        dash,
+        reader,
+        "changes",
+        title="Changes",
+        render=render,
+        path="/changes",
+        heights=(48, 320, 320),
+        nav=NAV,
+        tables=(TABLE,),
+    )
 
 
 def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
@@ -86,7 +97,7 @@ def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
         filters(found, view, names),
         one_change(found, view, names),
         timeline(found, view, names),
-        listed(reader, found, view, names),
+        listed(reader, found, view),
         drift(found),
     ]
     return html.Div(parts, className="ops changes")
@@ -225,9 +236,20 @@ def sentence(found: Changes, names: Names) -> str:
     return f"{said}; {words.plural(len(risky), 'risk')}, the last {words.at(last.at)}: {plain(last.what, 100)}."
 
 
-def listed(reader: Reader, found: Changes, view: View, names: Names) -> Component | None:
+def listed(reader: Reader, found: Changes, view: View) -> Component | None:
     if not found.changes:
         return None
+    return card(
+        "Changes",
+        TABLE.placed(reader, view, found.changes, found.total, lambda: every_change(reader, "", view)),
+        html.Div(export_button("changes"), className="rule"),
+        copies(**_calls(found, view)),
+        note="newest first",
+    )
+
+
+def change_table(reader: Reader, view: View, shown: Shown[Altered]) -> Component:
+    names = reader.names()
 
     def line(one: Altered) -> list[Any]:
         change = one.event.change
@@ -262,15 +284,11 @@ def listed(reader: Reader, found: Changes, view: View, names: Names) -> Componen
         ("Risk", "risk"),
         ("Suspected of", "suspected_by"),
     )
-    shown_ = shown(CHANGES, view, found.changes, found.total, lambda: every_change(reader, "", view))
     caption = "Changes, newest first"
-    return card(
-        "Changes",
-        sheet_table(shown_, view, heads, line, caption=caption, first=FIRST, name="stack one", one="change"),
-        html.Div(export_button("changes"), className="rule"),
-        copies(**_calls(found, view)),
-        note="newest first",
-    )
+    return sheet_table(shown, view, heads, line, caption=caption, first=FIRST, name="stack one", one="change")
+
+
+TABLE = Table(CHANGES, change_table)
 
 
 def _calls(found: Changes, view: View) -> Mapping[str, str]:

@@ -12,7 +12,7 @@ from dash.development.base_component import Component
 from alerts.render.text import plain
 from dashboard import meaning, standout, words
 from dashboard.acts import acts, standing
-from dashboard.behind import requests_card
+from dashboard.behind import TABLE, requests_card
 from dashboard.beside import Beside, beside
 from dashboard.changing import action
 from dashboard.charting import picture
@@ -37,7 +37,14 @@ SURE = 0.95
 
 def register(dash: Dash, reader: Reader) -> None:
     add_page(
-        dash, reader, "finding", title="Finding", render=render, path_template="/findings/<finding_id>", heights=HEIGHTS
+        dash,
+        reader,
+        "finding",
+        title="Finding",
+        render=render,
+        path_template="/findings/<finding_id>",
+        heights=HEIGHTS,
+        tables=(TABLE,),
     )
 
     add_threshold(dash)
@@ -53,7 +60,10 @@ def render(reader: Reader, rest: str, view: View) -> Component:
         back = html.Div([back, whole(found.stored.finding.id)], className="page-head")
     more = beside(reader, found.stored, current())
     budget = reader.store().settings.false_alarms_per_week
-    return content(found, more, back, view, reader.now(), budget, lead=lambda caller: caller_page(reader, caller, view))
+    raw = requests_card(reader, found, view, before(found.stored.finding, more, view))
+    return content(
+        found, more, back, view, reader.now(), budget, raw=raw, lead=lambda caller: caller_page(reader, caller, view)
+    )
 
 
 def again_with(one: Finding, more: Beside, budget: float | None) -> Component | None:
@@ -83,9 +93,10 @@ def content(
     now: datetime,
     budget: float | None = None,
     *,
+    raw: Component | None = None,
     lead: Callable[[str], str] = lambda _: "",
 ) -> Component:
-    """budget: false alarms an API and week.
+    """budget: false alarms an API and week. raw: the requests behind it.
 
     lead: where the page of a caller, `kind:value`, is; '' where none is shown by name.
     """
@@ -102,7 +113,7 @@ def content(
                             chart(found, view),
                             different(one),
                             traced_card(one, found.traces, around(one, more.newest, view)),
-                            requests_card(found.requests, before(one, more, view)),
+                            raw,
                             again(one),
                         ],
                         className="main-column",

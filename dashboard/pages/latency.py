@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -18,18 +17,20 @@ from dashboard.charting import chart, copies
 from dashboard.components import card, command, empty, finding_href, icon, range_line, stale_note, table
 from dashboard.data import Reader
 from dashboard.exported_ops import TIMED, every_timed_route
+from dashboard.exported_rows import TIMEOUTS, timeouts_of
 from dashboard.exports import export_button
 from dashboard.figures import ORANGE, PURPLE, SKY
 from dashboard.firstrun import begin_here
 from dashboard.frame import Nav, add_page
 from dashboard.heat import heat_figure, heat_rows, heat_sentence
-from dashboard.layers import LAYERS, MOST_TIMEOUTS, Key, Latency, RouteTime, Traced, latency
-from dashboard.leads import requests_link
+from dashboard.layers import LAYERS, Key, Latency, RouteTime, Traced, latency, verdicts
+from dashboard.leads import requests_command, requests_link
 from dashboard.names import Names
 from dashboard.parts import folded
 from dashboard.scoping import options, texts
-from dashboard.sheets import sheet_table, shown
+from dashboard.sheets import Shown, sheet_table
 from dashboard.stacks import stacked
+from dashboard.tables import Table
 from dashboard.traced import PARTS, part_name
 from dashboard.view import View, Window
 from gatewatch.records import iso
@@ -58,6 +59,7 @@ def register(dash: Dash, reader: Reader) -> None:
         path="/latency",
         heights=(48, 360, 320, 240),
         nav=NAV,
+        tables=(TIMED_TABLE, TIMEOUT_TABLE),
     )
 
 
@@ -83,7 +85,7 @@ def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
         layers(reader, found, view, names),
         spread(found, view),
         traces(found, view, names),
-        timeouts(found, view),
+        timeouts(reader, found, view),
     ]
     return html.Div(parts, className="ops latency")
 
@@ -102,7 +104,8 @@ def only(view: View) -> Component | None:
 
 
 def _calls(what: str, view: View, window: Window, measure: str = "latency_p95") -> dict[str, str]:
-    terms = [*texts(view), *([f"route = {view.q}"] if view.q else [])]
+    route = [f"route = {view.q}"] if view.q else []
+    terms = [*texts(view), *route]
     span = f"since={iso(window.since)}&until={iso(window.until)}" + "".join(
         f"&where={quote(plain(term, 1000), safe='')}" for term in terms
     )
@@ -113,12 +116,9 @@ def _calls(what: str, view: View, window: Window, measure: str = "latency_p95") 
             + plain(options(view, *([f"route = {view.q}"] if view.q else [])), 600),
         }
     if what == "timeouts":
-        route = f" --route {shlex.quote(plain(view.q, 200))}" if view.q else ""
-        asked = plain(options(view), 600) + route
         return {
             "api": f"GET /api/v1/requests?{span}&where={quote('latency_ms >= 28000', safe='')}",
-            "cli": f"gatewatch export requests --since {iso(window.since)} --until {iso(window.until)} "
-            f"--latency-min-ms 28000{asked}",
+            "cli": requests_command(window, view, *route, "latency_ms >= 28000"),
         }
     return {"api": f"GET /api/v1/heatmap?{span}"}
 
@@ -190,7 +190,7 @@ def layers(reader: Reader, found: Latency, view: View, names: Names) -> Componen
     return card(
         "Where the time goes",
         drawn,
-        routes(reader, found, view, names),
+        routes(reader, found, view),
         note=f"the {words.plural(len(shown), 'route')} that take the most time in all",
     )
 
@@ -208,7 +208,27 @@ def layer_sentence(found: Latency, names: Names, view: View) -> str:
     )
 
 
-def routes(reader: Reader, found: Latency, view: View, names: Names) -> Component:
+def routes(reader: Reader, found: Latency, view: View) -> Component:
+    total = len(found.routes) + found.more
+    made = TIMED_TABLE.placed(
+        reader,
+        view,
+        found.routes,
+        total,
+        lambda: every_timed_route(reader, "", view),
+        lambda listed: timed_table(reader, view, listed, found.verdicts),
+    )
+    return html.Div([made, html.Div(export_button("timed-routes"), className="rule")])
+
+
+def timed_table(
+    reader: Reader, view: View, listed: Shown[RouteTime], known: Mapping[Key, list[StoredFinding]] | None = None
+) -> Component:
+    """known: the latency findings of routes, if they were read already."""
+    names, window = reader.names(), reader.window(view)
+    if known is None:
+        known = verdicts(reader.store(), view, window) if window else {}
+
     def line(one: RouteTime) -> list[Any]:
         api, stage, route = one.key
         scoped = replace(view, api=api, stage=stage)
@@ -223,7 +243,7 @@ def routes(reader: Reader, found: Latency, view: View, names: Names) -> Componen
             *(slower(ms, one, scoped) for ms in (one.p50, one.p95, one.p99)),
             one.slowest or "not known",
             words.percent(one.timeouts / one.n) if one.n and one.timed else words.NONE,
-            verdict(found.verdicts, one.key, view),
+            verdict(known, one.key, view),
         ]
 
     heads = (
@@ -236,14 +256,14 @@ def routes(reader: Reader, found: Latency, view: View, names: Names) -> Componen
         ("28 s or more", "over_28s"),
         ("Verdict", ""),
     )
-    total = len(found.routes) + found.more
-    listed = shown(TIMED, view, found.routes, total, lambda: every_timed_route(reader, "", view))
     caption = "Routes by the time they take in all: latency, slowest layer, timeouts and verdicts"
     numbers = (1, 2, 3, 4, 6)
-    made = sheet_table(
+    return sheet_table(
         listed, view, heads, line, caption=caption, first=FIRST, numbers=numbers, name="stack one", one="route"
     )
-    return html.Div([made, html.Div(export_button("timed-routes"), className="rule")])
+
+
+TIMED_TABLE = Table(TIMED, timed_table)
 
 
 def slower(ms: float, one: RouteTime, scoped: View) -> Any:
@@ -410,30 +430,53 @@ def called(row: Mapping[str, Any]) -> str:
     return f"{plain(row.get('method'), 10)} {path}".strip() if path else plain(row.get("route"), 160)
 
 
-def timeouts(found: Latency, view: View) -> Component:
+def timeouts(reader: Reader, found: Latency, view: View) -> Component:
     if not found.n_timeouts:
         timed = any(one.timed for one in found.routes)
         said = "No request took 28 s or more." if timed else "Not known: no latency is logged."
         return card("Timeouts", html.P(said))
-    rows = [
-        [
+    return card(
+        "Timeouts",
+        TIMEOUT_TABLE.placed(reader, view, found.timeouts, found.n_timeouts, lambda: timeouts_of(reader, "", view)),
+        html.Div(export_button("timeouts"), className="rule"),
+        copies(**_calls("timeouts", view, found.window)),
+        note=f"{words.plural(found.n_timeouts, 'request')} of 28 s or more",
+    )
+
+
+def timeout_table(reader: Reader, view: View, listed: Shown[dict[str, Any]]) -> Component:  # noqa: ARG001
+    def line(row: dict[str, Any]) -> list[Any]:
+        waited = row.get("integration_latency_ms")
+        return [
             words.second(row["at"]),
             called(row),
             str(row["status"]) if row.get("status") is not None else words.NONE,
             words.millis(row.get("latency_ms")),
-            words.millis(row["integration_latency_ms"])
-            if row.get("integration_latency_ms") is not None
-            else "not logged",
+            words.millis(waited) if waited is not None else "not logged",
             plain(row.get("error_message") or row.get("error_type"), 160) or words.NONE,
             plain(row.get("request_id"), 60) or words.NONE,
         ]
-        for row in found.timeouts
-    ]
-    heads = ("When", "Request", "Status", "Took", "Integration", "Error", "Request id")
-    note = f"{words.plural(found.n_timeouts, 'request')} of 28 s or more; the newest {min(len(rows), MOST_TIMEOUTS)}"
-    return card(
-        "Timeouts",
-        folded(heads, rows, caption="Requests of 28 s or more", first=FIRST, numbers=(2, 3, 4), name="stack one"),
-        copies(**_calls("timeouts", view, found.window)),
-        note=note,
+
+    heads = (
+        ("When", "at"),
+        ("Request", "path"),
+        ("Status", "status"),
+        ("Took", "latency_ms"),
+        ("Integration", "integration_latency_ms"),
+        ("Error", "error_message"),
+        ("Request id", "request_id"),
     )
+    return sheet_table(
+        listed,
+        view,
+        heads,
+        line,
+        caption="Requests of 28 s or more",
+        first=FIRST,
+        numbers=(2, 3, 4),
+        name="stack one",
+        one="request",
+    )
+
+
+TIMEOUT_TABLE = Table(TIMEOUTS, timeout_table)

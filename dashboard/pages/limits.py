@@ -20,7 +20,7 @@ from dashboard.data_limits import limits
 from dashboard.data_whatif import WINDOWS_S, Per, Proposed, outcome
 from dashboard.firstrun import begin_here
 from dashboard.frame import Nav, add_page
-from dashboard.limit_cards import content
+from dashboard.limit_cards import TABLES, content
 from dashboard.routing import LOCATION
 from dashboard.view import View, view_of
 from dashboard.whatif_cards import told
@@ -35,7 +35,16 @@ _HIGHEST = 1e9
 def register(dash: Dash, reader: Reader) -> None:
     heights = (48, 96, 320, 240)
     add_page(
-        dash, reader, "limits", title="Limits", render=render, partial=True, path="/limits", heights=heights, nav=NAV
+        dash,
+        reader,
+        "limits",
+        title="Limits",
+        render=render,
+        partial=True,
+        path="/limits",
+        heights=heights,
+        nav=NAV,
+        tables=TABLES,
     )
 
     def part(name: str) -> dict[str, Any]:

@@ -18,13 +18,18 @@ from dashboard.changing import action, choice, form
 from dashboard.charting import copies
 from dashboard.components import card, command, empty, table
 from dashboard.data import Reader
+from dashboard.exported_rows import AUDIT, audited
+from dashboard.exports import export_button
 from dashboard.frame import Nav, add_page
-from dashboard.people import AUDIT_LINES, People
+from dashboard.people import People
+from dashboard.sheets import Shown, sheet_table
+from dashboard.tables import Table
 from dashboard.view import View
 from gatewatch.access.current import current
 from gatewatch.records import JSON
 from gatewatch.roles import Role, Scope, Via
 from gatewatch.settings import Settings
+from gatewatch.store.audit import AuditEvent
 from gatewatch.store.sessions import LoginSession
 from gatewatch.store.tokens import Token
 from gatewatch.store.users import User
@@ -45,6 +50,7 @@ def register(dash: Dash, reader: Reader) -> None:
         heights=(48, 200, 320),
         nav=NAV,
         every_minute=False,
+        tables=(AUDIT_TABLE,),
     )
 
 
@@ -60,7 +66,7 @@ def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
     parts = [head, you(found), sessions(found)]
     if found.admin:
         known = reader.store().settings
-        parts += [accounts(found), tokens(found), told(known), about(known), log(found)]
+        parts += [accounts(found), tokens(found), told(known), about(known), log(reader, found, view)]
     return html.Div(parts, className="settings")
 
 
@@ -219,9 +225,18 @@ def tokens(found: People) -> Component:
     )
 
 
-def log(found: People) -> Component:
-    rows: list[list[Any]] = [
-        [
+def log(reader: Reader, found: People, view: View) -> Component:
+    return card(
+        "Audit log",
+        AUDIT_TABLE.placed(reader, view, found.audit, found.every_audit, lambda: audited(reader, "", view)),
+        html.Div(export_button("audit"), className="rule"),
+        note=html.Span(["newest first; the same with ", command("gatewatch audit list")]),
+    )
+
+
+def audit_table(reader: Reader, view: View, listed: Shown[AuditEvent]) -> Component:  # noqa: ARG001
+    def line(event: AuditEvent) -> list[Any]:
+        return [
             words.second(event.at),
             plain(event.actor, 80),
             named(event.action, "" if event.outcome == "done" else event.outcome),
@@ -229,11 +244,20 @@ def log(found: People) -> Component:
             plain(event.address, 60) or words.NONE,
             plain(", ".join(f"{name} {value}" for name, value in event.detail.items()), 160),
         ]
-        for event in found.audit
-    ]
-    heads = ("When", "Who", "What", "Target", "Address", "Detail")
-    note = html.Span([f"the last {AUDIT_LINES}; all with ", command("gatewatch audit list")])
-    return card("Audit log", table(heads, rows, caption="Who did what, newest first", name="stack one log"), note=note)
+
+    heads = (
+        ("When", "at"),
+        ("Who", "actor"),
+        ("What", "action"),
+        ("Target", "target"),
+        ("Address", "address"),
+        ("Detail", "detail"),
+    )
+    caption = "Who did what, newest first"
+    return sheet_table(listed, view, heads, line, caption=caption, name="stack one log", one="line")
+
+
+AUDIT_TABLE = Table(AUDIT, audit_table)
 
 
 def told(settings: Settings) -> Component:

@@ -36,9 +36,10 @@ from dashboard.origins import (
     Spending,
     origins,
 )
-from dashboard.sheets import sheet_table, shown
+from dashboard.sheets import Shown, sheet_table
 from dashboard.stacks import stacked
-from dashboard.view import View
+from dashboard.tables import Table
+from dashboard.view import View, Window
 from detect.logformat import line_bytes
 from detect.signal import BLIND, DEGRADED, FULL
 from gatewatch.diagnosing import Diagnosis
@@ -77,6 +78,7 @@ def register(dash: Dash, reader: Reader) -> None:
         path="/sources",
         heights=(48, 240, 240, 320),
         nav=NAV,
+        tables=(SOURCE_TABLE, DOCTOR_TABLE),
     )
 
 
@@ -87,11 +89,11 @@ def render(reader: Reader, rest: str, view: View) -> Component:  # noqa: ARG001
         head(found),
         stale_note(view, found.window),
         *warnings(found),
-        log_sources(found, view),
+        log_sources(reader, found, view),
         readers(found),
         spend(found.spending, known=bool(found.connections)),
         chosen(found, view, names),
-        doctor(found, view),
+        doctor(reader, found, view),
         blind(found, names),
     ]
     return html.Div(parts, className="ops")
@@ -139,10 +141,19 @@ def dated(then: datetime | None, now: datetime) -> Component | str:
     return html.Span(ago(then, now), title=words.at(then)) if then is not None else "never"
 
 
-def log_sources(found: Origins, view: View) -> Component:
+def log_sources(reader: Reader, found: Origins, view: View) -> Component:
     if not found.origins:
         why = html.Span(["Register one with ", command("gatewatch sources add NAME LOCATION"), "."])
         return card("Log sources", empty("No source yet", "Nothing was ingested and nothing is followed.", why))
+    by_state: dict[str, int] = defaultdict(int)
+    for one in found.origins:
+        by_state[one.state] += 1
+    note = ", ".join(f"{n} {state}" for state, n in by_state.items())
+    made = SOURCE_TABLE.placed(reader, view, found.origins, len(found.origins), lambda: found.origins)
+    return card("Log sources", made, html.Div(export_button("sources"), className="rule"), note=note)
+
+
+def source_table(reader: Reader, view: View, listed: Shown[Origin]) -> Component:
     heads = (
         ("Source", "source"),
         ("State", "state"),
@@ -154,27 +165,25 @@ def log_sources(found: Origins, view: View) -> Component:
         ("Rejected", "rejected"),
         ("Coverage", "coverage"),
     )
-    listed = shown(SOURCES, view, found.origins, len(found.origins), lambda: found.origins)
-    by_state: dict[str, int] = defaultdict(int)
-    for one in found.origins:
-        by_state[one.state] += 1
-    note = ", ".join(f"{n} {state}" for state, n in by_state.items())
+    now, window = reader.now(), reader.window(view)
     caption = "Sources of log lines: whether they work, how far behind they are, and what became of their lines"
-    made = sheet_table(
+    return sheet_table(
         listed,
         view,
         heads,
-        lambda one: _origin(one, found),
+        lambda one: _origin(one, now, window),
         caption=caption,
         numbers=(5, 7),
         name="stack one origins",
         first=20,
         one="source",
     )
-    return card("Log sources", made, html.Div(export_button("sources"), className="rule"), note=note)
 
 
-def _origin(one: Origin, found: Origins) -> list[Any]:
+SOURCE_TABLE = Table(SOURCES, source_table)
+
+
+def _origin(one: Origin, now: datetime, window: Window | None) -> list[Any]:
     account = one.account
     name = html.Span(
         [
@@ -186,15 +195,15 @@ def _origin(one: Origin, found: Origins) -> list[Any]:
     if one.looked is None:
         looked: Any = "nobody looks" if one.state == BY_HAND else "not known"
     elif one.looked[1] is None:
-        looked = html.Span(f"{ago(one.looked[0], found.now)}, went well", title=words.at(one.looked[0]))
+        looked = html.Span(f"{ago(one.looked[0], now)}, went well", title=words.at(one.looked[0]))
     else:
         said = plain(one.looked[1], 600)
-        looked = html.Details([html.Summary(f"failed {ago(one.looked[0], found.now)}"), html.P(said, className="raw")])
+        looked = html.Details([html.Summary(f"failed {ago(one.looked[0], now)}"), html.P(said, className="raw")])
     if one.brings is not None:
         said = _BRINGS[one.brings]
         none = html.Span(words.NONE, title="It brings no lines of access logs.")
         return [name, mark(_LOOKS[one.state], one.state), looked, html.Span(f"brings {said}"), *[none] * 5]
-    minutes = found.window.span / timedelta(minutes=1) if found.window else 0
+    minutes = window.span / timedelta(minutes=1) if window else 0
     kept: list[Any] = [words.count(one.taken)]
     if minutes and one.taken:
         kept.append(html.Div(f"{words.count(one.taken / minutes)} a minute", className="small"))
@@ -203,7 +212,7 @@ def _origin(one: Origin, found: Origins) -> list[Any]:
         name,
         mark(_LOOKS[one.state], one.state),
         looked,
-        dated(account.last_at if account else None, found.now),
+        dated(account.last_at if account else None, now),
         _lag(one),
         html.Span(kept),
         html.Img(src=sparkline(one.lines, SKY), alt=plain(sentence, 200), className="spark small-spark"),
@@ -371,7 +380,7 @@ def key_of(one: Diagnosis) -> str:
     return f"{one.log.api}/{one.log.stage}"
 
 
-def doctor(found: Origins, view: View) -> Component:
+def doctor(reader: Reader, found: Origins, view: View) -> Component:
     """Every stage by every detector, the blindest first."""
     if not found.stages:
         said = "gatewatch does not know the stages, so it cannot say what their logs leave out."
@@ -379,30 +388,35 @@ def doctor(found: Origins, view: View) -> Component:
             ["Bring an inventory: ", command("gatewatch ingest --inventory FILE"), ", or connect an account."]
         )
         return card("What each stage lets detectors see", empty("No inventory", said, why))
-    kinds = [sight.kind for sight in found.stages[0].sights]
-    sights = ((words.KINDS[kind], f"sees_{kind.value}") for kind in kinds)
-    heads = (("Stage", "stage"), *sights, ("In the logs", "coverage"), ("Log cost a month", "dollars"), ("", ""))
-    listed = shown(DOCTOR, view, found.stages, len(found.stages), lambda: found.stages)
     full = sum(one.full for one in found.stages)
     note = f"{full} of {words.plural(len(found.stages), 'stage')} let every detector see everything"
-    caption = "Stages by what their log format lets each detector see"
     return card(
         "What each stage lets detectors see",
-        sheet_table(
-            listed,
-            view,
-            heads,
-            lambda one: _stage(one, kinds, view),
-            caption=caption,
-            numbers=(len(heads) - 3, len(heads) - 2),
-            name="stack one doctor",
-            first=20,
-            one="stage",
-        ),
+        DOCTOR_TABLE.placed(reader, view, found.stages, len(found.stages), lambda: found.stages),
         html.Div(export_button("doctor"), className="rule"),
         copies(cli="gatewatch doctor --format json"),
         note=note,
     )
+
+
+def doctor_table(reader: Reader, view: View, listed: Shown[Diagnosis]) -> Component:  # noqa: ARG001
+    kinds = [sight.kind for sight in listed.items[0].sights] if listed.items else []
+    sights = ((words.KINDS[kind], f"sees_{kind.value}") for kind in kinds)
+    heads = (("Stage", "stage"), *sights, ("In the logs", "coverage"), ("Log cost a month", "dollars"), ("", ""))
+    return sheet_table(
+        listed,
+        view,
+        heads,
+        lambda one: _stage(one, kinds, view),
+        caption="Stages by what their log format lets each detector see",
+        numbers=(len(heads) - 3, len(heads) - 2),
+        name="stack one doctor",
+        first=20,
+        one="stage",
+    )
+
+
+DOCTOR_TABLE = Table(DOCTOR, doctor_table)
 
 
 def _stage(one: Diagnosis, kinds: Sequence[Kind], view: View) -> list[Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from gatewatch.records import JSON, iso
@@ -96,6 +96,18 @@ def audit_events(
         )
         for row in session.scalars(question)
     ]
+
+
+def every_event(session: Session, most: int) -> list[AuditEvent]:
+    """All lines, newest first, but no more than `most`."""
+    found = audit_events(session, limit=MOST_ROWS)
+    while found and len(found) < most and (more := audit_events(session, limit=MOST_ROWS, before=found[-1].id)):
+        found += more
+    return found[:most]
+
+
+def count_events(session: Session) -> int:
+    return session.scalar(select(func.count()).select_from(AuditRow)) or 0
 
 
 def to_json(event: AuditEvent) -> dict[str, JSON]:

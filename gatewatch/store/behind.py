@@ -10,8 +10,10 @@ import pyarrow as pa
 
 from gatewatch.records import JSON, Finding, Kind, iso
 from gatewatch.store.reading import read_requests
+from gatewatch.store.request_search import count_requests, every_request
 from gatewatch.store.spans import read_spans
 from gatewatch.store.state import State
+from gatewatch.where import Term
 
 REFUSALS = {Kind.AUTH_FAILURE_SPIKE: (400, None), Kind.THROTTLING_ABUSE: (429, 429)}
 """Kinds whose matter are refusals, and the least and the highest status of these."""
@@ -19,12 +21,11 @@ REFUSALS = {Kind.AUTH_FAILURE_SPIKE: (400, None), Kind.THROTTLING_ABUSE: (429, 4
 
 def requests_behind(state: State, finding: Finding, *, limit: int = 200) -> pa.Table:
     """Requests of the finding's scope and time, newest first: only refused ones where refusals are the matter."""
-    until = None if finding.end is None else finding.end + timedelta(minutes=1)
     least, most = REFUSALS.get(finding.kind, (None, None))
     return read_requests(
         state,
         since=finding.start,
-        until=until,
+        until=_until(finding),
         api=finding.api,
         stage=finding.stage,
         route=finding.route,
@@ -32,6 +33,31 @@ def requests_behind(state: State, finding: Finding, *, limit: int = 200) -> pa.T
         status_max=most,
         limit=limit,
     )
+
+
+def every_behind(state: State, finding: Finding, *, most: int) -> pa.Table:
+    """The same without an end to how many, but `most`."""
+    return every_request(state, since=finding.start, until=_until(finding), terms=_terms(finding), most=most)
+
+
+def count_behind(state: State, finding: Finding) -> int:
+    """How many they are."""
+    return count_requests(state, since=finding.start, until=_until(finding), terms=_terms(finding))
+
+
+def _until(finding: Finding) -> datetime | None:
+    return None if finding.end is None else finding.end + timedelta(minutes=1)
+
+
+def _terms(finding: Finding) -> tuple[Term, ...]:
+    equal = {"api": finding.api, "stage": finding.stage, "route": finding.route}
+    terms = [Term(name, "=", (value,)) for name, value in equal.items() if value is not None]
+    least, most = REFUSALS.get(finding.kind, (None, None))
+    if least is not None:
+        terms.append(Term("status", ">=", (least,)))
+    if most is not None:
+        terms.append(Term("status", "<=", (most,)))
+    return tuple(terms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,12 +240,15 @@ IDENTITIES = {"key": "api_key_id", "principal": "principal", "ip": "client_ip"}
 """What a caller may be known by, and its column."""
 
 
-def caller_parts(state: State, scope: Scope, kind: str, name: str, step: timedelta) -> pa.Table:
-    """One caller from each side, in one look: the largest values of each `part`. kind: of IDENTITIES.
+def caller_parts(
+    state: State, scope: Scope, kind: str, name: str, step: timedelta, *, most: int = MOST_PARTS
+) -> pa.Table:
+    """One caller from each side, in one look: the `most` largest values of each `part`. kind: of IDENTITIES.
 
     All requests with this key, principal or address count, whatever else they name.
     part: whole, place (API, stage), route (API, route), cause, address, agent, or time (status class by `bucket`).
-    Columns: part, one, two, bucket, n, refused (4xx), throttled, failed (5xx), first, last.
+    Columns: part, one, two, bucket, n, refused (4xx), throttled, failed (5xx), first, last; and `many`, how many values
+    the part has.
     """
     condition, values = scope.condition("at")
     values |= {"name": name}
@@ -271,8 +274,8 @@ def caller_parts(state: State, scope: Scope, kind: str, name: str, step: timedel
     )
     query = (
         f"WITH mine AS MATERIALIZED (SELECT * FROM ({{rows}}) WHERE {condition} AND {IDENTITIES[kind]} = $name) "
-        f"SELECT * FROM ({parts}) "
-        f"QUALIFY part = 'time' OR row_number() OVER (PARTITION BY part ORDER BY n DESC, one, two) <= {MOST_PARTS} "
+        f"SELECT *, count(*) OVER (PARTITION BY part)::BIGINT AS many FROM ({parts}) "
+        f"QUALIFY part = 'time' OR row_number() OVER (PARTITION BY part ORDER BY n DESC, one, two) <= {most:d} "
         "ORDER BY part, n DESC, one, two, bucket"
     )
     names = ("at", *_SCOPED, "status", "reject_cause", "client_ip", "principal", "api_key_id")

@@ -85,6 +85,42 @@ def find_requests(
     return Found(page, None, None)
 
 
+def every_request(
+    state: State,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    terms: tuple[Term, ...] = (),
+    most: int,
+) -> pa.Table:
+    """All requests of [since, until), newest first, but no more than `most`."""
+    with state.read() as session:
+        listed = segments(session, "requests", since, until)
+    listed.sort(key=lambda one: one.max_at, reverse=True)
+    found = REQUESTS_READ.empty_table()
+    while listed and not _enough(found, most, listed[0], newest_first=True):
+        some, listed = listed[:FILES_AT_ONCE], listed[FILES_AT_ONCE:]
+        more = _ask(state, some, since, until, terms, most, newest_first=True)
+        found = _first(pa.concat_tables([found, more]), most, newest_first=True)
+    return found.combine_chunks()
+
+
+def count_requests(
+    state: State, *, since: datetime | None = None, until: datetime | None = None, terms: tuple[Term, ...] = ()
+) -> int:
+    """How many requests of [since, until) there are."""
+    condition, values = conditions_sql(terms)
+    for name, op, at in (("since", ">=", since), ("until", "<", until)):
+        if at is not None:
+            condition, values[name] = f'{condition} AND "at" {op} ${name}', at
+    with state.read() as session:
+        listed = segments(session, "requests", since, until)
+    if not listed:
+        return 0
+    query = f"SELECT count(*)::BIGINT AS n FROM ({{rows}}) WHERE {condition}"
+    return int(of_segments(state, listed, REQUESTS, query, values).column("n")[0].as_py())
+
+
 GREATEST: dict[str, str] = {"latency": "latency_ms", "size": "response_bytes", "status": "status"}
 """What requests can be put in order by beside their time, the greatest first."""
 

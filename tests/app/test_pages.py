@@ -24,6 +24,7 @@ def good(client: TestClient) -> dict[str, object]:
         "output": wanted["output"],
         "outputs": [{"id": name, "property": prop} for name, _, prop in places],
         "inputs": inputs,
+        "state": [{**one, "value": None} for one in wanted["state"]],
         "changedPropIds": [],
     }
 

@@ -25,6 +25,7 @@ def show(client: TestClient, page: str, path: str) -> tuple[int, dict[str, objec
         "output": wanted["output"],
         "outputs": [{"id": f"{page}-drawn", "property": "data"}, {"id": f"{page}-busy", "property": "children"}],
         "inputs": inputs,
+        "state": [{**one, "value": None} for one in wanted["state"]],
         "changedPropIds": [],
         "parsedChangedPropsIds": [],
     }

@@ -129,7 +129,7 @@ def test_timeouts_are_listed_with_how_to_ask_for_them(filled: Reader) -> None:
     text = shown(filled, WHOLE)
     assert "Endpoint request timed out" in text
     assert "late-1" in text
-    assert "--latency-min-ms 28000" in text
+    assert "--where 'latency_ms >= 28000'" in text
 
 
 def test_traces_tell_downstreams_cold_starts_and_one_request(filled: Reader) -> None:
