@@ -232,6 +232,12 @@
     var button = event.target.closest("button.send");
     if (button && button.type !== "submit") pressed(button);
   });
+  // In a text of several lines Enter is a new line; with Ctrl or the command key it sends.
+  document.addEventListener("keydown", function (event) {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !event.target.matches("textarea")) return;
+    var form = event.target.closest(".send-form");
+    if (form) { event.preventDefault(); form.requestSubmit(); }
+  });
   document.addEventListener("submit", function (event) {
     if (!event.target.matches(".send-form")) return;
     event.preventDefault();
