@@ -31,7 +31,7 @@ from bench.partition import partitioned
 from gatewatch.records import Finding, Severity
 from gatewatch.settings import Settings
 from gatewatch.store.findings import save_findings
-from gatewatch.store.notices import add_notice
+from gatewatch.store.notices import add_notice, waiting
 from gatewatch.store.outbox import outbox_counts
 from gatewatch.store.state import State, open_state
 from tests.alerts.builders import a_finding
@@ -106,12 +106,15 @@ def alerts_file(folder: Path, receivers: Mapping[str, Receiver], *, storm: bool 
 
 
 def drained(state: State, seconds: float = DRAIN_S) -> dict[str, int]:
-    """Wait until nothing is left to send; the counts by state."""
+    """Wait until nothing is left to route or to send; the counts by state.
+
+    A worker that has just been started has routed nothing yet: an empty outbox alone says nothing.
+    """
     give_up = time.monotonic() + seconds
     while True:
         with state.read() as session:
-            counts = outbox_counts(session)
-        if counts["pending"] + counts["sending"] == 0 or time.monotonic() > give_up:
+            counts, unrouted = outbox_counts(session), waiting(session, datetime.now(UTC))
+        if (not unrouted and counts["pending"] + counts["sending"] == 0) or time.monotonic() > give_up:
             return counts
         time.sleep(0.2)
 
