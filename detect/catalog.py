@@ -325,7 +325,9 @@ CODES: tuple[Code, ...] = (
         "DEAD-001", Kind.DEAD_API, "live_outage",
         "Requests were expected and none came, or most were answered with server errors.",
         "Silence or errors now, not for weeks.",
-        "A caller that left for good (one big customer); a stop of log delivery when no other API is in the logs.",
+        "A caller that left for good (one big customer); the first evening and weekend of callers who keep office "
+        "hours; a stop of log delivery when no other API is in the logs. Not said: an outage at the hour of the week "
+        "of one in the first week.",
         "Bring `--metrics`: they tell silence from missing logs.",
     ),
     Code(

@@ -569,7 +569,9 @@ class _Work:
         silence.part = np.zeros_like(silence.part)
         for row, first, end in silence.silences:
             for part in range(first // PART, -(-end // PART) if end - first < 1440 else 0):
-                silence.hushed[row, part % PARTS] = part // PARTS
+                # Of a long one, only what was no time of calls on other days: an outage is no evening.
+                if end - first <= HUSHED_MINUTES or silence.parts[row, part % PARTS] < 1.0:
+                    silence.hushed[row, part % PARTS] = part // PARTS
             # Nothing was learned of it while it lasted. Of hours that were never seen, this is what is known now:
             # the nights of who calls by day, and his weekends, are said once.
             for hour in range(-(-first // 60), min(end // 60, -(-first // 60) + WEEK)):

@@ -58,3 +58,12 @@ def test_other_days_have_no_new_clock() -> None:
         False,
         False,
     ]
+
+
+def test_a_long_outage_of_who_calls_all_day_is_said_again_on_the_next_day() -> None:
+    """In a first week, when no hour of the week was seen before."""
+    frame = steady(6)
+    minute = frame["minute"].astype("int64") // 60_000_000 - START
+    down = (minute // DAY).isin([3, 4]) & (minute % DAY >= 600) & (minute % DAY < 1200)
+    told = [one for one in detect(*tables(frame[~down]), Context()).findings if one.kind is Kind.DEAD_API]
+    assert [one.start for one in told] == [minute_at(START + day * DAY + 600) for day in (3, 4)]
