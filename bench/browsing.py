@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from playwright.sync_api import Browser, Page, sync_playwright
 
 SHOWN_MS = 60_000
-SYSTEM = ("chromium", "chromium-browser", "google-chrome")
+SYSTEM = ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 
 import pytest
@@ -257,7 +257,8 @@ def test_when_all_are_busy_the_newest_must_wait() -> None:
     with running(Connections(total=5, each=1000)) as address:
         busy = [opened(address, b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") for _ in range(5)]
         time.sleep(0.5)
-        with opened(address) as refused:
+        # A refusal is a reset, and it may come before the caller knows that it was connected.
+        with suppress(ConnectionResetError), opened(address) as refused:
             assert ended(refused) < 1
         for one in busy:
             one.settimeout(10)

@@ -85,8 +85,10 @@ def empty_site(tmp_path: Path) -> Iterator[Site]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium, else Playwright's own; a machine without either fails, it does not skip."""
-    system = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    """The system's Chromium (without windows where it is there), else Playwright's own; a machine without either fails,
+    it does not skip."""
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+    system = next(filter(None, map(shutil.which, names)), None)
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=system, args=ARGUMENTS)
         yield opened
