@@ -210,6 +210,7 @@ def _quick(view: View, window: Window | None) -> list[Component]:
             role="group",
             **_said("By which clock"),
         ),
+        html.P(words.zoned("Whole days: the first, then the last (UTC)"), className="small days-of"),
     ]
 
 
@@ -233,8 +234,8 @@ def _typed() -> Component:
 
 
 def _days() -> Component:
-    """A calendar: the days from one click to the next. gatewatch.js writes them."""
-    calendar = dmc.DatePicker(
+    """A calendar: the days from one click to the next, by the clock of the page."""
+    calendar: Component = dmc.DatePicker(
         id="time-days",
         type="range",
         allowSingleDateInRange=True,
@@ -244,7 +245,7 @@ def _days() -> Component:
         size="xs",
         className="calendar",
     )
-    return html.Div([html.P("Whole days: the first, then the last (UTC)", className="small"), calendar])
+    return calendar
 
 
 def _shifted(scopes: Scopes, direction: int) -> Keys | None:

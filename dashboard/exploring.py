@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from alerts.render.text import plain
+from dashboard import words
 from dashboard.data import Reader
 from dashboard.names import Names
 from dashboard.scoping import texts as scope_texts
@@ -76,7 +77,7 @@ def _instant(text: str) -> datetime | None:
     if not text:
         return None
     at = datetime.fromisoformat(text)
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    return (at.replace(tzinfo=words.zone()) if at.tzinfo is None else at).astimezone(UTC)
 
 
 def _number(text: str) -> float | None:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -215,6 +216,23 @@ def add_frame(dash: Dash, reader: Reader) -> None:
             return no_update, str(error)
         return {"keys": {"cmp": since}, "asked": text}, None
 
+    @dash.callback(
+        Output("time-asked", "data", allow_duplicate=True),
+        Output("time-days", "value"),
+        Input("time-days", "value"),
+        State(LOCATION, "search"),
+        prevent_initial_call=True,
+    )
+    async def chosen_days(days: list[str | None] | None, search: str | None) -> tuple[Any, Any]:
+        if not days or not all(days):
+            return no_update, no_update  # the second is still to be chosen
+        try:
+            with words.clock(view_of(search).tz):
+                since, until = typed(" to ".join(str(day)[:10] for day in days), datetime.now(UTC))
+        except GatewatchError:
+            return no_update, [None, None]  # no day of the calendar is none
+        return {"keys": {"range": None, "from": since, "to": until}}, [None, None]
+
     def clientside(name: str, *arguments: Any, **options: Any) -> None:
         dash.clientside_callback(ClientsideFunction("gatewatch", name), *arguments, **options)
 
@@ -241,7 +259,6 @@ def add_frame(dash: Dash, reader: Reader) -> None:
         Input("time-asked", "data"),
         prevent_initial_call=True,
     )
-    clientside("set_days", Output("time-days", "value"), Input("time-days", "value"), prevent_initial_call=True)
     clientside(
         "pace",
         Output("minute", "interval"),

@@ -1,11 +1,11 @@
-"""Times as people write them: `now-6h`, `yesterday`, `2026-06-09 12:00`. All of them are UTC."""
+"""Times as people write them: `now-6h`, `yesterday`, `2026-06-09 12:00`, by the clock of the page; UTC by itself."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
 
-from dashboard.words import zone
+from dashboard.words import zone, zoned
 from gatewatch.errors import UsageError
 
 _UNITS = {
@@ -60,7 +60,7 @@ def typed(text: str, now: datetime) -> tuple[str, str]:
     said = re.sub(r"\bnow\s*-\s*", "now-", " ".join(text.strip().lower().split()))
     parts = _BETWEEN.split(said)
     if not said or len(parts) > 2:
-        raise UsageError(f"{text[:60]!r} is no time: {HINT}")
+        raise UsageError(f"{text[:60]!r} is no time: {zoned(HINT)}")
     since, until = _ends(parts[0], now)
     if len(parts) == 2:
         begin, end = _ends(parts[1], now)
@@ -83,9 +83,9 @@ def _ends(said: str, now: datetime) -> tuple[str, str]:
         return f"now-{last[1]}{last[2][0]}", "now"
     at = _iso(said)
     if at is None:
-        raise UsageError(f"{said[:60]!r} is no time: {HINT}")
+        raise UsageError(f"{said[:60]!r} is no time: {zoned(HINT)}")
     if re.fullmatch(r"\d{4}-\d\d-\d\d", said):
-        return _of(at), _of(at + _DAY)
+        return _of(at), _of(at.astimezone(zone()) + _DAY)  # a day in which clocks change is not as long
     return _of(at), "now"
 
 

@@ -188,6 +188,19 @@
     if (one.paused || one.over) text += " · paused, " + one.waiting.length + " wait";
     spot.textContent = plain(text);
   }
+  // A request's time by the clock of the page.
+  var clock = null, zone = null;
+  function at(text) {
+    if (!text) return "";
+    var asked = new URLSearchParams(window.location.search).get("tz") || "UTC";
+    if (asked !== zone) {
+      var style = { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23", timeZone: asked };
+      try { clock = new Intl.DateTimeFormat("en-GB", style); }
+      catch (error) { clock = new Intl.DateTimeFormat("en-GB", Object.assign(style, { timeZone: "UTC" })); }
+      zone = asked;
+    }
+    return clock.format(new Date(text));
+  }
   function draw(one) {
     var rows = document.getElementById("tail-rows");
     if (rows && !one.paused && !one.over) {
@@ -201,7 +214,7 @@
   function line(request) {
     var row = make("button", "tail-row");
     row.type = "button";
-    row.appendChild(make("span", "tail-at", (request.at || "").slice(11, 23).replace("Z", "")));
+    row.appendChild(make("span", "tail-at", at(request.at)));
     row.appendChild(make("span", "tail-status status-" + Math.floor((request.status || 0) / 100) + "xx", request.status || "–"));
     row.appendChild(make("span", "tail-route", request.route || request.path || "–"));
     row.appendChild(make("span", "tail-ms", request.latency_ms === null ? "–" : Math.round(request.latency_ms) + " ms"));

@@ -133,14 +133,6 @@
         return ["", ""];
       },
       would: function (place, sentences) { return (sentences || [])[place || 0] || none(); },
-      // Two days of the calendar, the last of them whole.
-      set_days: function (days) {
-        if (!days || !days[0] || !days[1]) return none();
-        var end = new Date(Date.parse(days[1].slice(0, 10) + "T00:00Z") + 86400e3).toISOString().slice(0, 16) + "Z";
-        closeMenus(null);
-        change({ range: null, from: days[0].slice(0, 10) + "T00:00Z", to: end });
-        return [null, null];
-      },
       // How often the page is drawn anew; a frozen time is not.
       pace: function (search) {
         var query = new URLSearchParams(search || "");

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from shlex import quote
 from typing import Any
 from urllib.parse import urlencode
@@ -22,7 +23,6 @@ from dashboard.exploring import COUNTS, HEAT, LIVE, OLDEST, Exploration, Selecte
 from dashboard.firstrun import begin_here
 from dashboard.frame import Nav, add_page
 from dashboard.view import View
-from dashboard.when import canonical
 from gatewatch.records import iso
 from gatewatch.store.request_fields import GROUPED, REQUEST_FIELDS
 from gatewatch.where import Type
@@ -171,8 +171,8 @@ def selection(found: Exploration) -> Component:
         return made
 
     entries = [
-        entry("since", "From (UTC)", canonical(chosen.since) or "" if chosen.since else "", "2026-06-09T12:00Z"),
-        entry("until", "To (UTC)", canonical(chosen.until) or "" if chosen.until else "", "2026-06-09T12:30Z"),
+        entry("since", words.zoned("From (UTC)"), _written(chosen.since), "2026-06-09 12:00"),
+        entry("until", words.zoned("To (UTC)"), _written(chosen.until), "2026-06-09 12:30"),
         entry("low", "From ms", "" if chosen.low_ms is None else f"{chosen.low_ms:g}", "300"),
         entry("high", "Below ms", "" if chosen.high_ms is None else f"{chosen.high_ms:g}", "29000"),
     ]
@@ -183,6 +183,14 @@ def selection(found: Exploration) -> Component:
         className="selection-form",
         **told,
     )
+
+
+def _written(at: datetime | None) -> str:
+    """By the clock of the page, and how far that is from UTC: so it says the same by another one."""
+    if at is None:
+        return ""
+    here = words.local(at)
+    return here.isoformat(sep=" ", timespec="seconds" if at.second else "minutes").replace("+00:00", "Z")
 
 
 ORDERS: dict[str | None, str] = {
@@ -295,5 +303,8 @@ def live(found: Exploration) -> Component:
         className="tail",
         **told,
     )
-    note = "requests as they are stored, the newest first; it waits while the mouse is over it"
+    note = (
+        "requests as they are stored, the newest first; it waits while the mouse is over it; times by the clock of "
+        f"{words.zone_name()}"
+    )
     return html.Div([card("Live tail", tail, copies(api=f"/api/v1/events/requests?{query}"), note=note), drawer()])

@@ -267,6 +267,17 @@ def test_the_time_is_chosen_typed_moved_and_frozen_by_mouse_and_keys(watch: Open
     expect(face).to_contain_text(re.compile(r"^01 \w{3}.* – 02 \w{3}$"))
 
 
+def test_days_are_days_of_the_clock_that_was_chosen(watch: Opener) -> None:
+    page = watch().open("/?tz=Asia/Tokyo")
+    page.get_by_label("Time range").click()
+    expect(page.locator(".days-of")).to_contain_text("(Asia/Tokyo)")
+    days = page.locator(".calendar td button:visible").filter(has_text=re.compile("^10$"))
+    days.click()
+    days.click()
+    page.wait_for_url(re.compile(r"from=\d{4}-\d\d-09T15%3A00Z&to=\d{4}-\d\d-10T15%3A00Z"))
+    expect(page.locator("#time-menu")).not_to_have_attribute("open", "")
+
+
 def test_a_small_screen_has_cards_and_a_menu(watch: Opener) -> None:
     page = watch(390).open("/findings")
     expect(page.locator(".cards li").first).to_be_visible()

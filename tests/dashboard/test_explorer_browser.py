@@ -95,6 +95,8 @@ def test_from_a_picture_to_the_cause_and_the_live_tail(browser: Browser, place: 
     expect(page.locator("#tail-said")).to_contain_text("paused, 7 wait")
     page.keyboard.press("p")
     expect(page.locator(".tail-row")).to_have_count(min(shown + 7, KEPT))
+    by_utc = page.locator(".tail-at").first.inner_text()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3}", by_utc)
     page.locator(".tail-row").first.click()
     expect(drawer).to_contain_text("POST /pay")
     watched.check()

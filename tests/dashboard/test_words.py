@@ -109,6 +109,7 @@ def test_times_are_written_by_the_clock_that_was_chosen_and_name_it() -> None:
         assert words.zoned("Time (UTC)") == "Time (Europe/Berlin)"
         assert typed("2026-06-10 00:15", summer) == ("2026-06-09T22:15Z", "now")
         assert typed("yesterday", summer) == ("2026-06-08T22:00Z", "2026-06-09T22:00Z")
+        assert typed("2026-10-25", winter) == ("2026-10-24T22:00Z", "2026-10-25T23:00Z")  # clocks go back: 25 h
     with words.clock("America/Sao_Paulo"):
         assert words.second(summer) == "2026-06-09 19:30:00.000 UTC-03"
     for wrong in (None, "", "Nowhere/Land", "../../etc/passwd", "/etc/localtime", "x" * 500):

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dash.development.base_component import Component
 
+from dashboard import words
 from dashboard.data import Reader
 from dashboard.explorer_chart import GREY, _colour
 from dashboard.exploring import Selected, explore, selected
@@ -146,6 +147,9 @@ def test_a_selection_is_written_and_read_back() -> None:
         assert selected(str(one)) == one
     for text in (None, "", "~~~~", "x", "~~-1", "~~nan", "2026-06-09T13:00Z~2026-06-09T12:00Z", "9" * 600):
         assert selected(text) is None
+    with words.clock("Europe/Berlin"):
+        noon = Selected(since=datetime(2026, 6, 9, 12, tzinfo=UTC))
+        assert selected("2026-06-09T14:00") == selected("2026-06-09 12:00Z") == noon
 
 
 def test_live_leaves_the_reading_to_the_stream(full: Reader, tmp_path: Path) -> None:
