@@ -28,7 +28,7 @@ lint: $(STAMP) ## ruff, mypy, import contracts
 	$(BIN)/lint-imports
 
 test: $(STAMP) browser lint ## set up and run every check
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --reruns 1 -rR
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --reruns 2 -rR
 
 properties: $(STAMP) ## every property test with new random examples
 	NEW_EXAMPLES=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $$(grep -rlE '@given|RuleBasedStateMachine' tests)

@@ -84,6 +84,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: order.get(item.path, len(SLOW)))
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Why a test was run again: what failed once is not to be forgotten because it passed the next time."""
+    for report in terminalreporter.getreports("rerun"):
+        terminalreporter.write_line(f"why again: {report.nodeid} ({report.when}, {report.duration:.0f} s)")
+        for line in report.longreprtext.splitlines()[-6:]:
+            terminalreporter.write_line(f"    {line[:200]}")
+
+
 SMALL_END = datetime(2026, 6, 9, 12, 0, tzinfo=UTC)
 
 
