@@ -119,7 +119,7 @@ SCOPE_OF_TEXT: Mapping[str, Words] = MappingProxyType(
 )
 """Which limit was hit, by the gateway's message."""
 
-BAD_REQUEST = (400, 405, 406, 408, 411, 412, 413, 414, 415, 416, 417, 422, 426, 431)
+BAD_REQUEST = (400, 405, 406, 408, 409, 411, 412, 413, 414, 415, 416, 417, 422, 423, 424, 425, 426, 428, 431)
 NOT_FOUND = (404, 410)
 NOBODY = (444, 460, 463, 499)
 """Statuses that servers log when the client has gone: nobody refused anything."""

@@ -337,7 +337,15 @@ CASES = [
     ),
     case("not_found", "the application's own 404", REST, 404, integration__status="404"),
     case("bad_request", "the application's own 400", REST, 400, integration__status="400"),
-    case("backend_refused", "the application's own 409", REST, 409, integration__status="409"),
+    case("backend_refused", "the application's own 402", REST, 402, integration__status="402"),
+    case(
+        "bad_request",
+        "what is sold out or was changed meanwhile: the application's own 409",
+        REST,
+        409,
+        integration__status="409",
+    ),
+    case("bad_request", "the application's own 428", HTTP, 428, integration__status="428"),
     case("backend_error", "the application's own 500", REST, 500, integration__status="500"),
     case(
         "backend_error",
