@@ -325,9 +325,10 @@ CODES: tuple[Code, ...] = (
         "DEAD-001", Kind.DEAD_API, "live_outage",
         "Requests were expected and none came, or most were answered with server errors.",
         "Silence or errors now, not for weeks.",
-        "A caller that left for good (one big customer); the first evening and weekend of callers who keep office "
-        "hours; a stop of log delivery when no other API is in the logs. Not said: an outage at the hour of the week "
-        "of one in the first week.",
+        "A caller that left for good (one big customer); a stop of log delivery when no other API is in the logs. "
+        "Not said: a silence on a stage's first day, unless 30 calls a minute stop at once; on its first Saturday "
+        "and Sunday, of who had not called for three hours; an outage at the hour of the week of one in the first "
+        "week.",
         "Bring `--metrics`: they tell silence from missing logs.",
     ),
     Code(

@@ -1,4 +1,4 @@
-"""When clocks change: what people and their jobs do by the clock then comes an hour earlier or later in UTC.
+"""When clocks change: what people and their jobs do by the clock then comes an hour earlier or later in UTC. Weekends.
 
 Whose clock a caller goes by is not known, so that the change of any of the usual zones counts for all.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
+
+from detect.stats.seasonal import hour_of_week
 
 ZONES = tuple(map(ZoneInfo, ("Europe/Berlin", "America/New_York", "Australia/Sydney")))
 """For the rules of Europe, North America, and the south of Australia."""
@@ -33,3 +35,8 @@ def _changed(day: int) -> bool:
     end = datetime.fromtimestamp((day + 1) * _DAY_S, UTC)
     before = datetime.fromtimestamp((day - NEW_DAYS) * _DAY_S, UTC)
     return any(zone.utcoffset(end) != zone.utcoffset(before) for zone in ZONES)
+
+
+def weekend(minute: int) -> bool:
+    """Saturday or Sunday of UTC: days on which many are not called who are on others."""
+    return hour_of_week(minute) // 24 in (0, 6)

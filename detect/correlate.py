@@ -41,7 +41,7 @@ _OFFENDERS = frozenset({"over_plan", "noisy_neighbour", "retry_storm", "address_
 
 def correlate(findings: Sequence[Finding]) -> list[Finding]:
     """Findings with their symptoms folded in, by start."""
-    ordered = sorted(findings, key=lambda finding: (_rank(finding), finding.start, finding.id))
+    ordered = sorted(findings, key=lambda finding: (_rank(finding), _begun(finding), finding.id))
     kept: list[Finding] = []
     joined: dict[str, list[Finding]] = {}
     for finding in ordered:
@@ -67,8 +67,10 @@ def _with(root: Finding, symptoms: list[Finding]) -> Finding:
         told = facts.get("victims")
         facts["victims"] = [*(told if isinstance(told, list) else []), *victims][:ENTITIES]
     callers = [one for one in symptoms if one.cause is Cause.CLIENT and not _is_victim(root, one)]
+    noticed = min(one.detected_at for one in (root, *symptoms) if one.kind is root.kind)
     return replace(
         root,
+        detected_at=max(noticed, min(root.start, root.detected_at)),
         severity=_worst(root, symptoms),
         entities=_united([root, *callers]) if root.cause is Cause.CLIENT and callers else root.entities,
         evidence=replace(root.evidence, facts=facts),
@@ -88,6 +90,11 @@ def _united(findings: Sequence[Finding]) -> Entities:
         return tuple(dict.fromkeys(value for one in findings for value in getattr(one.entities, name)))[:ENTITIES]
 
     return Entities(of("ips"), of("api_key_ids"), of("principals"), of("user_agents"), of("asns"))
+
+
+def _begun(finding: Finding) -> datetime:
+    """When it began; what shows on a whole stage is nearer the root than what shows on a route at that time."""
+    return finding.start - (SLACK if finding.route is None else timedelta())
 
 
 def _rank(finding: Finding) -> float:

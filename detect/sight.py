@@ -104,7 +104,11 @@ def latency_blind(sight: JSON) -> list[Blind]:
     """Stages without any latency, and those where its layer cannot be told."""
     out = []
     for key, seen in stages(sight):
-        if "latency_ms" not in seen:
+        if "latency_ms" not in seen and "integration_latency_ms" in seen:
+            # All that a WebSocket API can log.
+            reason = "degraded: only the integration's part of the latency is logged"
+            out.append(blind(Kind.LATENCY_OUTLIER, key, reason, ()))
+        elif "latency_ms" not in seen:
             out.append(blind(Kind.LATENCY_OUTLIER, key, "no latency is logged", variables("latency_ms")))
         elif "integration_latency_ms" not in seen:
             reason = "degraded: the slow layer cannot be told"

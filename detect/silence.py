@@ -17,7 +17,7 @@ from typing import cast
 import numpy as np
 
 from detect import codec
-from detect.clocks import clocks_changed
+from detect.clocks import clocks_changed, weekend
 from detect.consumers import MOST_KEYS, Consumers, Seen, is_key
 from detect.counting import Chunk, Counting, chunk_of
 from detect.episodes import Episode
@@ -40,6 +40,13 @@ KEY_MORE = 1.6
 
 OTHERS_DUE, OTHERS_SEEN = 5.0, 0.4
 """Calls that the other routes owe, and the share of them that comes, before a route is silent by itself."""
+
+DAY = 1440
+STREAM = 30.0
+"""Calls a minute that do not end at once because it is evening."""
+
+WEEKEND_MINUTES = 180
+"""So long somebody is missed on a first Saturday or Sunday who was still there."""
 
 LEAST_AGE = 180.0
 ROUTE_AGE = 2880.0
@@ -329,19 +336,19 @@ class _Work:
         minutes = np.arange(chunk.start, chunk.start + take)
         season = counting.season
         trusted = season.minutes[:, hour_of_week(chunk.start)] >= TRUSTED_MINUTES
-        safe = self._safe(chunk, trusted)
         # A route that hangs until its time-out is called: it is slow, not silent.
         cut = slice(chunk.start - self.first, chunk.start - self.first + take)
         # Nor do scanners end a silence, but on a first day, when nobody knows who else calls at that hour.
-        scanned = (self.strays[:, cut] > 0) & (~trusted & (chunk.age < 1440))[:, None]
+        scanned = (self.strays[:, cut] > 0) & (~trusted & (chunk.age < DAY))[:, None]
         alive = ((chunk.counts > 0) | (self.hung[:, cut] > 0) | scanned) & chunk.use
-        running = prefix(safe)
         # Where the last good answer came before each minute (or before the chunk: 0, and what was missed then).
         place = np.where(alive, np.arange(1, take + 1), 0)
         reset = np.maximum.accumulate(place, axis=1)
+        last = np.where(reset == 0, silence.last[:, None], chunk.start + reset - 1)
+        safe = self._safe(chunk, trusted, minutes - last)
+        running = prefix(safe)
         since = np.take_along_axis(running, reset, axis=1)
         missed = running[:, 1:] - since + np.where(reset == 0, silence.missed[:, None], 0.0)
-        last = np.where(reset == 0, silence.last[:, None], chunk.start + reset - 1)
         level = np.maximum(chunk.mean, 1e-4)
         newest = np.take_along_axis(level, np.maximum(reset - 1, 0), axis=1)
         at_last = np.where(reset == 0, silence.rate[:, None], newest)
@@ -357,8 +364,7 @@ class _Work:
         known = steady & (season.sums.sum(axis=1) >= REGULAR_CALLS)
         regular = np.maximum(REGULAR_GAPS * silence.gap, REGULAR_LEAST)
         need = np.where(single & known[:, None], np.minimum(need, regular[:, None]), need)
-        # On the first day nobody knows what a batch is and what the rule.
-        need = np.where((chunk.age < 1440)[:, None] & ~trusted[:, None], 2.0 * need, need)
+        need = np.where((chunk.age < DAY)[:, None] & ~trusted[:, None], 2.0 * need, need)
         length = np.maximum(minutes - last, 1)
         sudden = at_last >= 0.25 * missed / length
         least = np.where(steady, STEADY_AGE, ROUTE_AGE)
@@ -510,21 +516,34 @@ class _Work:
             if watch is not None and episode.start <= minute <= (episode.end or minute):
                 watch.note("dead_api", self.silence.counting.keys[row], raised=episode.start)
 
-    def _safe(self, chunk: Chunk, trusted: Bools) -> Floats:
-        """What was surely to be expected, in multiples of 1/GRAIN."""
+    def _safe(self, chunk: Chunk, trusted: Bools, silent: Ints) -> Floats:
+        """What was surely to be expected, in multiples of 1/GRAIN. silent: minutes since the last good answer."""
         recent = self._recent(chunk)
         # A crowd that has left owes nothing: the recent level may lower what is expected, not raise it.
         mean = chunk.mean if chunk.plain is None else np.minimum(chunk.mean, chunk.plain)
         known = np.where(trusted[:, None], mean, np.minimum(0.7 * mean, recent))
+        # On a first day nobody knows what a batch is and what the rule, nor when evening comes; a stream that stops at
+        # once is neither. Whether Saturdays are like the days before is told by the day itself, not by its absence.
+        young = (~trusted & (chunk.age < DAY))[:, None]
+        known = np.where(young & (recent < STREAM), 0.0, known)
+        if weekend(chunk.start):
+            known = np.where(~trusted[:, None] & (silent > WEEKEND_MINUTES), 0.0, known)
         place = (np.arange(chunk.start, chunk.start + chunk.minutes) % 1440) // PART
         # The part and its neighbours: a batch that ends within a part is not owed for the rest of it. By new clocks
         # the day may have moved by an hour, and what is due now was never due then.
         moved = (0, HOUR_PARTS, -HOUR_PARTS) if clocks_changed(chunk.start) else (0,)
+        near_counts, near_time = np.zeros_like(known), np.zeros_like(known)
         for hour, step in product(moved, (0, -1, 1)):
             near = (place + hour + step) % PARTS
             counts, time = self.silence.parts[:, near], self.silence.parts[:, PARTS + near]
             usual = (counts + (0.0 if hour else chunk.mean)) / (time + 1.0)
             known = np.where(time >= PART - 1, np.minimum(known, 1.3 * usual), known)
+            if not hour:
+                near_counts, near_time = near_counts + counts, near_time + time
+        # Where it is plain that nobody comes at this time of day, nobody is missed: the second evening of an office.
+        due = chunk.mean * near_time
+        empty = (near_counts <= EMPTY_SHARE * due) & (due >= EMPTY_DUE)
+        known = np.where(empty, np.minimum(known, near_counts / np.maximum(near_time, 1.0)), known)
         # Other days lend a silent hour of the week some of their calls; where it is plain that these do not come then,
         # they are not owed: the Saturdays of an office.
         season, hour_now = self.silence.counting.season, hour_of_week(chunk.start)

@@ -34,18 +34,37 @@ def office(first: str, days: int, *, hole: tuple[str, str] | None = None, weeken
 
 @pytest.mark.parametrize("first", ["2026-10-15", "2026-03-19"], ids=["to winter time", "to summer time"])
 def test_an_hour_that_has_moved_is_no_outage(first: str) -> None:
-    """The first evening is said: after nine hours nobody knows that it is one."""
-    assert [one.start for one in office(first, 14)][1:] == []
+    assert office(first, 14) == []
 
 
 def test_an_outage_in_the_days_after_the_change_is_said_all_the_same() -> None:
-    _, one = office("2026-10-15", 13, hole=("2026-10-26T11:00Z", "2026-10-26T11:40Z"))
+    (one,) = office("2026-10-15", 13, hole=("2026-10-26T11:00Z", "2026-10-26T11:40Z"))
     assert one.start == datetime.fromisoformat("2026-10-26T11:00Z")
 
 
-def test_evenings_and_weekends_of_an_office_are_said_once() -> None:
-    told = office("2026-06-11", 19, weekends=False)
-    assert [one.start.strftime("%a %d %H") for one in told] == ["Thu 11 16", "Fri 12 16"]
+def test_evenings_and_weekends_of_an_office_are_no_outage() -> None:
+    """Not even the first of them, before anybody knows that it is an office; but a hole of its third day is one."""
+    assert office("2026-06-11", 19, weekends=False) == []
+    (told,) = office("2026-06-09", 4, weekends=False, hole=("2026-06-11T10:00Z", "2026-06-11T10:40Z"))
+    assert told.start == datetime.fromisoformat("2026-06-11T10:00Z")
+
+
+@pytest.mark.parametrize(
+    ("first", "rate", "hole", "said"),
+    [
+        ("2026-06-09", 20, ("2026-06-09T10:00Z", "2026-06-09T14:00Z"), False),
+        ("2026-06-09", 60, ("2026-06-09T10:00Z", "2026-06-09T10:40Z"), True),
+        ("2026-06-11", 20, ("2026-06-13T10:00Z", "2026-06-13T10:40Z"), True),
+        ("2026-06-11", 20, ("2026-06-12T21:00Z", "2026-06-14T22:00Z"), True),
+    ],
+    ids=["a first day", "a stream on its first day", "a first Saturday", "a first weekend"],
+)
+def test_what_stops_before_its_habits_are_known(first: str, rate: int, hole: tuple[str, str], said: bool) -> None:
+    frame = steady(5, calls=rate)
+    frame["minute"] += pd.Timedelta(minutes=int(datetime.fromisoformat(first + "T00:00Z").timestamp()) // 60 - START)
+    begin, end = map(pd.Timestamp, hole)
+    told = detect(*tables(frame[(frame["minute"] < begin) | (frame["minute"] >= end)]), Context()).findings
+    assert [one.start for one in told if one.kind is Kind.DEAD_API] == [begin] * said
 
 
 def test_other_days_have_no_new_clock() -> None:

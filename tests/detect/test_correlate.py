@@ -82,6 +82,18 @@ def test_a_silent_route_does_not_hide_what_happens_to_others_later() -> None:
     assert len(joined(silent, replace(later, route="GET /a"))) == 1
 
 
+def test_the_whole_stage_is_told_before_its_routes_and_from_when_any_of_them_was_noticed() -> None:
+    for name in ("0", "z"):
+        stage = replace(one(DEAD, "taken_offline", detected_at=START + timedelta(minutes=50)), id=name)
+        route = one(DEAD, "taken_offline", at=-3, route="GET /a", detected_at=START + timedelta(minutes=40))
+        ((kept, _),) = joined(stage, route)
+        assert (kept.route, kept.detected_at) == (None, route.detected_at)
+    # What was noticed before it began began earlier for itself only.
+    earlier = replace(route, start=START - timedelta(minutes=9), detected_at=START - timedelta(minutes=1))
+    ((kept, _),) = joined(stage, earlier)
+    assert kept.detected_at == START
+
+
 def test_an_attack_during_an_outage_stays_apart() -> None:
     outage = one(DEAD, "live_outage", Cause.INTEGRATION)
     attack = one(AUTH, "credential_stuffing", Cause.CLIENT, at=5, ips=("203.0.113.1",))
