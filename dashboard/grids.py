@@ -12,7 +12,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from dashboard import words
-from dashboard.later import Later
+from dashboard.later import Later, narrow
 from dashboard.sheets import Shown, bar, grouped_table
 from dashboard.view import View
 
@@ -102,7 +102,7 @@ def sheet_grid(
     if not rows:
         return html.Div([tools, html.P("No row fits this filter.", className="small padded")], className="sheet")
     made = grid(name, columns, rows, opens=opens, order=order if found.cut else None)
-    listed = html.Ul(entries[:_ENTRIES], className="cards narrow-only")
+    listed = narrow(html.Ul(entries[:_ENTRIES], className="cards"))
     return html.Div([tools, html.Div(made, className="wide-only"), listed], className="sheet")
 
 
@@ -135,6 +135,7 @@ def grid(
             "headerHeight": HEAD_PX,
             "rowHeight": ROW_PX,
             "animateRows": False,
+            "rowBuffer": 2,
             "suppressColumnMoveAnimation": True,
             "tabToNextCell": {"function": "leaveGrid(params)"},
         },

@@ -6,6 +6,7 @@ screen on a telephone, a chart in a closed fold) is never drawn. See assets/late
 
 from __future__ import annotations
 
+from dash import html
 from dash.development.base_component import Component
 
 
@@ -23,3 +24,9 @@ class Later(Component):
 
     def __init__(self, part: Component, height: str) -> None:
         super().__init__(children=part, height=height)  # type: ignore[no-untyped-call]
+
+
+def narrow(part: Component) -> Component:
+    """What only a small screen shows, in place of a grid: on others it is never drawn."""
+    made: Component = html.Div(Later(part, "0"), className="narrow-only")
+    return made

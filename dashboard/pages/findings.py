@@ -17,6 +17,7 @@ from dashboard.facets import NAMES, chips, filters, said, setting, unfiltered
 from dashboard.firstrun import begin_here
 from dashboard.frame import Nav, add_page
 from dashboard.grids import HEAD_PX, reserved
+from dashboard.later import narrow
 from dashboard.listing import GROUPED, PAGE_ROWS, Listing, listing, toggled
 from dashboard.names import Names
 from dashboard.rows import entry, row
@@ -79,7 +80,7 @@ def body(found: Listing, view: View, names: Names, who: Who | None = None) -> Co
     return html.Div(
         [
             html.Div([grid(items, view, names, choose=may), steps(choose=may)], className="wide-only"),
-            html.Ul([entry(stored, view, names) for stored in items], className="cards narrow-only"),
+            narrow(html.Ul([entry(stored, view, names) for stored in items], className="cards")),
             pager(found, view),
         ]
     )
@@ -133,6 +134,7 @@ def grid(items: list[StoredFinding], view: View, names: Names, *, choose: bool) 
             "headerHeight": HEAD_PX,
             "rowHeight": ROW_PX,
             "animateRows": False,
+            "rowBuffer": 2,
             "suppressColumnMoveAnimation": True,
             "tabToNextCell": {"function": "leaveGrid(params)"},
             **selecting,

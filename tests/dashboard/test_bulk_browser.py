@@ -112,9 +112,8 @@ def test_a_responder_hides_all_that_fit_groups_and_exports(browser: Browser, pla
     assert "suppressed" not in states(place)
     expect(rows.first).to_contain_text("Ongoing")
 
-    counted = page.locator(".pager").inner_text()
     page.get_by_role("link", name="Clear").click()
-    expect(page.locator(".pager")).not_to_have_text(counted)  # or what is drawn then would close the menu
+    expect(page.locator(".pager")).to_contain_text(f"of {MANY} findings")  # or what is drawn then would close the menu
     page.locator(".filters summary").get_by_text("Arrange").click()
     page.get_by_role("button", name="By detector").click()
     page.locator(".grouped").get_by_role("button", name="Latency").click()

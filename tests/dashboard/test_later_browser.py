@@ -44,7 +44,7 @@ def test_a_browser_that_rests_draws_the_others(watch: Opener) -> None:
 
 def test_the_grid_of_a_wide_screen_is_not_made_on_a_telephone(watch: Opener) -> None:
     page = watch(390).open("/apis")
-    expect(page.locator("#main .cards.narrow-only > li").first).to_be_visible()
+    expect(page.locator("#main .narrow-only .cards > li").first).to_be_visible()
     page.wait_for_timeout(2500)  # longer than until the browser rests
     assert page.locator("#main .ag-root").count() == 0
     page.set_viewport_size({"width": 1200, "height": 900})
