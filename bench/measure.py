@@ -43,8 +43,8 @@ def child(task: str, files: Sequence[Path], *options: str) -> Measured:
     return Measured(done.answer["seconds"], done.cpu_s, done.rss, done.anonymous, done.answer)
 
 
-def run(command: Sequence[str], *, environment: dict[str, str] | None = None) -> Measured:
-    """Run to the end; RuntimeError with its last words when it fails."""
+def run(command: Sequence[str], *, environment: dict[str, str] | None = None, fine: Sequence[int] = (0,)) -> Measured:
+    """Run to the end; RuntimeError with its last words when its exit code is not `fine`."""
     before = os.times()
     began = time.monotonic()
     with tempfile.TemporaryFile("w+") as errors:
@@ -65,7 +65,7 @@ def run(command: Sequence[str], *, environment: dict[str, str] | None = None) ->
         watch.done.set()
         watch.join()
         errors.seek(0)
-        if code != 0:
+        if code not in fine:
             raise RuntimeError(f"{command[:4]} ended with {code}: {errors.read()[-2000:]}")
     after = os.times()
     cpu = after.children_user - before.children_user + after.children_system - before.children_system
