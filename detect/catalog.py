@@ -328,7 +328,7 @@ CODES: tuple[Code, ...] = (
         "A caller that left for good (one big customer); a stop of log delivery when no other API is in the logs. "
         "Not said: a silence on a stage's first day, unless 30 calls a minute stop at once; on its first Saturday "
         "and Sunday, of who had not called for three hours; an outage at the hour of the week of one in the first "
-        "week.",
+        "week. What came too early to be judged is listed with what detectors could not judge.",
         "Bring `--metrics`: they tell silence from missing logs.",
     ),
     Code(

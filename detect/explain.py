@@ -17,6 +17,7 @@ from detect.grid import Key
 from detect.model import Block, Context, minute_at
 from detect.report import number, span_words
 from detect.run import between, fold
+from detect.sight import DEGRADED, WARMING
 from detect.watching import Look, Watch
 from gatewatch.records import JSON, Blind, Finding, Kind, Severity, iso
 
@@ -180,11 +181,15 @@ class _Answers:
             answers = [self._of(kind, stage, look) for look in _best_of(looks)]
             answers += self._by_findings(kind, stage, answers)
             answers.sort(key=lambda answer: (STATES.index(answer.state), -_nearness(answer), answer.series))
-            shut = next((one for one in blind if not one.reason.startswith("degraded")), None)
+            shut = next((one for one in blind if not one.reason.startswith((DEGRADED, WARMING))), None)
             if shut is not None:
                 yield Answer(kind, stage, "", "blind", f"Blind: {shut.reason}.", missing=shut.missing)
                 continue
             for one in blind:
+                if one.reason.startswith(WARMING):
+                    said = one.reason.removeprefix(WARMING)
+                    yield Answer(kind, stage, "", "warming_up", f"{said[:1].upper()}{said[1:]}.")
+                    continue
                 yield Answer(kind, stage, "", "blind", f"Sees less: {one.reason}.", missing=one.missing)
             if not answers:
                 yield Answer(kind, stage, "", "quiet", "Nothing of its kind at that moment.")

@@ -27,6 +27,9 @@ VARIABLES: dict[str, str] = {
 }
 """REQUESTS column -> the variable that gives it (aws-facts.md 1.1)."""
 
+DEGRADED, WARMING = "degraded: ", "warming up: "
+"""How reasons begin for which a detector sees less, but is not blind."""
+
 
 def remember(old: JSON, block: Block) -> JSON:
     """[account, region, api, stage, mask] of every stage seen, in the order in which they appeared."""
@@ -63,7 +66,7 @@ def auth_blind(sight: JSON) -> list[Blind]:
                 blind(
                     Kind.AUTH_FAILURE_SPIKE,
                     key,
-                    "degraded: refusals are counted, but not why they happened",
+                    f"{DEGRADED}refusals are counted, but not why they happened",
                     variables("error_type", "authorizer_error", "integration_status"),
                 )
             )
@@ -72,7 +75,7 @@ def auth_blind(sight: JSON) -> list[Blind]:
                 blind(
                     Kind.AUTH_FAILURE_SPIKE,
                     key,
-                    "degraded: who was refused is not logged",
+                    f"{DEGRADED}who was refused is not logged",
                     variables("client_ip", "principal", "api_key_id"),
                 )
             )
@@ -87,14 +90,14 @@ def throttle_blind(sight: JSON) -> list[Blind]:
             out.append(blind(Kind.THROTTLING_ABUSE, key, "no status: 429 is not seen", variables("status")))
         elif not seen & {"client_ip", "principal", "api_key_id"}:
             missing = variables("client_ip", "principal", "api_key_id")
-            out.append(blind(Kind.THROTTLING_ABUSE, key, "degraded: who was throttled is not logged", missing))
+            out.append(blind(Kind.THROTTLING_ABUSE, key, f"{DEGRADED}who was throttled is not logged", missing))
     return out
 
 
 def dead_blind(sight: JSON) -> list[Blind]:
     """Stages whose logs cannot show that every answer is an error."""
     return [
-        blind(Kind.DEAD_API, key, "degraded: no status, only silence is seen", variables("status"))
+        blind(Kind.DEAD_API, key, f"{DEGRADED}no status, only silence is seen", variables("status"))
         for key, seen in stages(sight)
         if "status" not in seen
     ]
@@ -106,11 +109,11 @@ def latency_blind(sight: JSON) -> list[Blind]:
     for key, seen in stages(sight):
         if "latency_ms" not in seen and "integration_latency_ms" in seen:
             # All that a WebSocket API can log.
-            reason = "degraded: only the integration's part of the latency is logged"
+            reason = f"{DEGRADED}only the integration's part of the latency is logged"
             out.append(blind(Kind.LATENCY_OUTLIER, key, reason, ()))
         elif "latency_ms" not in seen:
             out.append(blind(Kind.LATENCY_OUTLIER, key, "no latency is logged", variables("latency_ms")))
         elif "integration_latency_ms" not in seen:
-            reason = "degraded: the slow layer cannot be told"
+            reason = f"{DEGRADED}the slow layer cannot be told"
             out.append(blind(Kind.LATENCY_OUTLIER, key, reason, variables("integration_latency_ms")))
     return out

@@ -7,10 +7,7 @@ night or weekend of a stage is no outage.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import product
 from typing import cast
 
@@ -18,20 +15,23 @@ import numpy as np
 
 from detect import codec
 from detect.clocks import clocks_changed, weekend
-from detect.consumers import MOST_KEYS, Consumers, Seen, is_key
+from detect.consumers import MOST_KEYS, Consumers, is_key
 from detect.counting import Chunk, Counting, chunk_of
 from detect.episodes import Episode
 from detect.grid import Bools, Floats, Ints, Key, closing
 from detect.model import Block
+from detect.ordinary import Ordinary
 from detect.policy import threshold_nats
 from detect.stats.seasonal import WEEK, hour_of_week
 from detect.stats.windows import GRAIN, TAIL, WINDOWS, prefix, trailing
+from detect.warming import DAY, LEAST_AGE, STREAM, TOLD_DAYS, WEEKEND_MINUTES, warming, worse
 from detect.watching import Watch
-from gatewatch.frames import cause_column
-from gatewatch.records import JSON
+from gatewatch.records import JSON, Blind
 
-_NOWHERE = ("(no route)", "(other)")
 LEAST_MISSED = 15.0
+EARLY_TIMES = 2.0
+"""A silence of a first day is worth a word that would have taken so many times LEAST_MISSED calls."""
+
 ROUTE_MORE = 1.3
 """A single route must miss so many times more than a stage: there are many of them."""
 
@@ -41,14 +41,6 @@ KEY_MORE = 1.6
 OTHERS_DUE, OTHERS_SEEN = 5.0, 0.4
 """Calls that the other routes owe, and the share of them that comes, before a route is silent by itself."""
 
-DAY = 1440
-STREAM = 30.0
-"""Calls a minute that do not end at once because it is evening."""
-
-WEEKEND_MINUTES = 180
-"""So long somebody is missed on a first Saturday or Sunday who was still there."""
-
-LEAST_AGE = 180.0
 ROUTE_AGE = 2880.0
 """Minutes that a route is known before its silence means anything: jobs call for an hour a day."""
 
@@ -114,7 +106,7 @@ class Silence:
 
     _arrays = (
         *("last", "missed", "rate", "gap", "gap_now", "errors", "level", "parts", "part", "beside"),
-        *("odds", "odds_now", "streak", "run", "run_now", "hushed", "fails"),
+        *("odds", "odds_now", "streak", "run", "run_now", "hushed", "fails", "doubt"),
     )
 
     def __init__(self, budget: float) -> None:
@@ -142,6 +134,8 @@ class Silence:
         """The day (since the epoch) on which a part of the day was silent, and nobody came in it since; 0: none."""
         self.fails: Floats = np.zeros((0, FAIL_MEMORY))
         """Failures of the last minutes."""
+        self.doubt: Floats = np.zeros((0, 2))
+        """The longest silence that came too early to be judged (detect.warming)."""
         self.silences: list[list[int]] = []
         """Silences that ended in this chunk: row, first minute, the one after the last."""
         self.episodes: dict[int, Episode] = {}
@@ -202,6 +196,13 @@ class Silence:
             episode.changed = False
         return sorted(changed, key=lambda item: (item[1].start, item[0]))
 
+    def warming(self) -> list[Blind]:
+        """Stages whose silences could not all be judged, as they are young."""
+        age = self.counting.season.age
+        rows = np.flatnonzero(~self.sorts()[0] & (age < TOLD_DAYS * DAY)).tolist()
+        rows = [row for row in rows if row not in self.episodes]
+        return warming(self.counting.keys, rows, age, self.level, self.doubt)
+
     def sorts(self) -> tuple[Bools, Bools]:
         """Which series are no whole stages, and which of them are API keys."""
         keys = self.counting.keys
@@ -226,92 +227,6 @@ class Silence:
                     continue
             out.append((first, key))
         return out
-
-
-class Ordinary:
-    """Calls that somebody makes for their own sake, by stage and by route: neither monitors nor calls to nothing.
-
-    good, bad: answers without and with a server error; beside (stages only): calls of monitors, and to nothing.
-    hung (routes only): those of `bad` that were time-outs.
-    causes: back-end errors and timeouts, configuration errors, authorizer failures. All (series, minutes).
-    """
-
-    def __init__(
-        self,
-        block: Block,
-        consumers: Consumers,
-        rows: Mapping[Key, int],
-        followed: Callable[[list[tuple[int, Key]]], list[tuple[int, Key]]],
-    ) -> None:
-        grid, stages = block.route_grid, block.stage_grid
-        self.seen = Seen(grid, consumers, block.minutes)
-        theirs = sorted(zip(self.seen.first, self.seen.keys, strict=True), key=_by_first)
-        known = [*zip(stages.first.tolist(), stages.keys, strict=True)]
-        # A route that refused whoever came is not there: nobody is missed on it.
-        answered = grid.counts("s1xx", "s2xx", "s3xx") > 0
-        since = np.where(answered.any(axis=1), np.argmax(answered, axis=1), -1).tolist()
-        known += [
-            (max(first, 0), key)
-            for first, key in zip(since, grid.keys, strict=True)
-            if key[4] and _asked(key[4]) and (first >= 0 or key in rows)
-        ]
-        known += followed(theirs)
-        # By first minute, then key: the order does not tell how the input was cut.
-        known.sort(key=_by_first)
-        self.keys: list[Key] = [key for _, key in known]
-        self.first = np.array([first for first, _ in known], dtype=np.int64)
-        place = {key: row for row, key in enumerate(self.keys)}
-        shape = (len(self.keys), block.minutes)
-        self.good, self.bad = np.zeros(shape), np.zeros(shape)
-        self.causes, self.beside = np.zeros((*shape, 3)), np.zeros((*shape, 2))
-        self.hung = np.zeros(shape)
-        n, failed, timeouts = grid.counts("n"), grid.counts("s5xx"), grid.counts("c_backend_timeout")
-        names = ("backend_error", "backend_timeout", "config_error", "authorizer_error", "authorizer_timeout")
-        told = [grid.counts(*(f"c_{name}" for name in group)) for group in (names[:2], names[2:3], names[3:])]
-        stage = np.array([place[key[:4]] for key in grid.keys], dtype=np.int64)
-        own = np.array([place.get(key, -1) for key in grid.keys], dtype=np.int64)
-        asked = np.array([_asked(key[4]) for key in grid.keys], dtype=bool)
-        monitor = np.array([_monitor(key[4]) for key in grid.keys], dtype=bool)
-        strays = grid.counts(cause_column(PROBING))
-        well = np.maximum(n - failed - strays, 0.0)
-        for slot, some in enumerate((~asked & monitor, ~asked & ~monitor)):
-            np.add.at(self.beside[:, :, slot], stage[some], well[some])
-        np.add.at(self.beside[:, :, 1], stage, strays)
-        alone = asked & (own >= 0)
-        self.hung[own[alone]] += np.minimum(timeouts, failed)[alone]
-        for row, some in ((stage, asked), (own, alone)):
-            np.add.at(self.good, row[some], well[some])
-            np.add.at(self.bad, row[some], failed[some])
-            for slot, part in enumerate(told):
-                np.add.at(self.causes[:, :, slot], row[some], part[some])
-        for key, there in zip(self.seen.keys, self.seen.there, strict=True):
-            if key in place:
-                self.good[place[key]] = there
-        closes = stages.closes()
-        lines = {key: row for row, key in enumerate(stages.keys)}
-        self.closes = closes[[lines[key[:4]] for key in self.keys]] if self.keys else closes
-
-
-_MONITORS = re.compile(
-    r"(?:^|[/_-])(?:health|healthz|healthcheck|ping|ready|readyz|readiness|live|livez|liveness|heartbeat)$"
-)
-
-
-PROBING = "path_probing"
-
-
-def _by_first(pair: tuple[int, Key]) -> tuple[int, tuple[str, ...]]:
-    return pair[0], tuple(part or "" for part in pair[1])
-
-
-def _monitor(route: str | None) -> bool:
-    return route is not None and _MONITORS.search(route.rstrip("/").lower()) is not None
-
-
-@lru_cache(maxsize=1 << 16)
-def _asked(route: str | None) -> bool:
-    """A route that is called for its own sake; None: the logs do not tell routes."""
-    return route is None or (not _monitor(route) and not route.endswith(_NOWHERE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,6 +264,7 @@ class _Work:
         running = prefix(safe)
         since = np.take_along_axis(running, reset, axis=1)
         missed = running[:, 1:] - since + np.where(reset == 0, silence.missed[:, None], 0.0)
+        silence.doubt = worse(silence.doubt, self.early & chunk.use & ~alive, last, minutes)
         level = np.maximum(chunk.mean, 1e-4)
         newest = np.take_along_axis(level, np.maximum(reset - 1, 0), axis=1)
         at_last = np.where(reset == 0, silence.rate[:, None], newest)
@@ -524,10 +440,11 @@ class _Work:
         known = np.where(trusted[:, None], mean, np.minimum(0.7 * mean, recent))
         # On a first day nobody knows what a batch is and what the rule, nor when evening comes; a stream that stops at
         # once is neither. Whether Saturdays are like the days before is told by the day itself, not by its absence.
-        young = (~trusted & (chunk.age < DAY))[:, None]
-        known = np.where(young & (recent < STREAM), 0.0, known)
+        early = (~trusted & (chunk.age < DAY))[:, None] & (recent < STREAM)
         if weekend(chunk.start):
-            known = np.where(~trusted[:, None] & (silent > WEEKEND_MINUTES), 0.0, known)
+            early |= ~trusted[:, None] & (silent > WEEKEND_MINUTES)
+        known = np.where(early, 0.0, known)
+        self.early = early & (recent * silent >= EARLY_TIMES * LEAST_MISSED)
         place = (np.arange(chunk.start, chunk.start + chunk.minutes) % 1440) // PART
         # The part and its neighbours: a batch that ends within a part is not owed for the rest of it. By new clocks
         # the day may have moved by an hour, and what is due now was never due then.

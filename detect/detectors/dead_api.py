@@ -18,10 +18,11 @@ from detect.episodes import BEFORE, Episode
 from detect.grid import CLOSE_US, MINUTE_US, Floats, Key
 from detect.inventory import Declared, declared
 from detect.model import Block, Context, Step, detector, epoch_minute, minute_at
+from detect.ordinary import PROBING
 from detect.policy import budget_of, severity_of
 from detect.report import changes_for, finding, number, place, span_words
 from detect.sight import dead_blind, remember
-from detect.silence import PROBING, Silence
+from detect.silence import Silence
 from gatewatch.records import JSON, Cause, Change, Entities, Finding, Kind, Severity
 
 OFFLINE_MINUTES = 12 * 60
@@ -57,7 +58,7 @@ class DeadApi:
         findings += calls.by_inventory(context)
         sight = remember(known.get("sight"), block)
         after = {name: codec.kept(part, live=context.live) for name, part in (("silence", silence), ("calls", calls))}
-        return {**after, "sight": sight}, findings, dead_blind(sight)
+        return {**after, "sight": sight}, findings, dead_blind(sight) + silence.warming()
 
 
 def _outage(silence: Silence, row: int, episode: Episode, context: Context, clock: int) -> Finding:

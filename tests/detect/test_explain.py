@@ -50,7 +50,8 @@ def test_every_detector_answers_and_a_calm_moment_is_quiet(block: Any) -> None:
     assert {answer.kind for answer in found.answers} == set(Kind)
     assert all(answer.state in STATES for answer in found.answers)
     for kind in Kind:
-        assert of(found, kind)[0].state in {"quiet", "below"}
+        # A silence of so young a stage cannot be judged: no answer of the kind may hide that.
+        assert of(found, kind)[0].state in ({"warming_up"} if kind is Kind.DEAD_API else {"quiet", "below"})
         assert of(found, kind)[0].sentence
     refused = of(found, Kind.AUTH_FAILURE_SPIKE)[0]
     assert refused.look is not None
