@@ -115,7 +115,8 @@ FAMILIES: tuple[Family, ...] = (
         "minute, so that eight of them speak where only one in a hundred failed before. Who stayed away for hours "
         "and came back is not missed at that time of day until he was seen in it; hours that were never seen before "
         "are known afterwards as they were. For a week after clocks change in Europe, North America or Australia, what "
-        "was not due an hour earlier or later is not due now. Calls of monitors and to nothing are "
+        "was not due an hour earlier or later is not due now. Where one client makes all calls, its rest is no "
+        "outage: ten times as many must be missed, or all of ten hours. Calls of monitors and to nothing are "
         "not missed. Only minutes in which some source delivered count. What "
         "is dead has had no call for `dead_after_days` and for one and a half times its longest pause.",
         {

@@ -11,6 +11,7 @@ import numpy as np
 from detect.consumers import Consumers, Seen
 from detect.grid import Key
 from detect.model import Block
+from detect.sole import extremes
 from gatewatch.frames import cause_column
 
 _NOWHERE = ("(no route)", "(other)")
@@ -26,7 +27,8 @@ class Ordinary:
 
     good, bad: answers without and with a server error; beside (stages only): calls of monitors, and to nothing.
     hung (routes only): those of `bad` that were time-outs.
-    causes: back-end errors and timeouts, configuration errors, authorizer failures. All (series, minutes).
+    causes: back-end errors and timeouts, configuration errors, authorizer failures.
+    who (stages only): their callers, as in detect.sole. All (series, minutes).
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Ordinary:
         for key, there in zip(self.seen.keys, self.seen.there, strict=True):
             if key in place:
                 self.good[place[key]] = there
+        self.who = extremes(grid, np.where(asked, stage, -1), len(self.keys), block.minutes)
         closes = stages.closes()
         lines = {key: row for row, key in enumerate(stages.keys)}
         self.closes = closes[[lines[key[:4]] for key in self.keys]] if self.keys else closes

@@ -22,6 +22,7 @@ from detect.grid import Bools, Floats, Ints, Key, closing
 from detect.model import Block
 from detect.ordinary import Ordinary
 from detect.policy import threshold_nats
+from detect.sole import HOURS, SOLE_MINUTES, SOLE_TIMES, remembered, sole
 from detect.stats.seasonal import WEEK, hour_of_week
 from detect.stats.windows import GRAIN, TAIL, WINDOWS, prefix, trailing
 from detect.warming import DAY, LEAST_AGE, STREAM, TOLD_DAYS, WEEKEND_MINUTES, warming, worse
@@ -106,7 +107,7 @@ class Silence:
 
     _arrays = (
         *("last", "missed", "rate", "gap", "gap_now", "errors", "level", "parts", "part", "beside"),
-        *("odds", "odds_now", "streak", "run", "run_now", "hushed", "fails", "doubt"),
+        *("odds", "odds_now", "streak", "run", "run_now", "hushed", "fails", "doubt", "callers"),
     )
 
     def __init__(self, budget: float) -> None:
@@ -136,6 +137,8 @@ class Silence:
         """Failures of the last minutes."""
         self.doubt: Floats = np.zeros((0, 2))
         """The longest silence that came too early to be judged (detect.warming)."""
+        self.callers: Floats = np.zeros((0, HOURS + 1, 2))
+        """Of stages: who called in the last hours, as detect.sole keeps it."""
         self.silences: list[list[int]] = []
         """Silences that ended in this chunk: row, first minute, the one after the last."""
         self.episodes: dict[int, Episode] = {}
@@ -188,6 +191,7 @@ class Silence:
         hung[rows] = ordinary.hung
         work = _Work(self, block.first, bad, hung, causes, closes)
         work.strays = beside[:, :, 1]
+        work.who[rows] = ordinary.who
         self.counting.run(block.first, good, use, work.chunk)
         self.beside = np.ascontiguousarray(self.beside[:, -TAIL:])
         changed = [(row, episode) for row, episode in self.episodes.items() if episode.changed] + self.done
@@ -244,6 +248,7 @@ class _Work:
         self.silence, self.first, self.closes = silence, first, closes
         self.bad, self.hung, self.causes = bad, hung, causes
         self.strays: Floats = np.zeros_like(bad)
+        self.who: Floats = np.zeros((*bad.shape, 2))
 
     def chunk(self, chunk: Chunk) -> Bools:
         silence, counting = self.silence, self.silence.counting
@@ -275,6 +280,9 @@ class _Work:
         stretch = np.where(phi > 1.01, (phi - 1.0) / np.log(np.maximum(phi, 1.01)), 1.0)
         need = np.maximum(np.maximum(LEAST_MISSED, 14.0 * stretch), 1.5 * silence.gap)[:, None]
         single, keyed = (part[:, None] for part in silence.sorts())
+        least_need, alone = need, sole(silence.callers)[:, None]
+        long = np.minimum(SOLE_TIMES * LEAST_MISSED, SOLE_MINUTES * season.usual()[:, None])
+        need = np.where(alone, np.maximum(need, long), need)
         need = np.where(keyed, KEY_MORE * need, np.where(single, ROUTE_MORE * need, need))
         steady = (silence.parts[:, :PARTS] > 0).sum(axis=1) >= STEADY_PARTS
         known = steady & (season.sums.sum(axis=1) >= REGULAR_CALLS)
@@ -293,7 +301,8 @@ class _Work:
         trickle = old & chunk.use & (safe >= 0.6 * chunk.mean) & ~keyed & trusted[:, None]
         self._trickles(chunk, trickle, need)
         trickle |= self._mostly_failing(chunk, grown & chunk.use & ~hot)
-        held = (missed >= 0.3 * need) & trusted[:, None] & sudden & (length < RELEARN)
+        # Nothing is learned of what may be an outage, whoever calls.
+        held = (missed >= 0.3 * np.where(alone, least_need, need)) & trusted[:, None] & sudden & (length < RELEARN)
         # The yardstick of callers that come in bursts: what was missed before they came back, unalarmed.
         before = np.concatenate([silence.missed[:, None], missed[:, :-1]], axis=1)
         if len(before):
@@ -314,6 +323,7 @@ class _Work:
         silence.level = self.level
         self._learn_parts(chunk, chunk.use & ~held & (minutes >= counting.born[:, None]))
         self._learn_odds(chunk, chunk.use & ~held)
+        silence.callers = remembered(silence.callers, self.who[:, cut], closes=(chunk.start + take) % 60 == 0)
         if (chunk.start + take) % 60 == 0:
             silence.gap = np.maximum(silence.gap * 0.9995, silence.gap_now)
             silence.gap_now = np.zeros_like(silence.gap)
@@ -567,6 +577,7 @@ class _Work:
                     episode.facts = {"errors": failed, "kinds": [0.0, 0.0, 0.0]}
                     episode.facts["gap"], episode.facts["recent"] = float(silence.gap[row]), []
                     episode.facts["alone"] = self._alone(row, start)
+                    episode.facts["sole"] = bool(sole(silence.callers[row : row + 1])[0])
                     spot = TAIL + block_at
                     told = silence.beside[row, max(spot - (minute - start), 0) : spot].sum(axis=0)
                     episode.facts["beside"] = [float(told[0]), float(told[1])]

@@ -99,6 +99,11 @@ def _outage(silence: Silence, row: int, episode: Episode, context: Context, cloc
         sentence += f" {number(monitors)} calls of monitors and {number(strays)} to routes that do not exist went on."
     base = Severity.MEDIUM if left else Severity.CRITICAL if episode.expected >= 100 or failing else Severity.HIGH
     alone = bool(episode.facts["alone"])
+    doubts = (
+        (alone, "No other API is in these logs: a stop of log delivery looks the same."),
+        (episode.facts["sole"], "All of its calls came from one caller, which may have stopped by itself."),
+    )
+    caveats = [text for holds, text in doubts if holds and not failing]
     return finding(
         Kind.DEAD_API,
         key,
@@ -132,9 +137,7 @@ def _outage(silence: Silence, row: int, episode: Episode, context: Context, cloc
             else "Look before the gateway: DNS, the custom domain and its mapping, the CDN, the callers' network. If "
             "it was meant, remove the stage and tell its callers."
         ),
-        caveat=None
-        if failing or not alone
-        else "No other API is in these logs: a stop of log delivery looks the same.",
+        caveat=" ".join(caveats) or None,
         changes=changes,
         counts={"status_max": 499, "except_causes": (PROBING,)},
         # What failed; or, in a silence, the last that was answered.
