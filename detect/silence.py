@@ -255,11 +255,12 @@ class _Work:
         take = chunk.minutes
         minutes = np.arange(chunk.start, chunk.start + take)
         season = counting.season
-        trusted = season.minutes[:, hour_of_week(chunk.start)] >= TRUSTED_MINUTES
+        # What was seen of this very hour, while it is learned in parts, is no habit.
+        trusted = (season.minutes[:, hour_of_week(chunk.start)] >= TRUSTED_MINUTES) & (chunk.age >= DAY)
         # A route that hangs until its time-out is called: it is slow, not silent.
         cut = slice(chunk.start - self.first, chunk.start - self.first + take)
         # Nor do scanners end a silence, but on a first day, when nobody knows who else calls at that hour.
-        scanned = (self.strays[:, cut] > 0) & (~trusted & (chunk.age < DAY))[:, None]
+        scanned = (self.strays[:, cut] > 0) & (chunk.age < DAY)[:, None]
         alive = ((chunk.counts > 0) | (self.hung[:, cut] > 0) | scanned) & chunk.use
         # Where the last good answer came before each minute (or before the chunk: 0, and what was missed then).
         place = np.where(alive, np.arange(1, take + 1), 0)
@@ -288,7 +289,7 @@ class _Work:
         known = steady & (season.sums.sum(axis=1) >= REGULAR_CALLS)
         regular = np.maximum(REGULAR_GAPS * silence.gap, REGULAR_LEAST)
         need = np.where(single & known[:, None], np.minimum(need, regular[:, None]), need)
-        need = np.where((chunk.age < DAY)[:, None] & ~trusted[:, None], 2.0 * need, need)
+        need = np.where((chunk.age < DAY)[:, None], 2.0 * need, need)
         length = np.maximum(minutes - last, 1)
         sudden = at_last >= 0.25 * missed / length
         least = np.where(steady, STEADY_AGE, ROUTE_AGE)
@@ -450,7 +451,7 @@ class _Work:
         known = np.where(trusted[:, None], mean, np.minimum(0.7 * mean, recent))
         # On a first day nobody knows what a batch is and what the rule, nor when evening comes; a stream that stops at
         # once is neither. Whether Saturdays are like the days before is told by the day itself, not by its absence.
-        early = (~trusted & (chunk.age < DAY))[:, None] & (recent < STREAM)
+        early = (chunk.age < DAY)[:, None] & (recent < STREAM)
         if weekend(chunk.start):
             early |= ~trusted[:, None] & (silent > WEEKEND_MINUTES)
         known = np.where(early, 0.0, known)
