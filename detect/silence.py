@@ -307,6 +307,7 @@ class _Work:
         # The yardstick of callers that come in bursts: what was missed before they came back, unalarmed.
         before = np.concatenate([silence.missed[:, None], missed[:, :-1]], axis=1)
         if len(before):
+            before = np.maximum(before, self._paused(chunk, minutes, last))
             seen = np.where(alive & (before < need), before, 0.0).max(axis=1)
             silence.gap_now = np.maximum(silence.gap_now, seen)
             calm = ~np.isin(np.arange(len(before)), list(silence.episodes))[:, None]
@@ -526,6 +527,15 @@ class _Work:
                     silence.counting.season.minutes[row, hour_of_week(hour * 60)] = 60.0
         silence.silences = []
 
+    def _paused(self, chunk: Chunk, minutes: Ints, last: Ints) -> Floats:
+        """On a first day, on which nothing is missed: what did not come in the pause before each minute, by the level
+        of late."""
+        silence = self.silence
+        came = np.concatenate([silence.last[:, None], last[:, :-1]], axis=1)
+        level = np.concatenate([silence.level[:, None], self.recent[:, :-1]], axis=1)
+        paused = np.rint(level * np.maximum(minutes - 1 - came, 0) * GRAIN) / GRAIN
+        return np.where((chunk.age < DAY)[:, None], paused, 0.0)
+
     def _recent(self, chunk: Chunk) -> Floats:
         """Requests a minute in the hour before the last good answer, or before now where that is sooner."""
         running = prefix(chunk.all_counts[:, -60 - chunk.minutes :])
@@ -533,9 +543,9 @@ class _Work:
         alive = chunk.counts > 0
         place = np.maximum.accumulate(np.where(alive, np.arange(1, chunk.minutes + 1), 0), axis=1)
         kept = np.take_along_axis(hour, np.maximum(place - 1, 0), axis=1)
-        level = np.where(place == 0, self.silence.level[:, None], kept)
-        self.level = level[:, -1].copy()
-        return level
+        self.recent = np.where(place == 0, self.silence.level[:, None], kept)
+        self.level = self.recent[:, -1].copy()
+        return self.recent
 
     def _row(
         self,
