@@ -17,7 +17,7 @@ from detect.grid import Key
 from detect.model import Block, Context, minute_at
 from detect.report import number, span_words
 from detect.run import between, fold
-from detect.sight import DEGRADED, WARMING
+from detect.sight import DEGRADED, WARMING, stages
 from detect.watching import Look, Watch
 from gatewatch.records import JSON, Blind, Finding, Kind, Severity, iso
 
@@ -105,7 +105,8 @@ def explain(
     after: dict[str, JSON] = dict(states or {})
     told, blind, until = dict(said or {}), list[Blind](), at
     covered: bool | None = None
-    keys: set[Key] = set()
+    # Who is silent has no call in the blocks at hand: states know whom there was before.
+    keys = {key for key in _seen(after) if watch.wants(key)}
     for block, watched in _around(blocks, watch.minute):
         mine = replace(context, watch=watch) if watched else context
         found, now_blind, after = fold([block], mine, after)
@@ -120,6 +121,13 @@ def explain(
     answers = _Answers(watch, at, route, told, whole, blind, keys, covered)
     answers.alerted = Severity(context.settings.alert_min_severity)
     return answers.explanation(after)
+
+
+def _seen(states: Mapping[str, JSON]) -> list[Key]:
+    """The stages that had a call before."""
+    state = states.get(Kind.DEAD_API.value)
+    inner = state.get("state") if isinstance(state, dict) else None
+    return [key for key, _ in stages(inner.get("sight"))] if isinstance(inner, dict) else []
 
 
 def _around(blocks: Iterable[Block], minute: int) -> Iterator[tuple[Block, bool]]:

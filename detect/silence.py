@@ -293,7 +293,8 @@ class _Work:
         length = np.maximum(minutes - last, 1)
         sudden = at_last >= 0.25 * missed / length
         least = np.where(steady, STEADY_AGE, ROUTE_AGE)
-        old = (chunk.age >= np.where(single[:, 0], least, LEAST_AGE))[:, None]
+        least = np.where(single[:, 0], least, LEAST_AGE)
+        old = (chunk.age >= least)[:, None]
         grown = (chunk.age >= np.where(single[:, 0], FAILED_ROUTE_AGE, FAILED_AGE))[:, None] & ~keyed
         streak = self._in_a_row(chunk, reset)
         failing = self._failing(streak) & grown
@@ -313,7 +314,7 @@ class _Work:
             calm = ~np.isin(np.arange(len(before)), list(silence.episodes))[:, None]
             ran = np.concatenate([silence.streak[:, None], streak[:, :-1]], axis=1)
             silence.run_now = np.maximum(silence.run_now, np.where(alive & calm, ran, 0.0).max(axis=1))
-        self._tell(chunk, missed, need, sudden | (length >= LONG_MINUTES), old, alive)
+        self._tell(chunk, missed, need, sudden | (length >= LONG_MINUTES), least, alive)
         candidates = set(np.flatnonzero((hot | trickle).any(axis=1)).tolist()) | set(silence.episodes)
         for row in sorted(candidates):
             self._row(row, chunk, hot, trickle, _Since(missed, last, failed, at_last), held)
@@ -416,7 +417,7 @@ class _Work:
             silence.odds = silence.odds * 0.5 ** ((end - begin) / FAIL_HALF_LIFE) + silence.odds_now
             silence.odds_now = np.zeros_like(silence.odds_now)
 
-    def _tell(self, chunk: Chunk, missed: Floats, need: Floats, abrupt: Bools, old: Bools, alive: Bools) -> None:
+    def _tell(self, chunk: Chunk, missed: Floats, need: Floats, abrupt: Bools, least: Floats, alive: Bools) -> None:
         """The conditions of a silence, to whoever watches."""
         silence, watch = self.silence, self.silence.watch
         at = None if watch is None else watch.place(chunk.start, chunk.minutes)
@@ -430,7 +431,7 @@ class _Work:
                 ("expected requests missed since the last good answer", missed, need, missed >= need),
                 ("nothing answered well in this minute", ~alive, 1.0, ~alive),
                 ("fell silent at a usual hour, or for more than a day", abrupt, 1.0, abrupt),
-                ("minutes known", chunk.age, LEAST_AGE, old),
+                ("minutes known", chunk.age, least, chunk.age >= least),
                 ("covered by a source", chunk.use, 1.0, chunk.use),
             ],
             age_minutes=chunk.age,

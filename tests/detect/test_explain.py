@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from detect.explain import STATES, Answer, Explanation, explain
 from detect.model import DETECTORS, Context
-from detect.run import cut, frames_of
+from detect.run import between, cut, fold, frames_of
 from detect.watching import Watch
 from gatewatch.cli import main
 from gatewatch.records import Kind
@@ -128,6 +129,17 @@ def test_what_is_not_there_is_said(block: Any) -> None:
     assert {answer.state for answer in ask(block, timedelta(hours=5), api="other").answers} == {"not_seen"}
     assert {answer.state for answer in ask(block, timedelta(hours=5), stage="test").answers} == {"not_seen"}
     assert {answer.state for answer in ask(block, timedelta(days=9)).answers} == {"no_data"}
+
+
+def test_a_stage_without_a_call_since_the_checkpoint_is_known_from_before(block: Any) -> None:
+    first, middle = block.first, block.first + 300
+    _, _, states = fold([between(block, first, middle)], Context(), {})
+    later = between(block, middle, middle + 60)
+    silent = replace(later, **{name: getattr(later, name).iloc[:0] for name in ("stages", "routes", "clients")})
+    found = explain([silent], Context(), START + timedelta(minutes=330), API, states=states)
+    assert {answer.stage for answer in found.answers} == {"prod"}
+    assert "not_seen" not in {answer.state for answer in found.answers}
+    assert of(found, Kind.DEAD_API)[-1].look is not None
 
 
 def test_a_route_narrows_what_is_judged_by_route(block: Any) -> None:
