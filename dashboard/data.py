@@ -133,11 +133,13 @@ class Overview:
     """labels: those of a simulated world in this window; none when they are hidden. labelled: whether there are any.
 
     before: the time that is compared with, by default the period before. episodes: of findings in this window.
+    began: from when on something can be missing in the window.
     """
 
     window: Window
     totals: Totals
     buckets: Buckets
+    began: datetime
     covered_share: float
     blind: list[Blind]
     open_counts: dict[tuple[str, str], int]
@@ -272,12 +274,14 @@ class Reader:
                 ]
             )
         buckets, whole = _series(minutes, intervals, window)
+        began = self._began(window, intervals)
         calls = sorted((one for one in opened if _calls(one, self._clock())), key=_urgency)
         return Overview(
             window=window,
             totals=whole,
             buckets=buckets,
-            covered_share=covered_share(intervals, self._began(window, intervals), window.until),
+            began=began,
+            covered_share=covered_share(intervals, began, window.until),
             blind=blind,
             open_counts=counts,
             needs_you=[self.masked(one, names) for one in calls[:_NEEDS_YOU]],

@@ -112,14 +112,17 @@ def _line(values: Sequence[float], top: float) -> str:
     return "".join(paths)
 
 
-def strip(known: Sequence[bool]) -> str:
-    """A bar of what is known (green) and what is not (orange), as a data: image."""
+_KNOWN = {True: GREEN, False: ORANGE, None: "#9AA5B1"}
+
+
+def strip(known: Sequence[bool | None]) -> str:
+    """A bar of what is known (green), what is not (orange) and what was not to come (None, grey), as a data: image."""
     width, height = _SPARK
     step = width / max(len(known), 1)
     bars, place = "", 0
     for one, run in groupby(known):
         wide = len(list(run)) * step
-        bars += f'<path d="M{place * step:.2f} 8h{wide:.2f}v12h-{wide:.2f}z" fill="{GREEN if one else ORANGE}"/>'
+        bars += f'<path d="M{place * step:.2f} 8h{wide:.2f}v12h-{wide:.2f}z" fill="{_KNOWN[one]}"/>'
         place += round(wide / step)
     box = f'viewBox="0 0 {width} {height}" preserveAspectRatio="none"'
     return "data:image/svg+xml," + quote(f'<svg xmlns="http://www.w3.org/2000/svg" {box}>{bars}</svg>')

@@ -121,12 +121,13 @@ def tiles(found: Overview, view: View) -> Component:
             )
         )
     spots = len({(one.kind, one.api, one.stage) for one in found.blind})
+    came = zip(buckets.at, buckets.delivered, strict=True)
     shown.append(
         tile(
             "Coverage",
             words.percent(found.covered_share),
             "nothing is hidden from detectors" if not spots else words.plural(spots, "blind spot"),
-            strip(buckets.delivered),
+            strip([one if at + size > found.began else None for at, one in came]),
             f"Sources delivered in {words.percent(found.covered_share)} of the range; the rest is not known.",
             href=page_href("sources", view),
             bad=found.covered_share < 0.9,

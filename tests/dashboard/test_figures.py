@@ -38,6 +38,12 @@ def test_coverage_is_one_mark_a_run() -> None:
     assert [mark.get("d", "").split()[0] for mark in marks] == ["M0.00", "M60.00", "M90.00"]
 
 
+def test_what_could_not_come_yet_warns_nobody() -> None:
+    marks = list(svg(strip([None, None, False, True])))
+    assert len({mark.get("fill") for mark in marks}) == 3
+    assert [mark.get("fill") for mark in marks[1:]] == ["#E69F00", "#009E73"]
+
+
 def test_a_line_is_told_in_one_sentence() -> None:
     assert spark_sentence("Requests", [1, 5, math.nan, 2], ["1", "5", "–", "2"]) == (
         "Requests: between 1 and 5; unknown for 25 % of the range."
