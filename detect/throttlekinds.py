@@ -29,7 +29,7 @@ def judge(
     """
     _address, address_share = over.top("client_ip")
     _, agent_share = over.top("user_agent")
-    share, callers, ahead = _first(over)
+    share, callers, ahead = first_share(over)
     addresses = distinct(over, "client_ip")
     if over.share("reject_cause", "quota") >= 0.5:
         return Verdict(
@@ -56,9 +56,11 @@ def judge(
             "retry_storm",
             Cause.CLIENT,
             Severity.HIGH,
-            "A caller retries without waiting",
+            "A caller retries without waiting" if one else "Callers retry without waiting",
             "",
-            "Have the client wait exponentially longer, with jitter, after a 429; block it in WAF meanwhile.",
+            "Have the client wait exponentially longer, with jitter, after a 429; block it in WAF meanwhile."
+            if one
+            else "Have the clients wait exponentially longer, with jitter, after a 429; a WAF rate rule helps now.",
             0.9,
         )
     victims = callers - 1 >= VICTIMS
@@ -102,7 +104,7 @@ def judge(
     )
 
 
-def _first(over: Tally) -> tuple[float, int, float]:
+def first_share(over: Tally) -> tuple[float, int, float]:
     """Of the best names there are for callers (key, else principal, else address): the largest share, how many callers
     there are, and how many times the second's share the first has.
     """

@@ -9,6 +9,7 @@ what was deleted had callers comes from them.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -98,6 +99,10 @@ class ConfigChange:
         return risks.dump(), [_finding(one, context) for one in changed], []
 
 
+def _what(row: dict[str, JSON]) -> str:
+    return str(row["what"])
+
+
 def _finding(one: Standing, context: Context) -> Finding:
     account, region, api, stage, subtype = one.group
     key: Key = (account or None, region or None, api, stage or None)
@@ -108,7 +113,8 @@ def _finding(one: Standing, context: Context) -> Finding:
     worst = max((Severity(part.severity) for part in parts), key=lambda severity: severity.rank)
     names = context_names(context)
     where = f"usage plan {names.get(f'{api}/{first.name}', first.name)}" if api == "(all)" else place(key)
-    more = f"; and {len(parts) - 3} more" if len(parts) > 3 else ""
+    said = [what if many == 1 else f"{what} ({many} times)" for what, many in Counter(map(_what, telling)).items()]
+    more = f"; and {len(said) - 3} more" if len(said) > 3 else ""
     who = f"by {first.actor} ({first.tool})" if first.actor else _RECORDED if first.call else _UNSEEN
     episode = Episode(one.start, one.detected_us or 0, max(one.start, (one.end or one.start + 1) - 1), one.end)
     episode.observed, episode.score = float(len(parts)), math.log(1e6)
@@ -131,7 +137,7 @@ def _finding(one: Standing, context: Context) -> Finding:
         cause=Cause.CONFIG_CHANGE,
         entities=Entities(principals=tuple(dict.fromkeys(part.actor for part in parts if part.actor))[:50]),
         unit="settings",
-        sentence=f"{'; '.join(str(row['what']) for row in telling[:3])}{more}, {who}. {told.means}",
+        sentence=f"{'; '.join(said[:3])}{more}, {who}. {told.means}",
         facts=facts,
         remedy=told.remedy,
         caveat="What the setting was before is not known: no inventory from before the change." if unknown else None,

@@ -17,7 +17,7 @@ from detect.policy import budget_of, severity_of
 from detect.report import changes_for, finding, number, place, span_words, were_expected
 from detect.sight import remember, throttle_blind
 from detect.spikes import BY_KEY, Candidate, Group, Spikes
-from detect.throttlekinds import judge
+from detect.throttlekinds import first_share, judge
 from detect.who import Tally, culprits, distinct, excess, ranked
 from gatewatch.records import JSON, Entities, Finding, Kind
 
@@ -32,6 +32,9 @@ LIMIT_MOVED = 0.5
 
 WAIT_MINUTES = 4
 """Back-off with doubling waits leaves a sixteenth after so many minutes; for logs that tell no seconds."""
+
+COUNTED = 50
+"""More callers than so many are many: not all of them are kept."""
 
 
 @detector("throttling_abuse")
@@ -87,9 +90,11 @@ def _finding(spikes: Spikes, row: int, episode: Episode, context: Context) -> Fi
     ratio = episode.observed / max(episode.expected, 1.0)
     top = {name: over.top(name) for name in ("api_key_id", "principal", "client_ip")}
     named = next((f"{share:.0%} from {value}" for value, share in top.values() if value and share >= 0.4), None)
+    _, callers, _ = first_share(over)
+    named = named or (f"from {callers} callers" if 1 < callers <= COUNTED else "from many callers")
     sentence = (
         f"{number(episode.observed)} requests were answered 429 in {span_words(length)} where "
-        f"{were_expected(episode.expected)}" + (f"; {named}." if named else ", from many callers.")
+        f"{were_expected(episode.expected)}; {named}."
     )
     victims = [value for value, _ in ranked(over.of("api_key_id")) if value not in who.api_key_ids][:20]
     facts: dict[str, JSON] = {

@@ -31,6 +31,10 @@ def test_a_caller_that_knocks_at_once_and_one_that_hides_behind_addresses_have_t
     storm = throttled({"big": 600})
     storm.rhythms = {"ip of big": Rhythm(minutes=10, seconds=60, joint=50, n=600)}
     assert kind(storm) == "retry_storm"
+    assert judge(storm, changed=False, minutes=30, per_minute=[1.0] * 30).title == "A caller retries without waiting"
+    storm = throttled({"a": 600, "b": 600, "c": 600})
+    storm.rhythms = {f"ip of {key}": Rhythm(minutes=10, seconds=60, joint=50, n=600) for key in "abc"}
+    assert judge(storm, changed=False, minutes=30, per_minute=[1.0] * 30).title == "Callers retry without waiting"
     rotating = Tally(
         600,
         {

@@ -312,6 +312,8 @@ def test_what_is_configured_and_not_deployed_is_told_after_an_hour() -> None:
     (found,) = told(change, deployed(90))
     assert found.end == START + timedelta(minutes=90)
     assert told(event(5, "UpdateIntegration", {"apiId": "h1", "integrationId": "i"})) == []  # deploys by itself
+    (found,) = told(change, event(6, "PutIntegration", {"restApiId": API, "resourceId": "r2", "httpMethod": "GET"}))
+    assert found.evidence.sentence.startswith("PutIntegration (2 times), by ")
 
 
 def test_http_apis_are_told_too() -> None:
