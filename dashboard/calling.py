@@ -31,9 +31,11 @@ def needs_you(found: Overview, view: View) -> Component:
     def item(stored: StoredFinding) -> Component:
         one = stored.finding
         newest = found.standing.newest if found.standing else None
-        long = f", for {words.duration(newest - one.start)}" if newest and newest > one.start and not one.end else ""
-        over = f", over after {words.duration(one.end - one.start)}" if one.end else ""
-        line = [where(stored, found.names), f" · since {words.at(one.start)}{long}{over}"]
+        long = f"for {words.duration(newest - one.start)}" if newest and newest > one.start and not one.end else ""
+        over = f"over after {words.duration(one.end - one.start)}" if one.end else ""
+        lasted: list[Component | str] = [", ", html.Span(long or over, className="unbroken")] if long or over else []
+        since = html.Span(f"since {words.at(one.start)}", className="unbroken")
+        line: list[Component | str] = [where(stored, found.names), " · ", since, *lasted]
         inside = [
             finding_link(stored, view),
             html.Div(line, className="small"),

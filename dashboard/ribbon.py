@@ -114,6 +114,9 @@ def marked(figure: Figure, known: Beside, at: Sequence[datetime], kinds: Sequenc
     if len(at) < 2:
         return ""
     size = at[1] - at[0]
+    # Two wide marks of the ribbon alone would make room for half of the time between them on either side.
+    if "range" not in figure.layout.get("xaxis", {}):
+        figure.update_xaxes(range=[words.axis(at[0] - size / 2), words.axis(at[-1] + size / 2)])
     inside = [note for note in known.notes if note.at < at[-1] + size and (note.until or note.at) >= at[0]]
     if size >= timedelta(minutes=1) and size % timedelta(minutes=1) == timedelta():
         mine = [one for one in known.episodes if not kinds or one.kind in kinds]

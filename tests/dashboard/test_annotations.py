@@ -187,3 +187,11 @@ def test_the_strip_in_a_figure_leads_to_the_findings_of_its_span() -> None:
     assert list(strip.customdata) == [span_href(View(api="shop"), AT - HOUR, AT - 30 * MINUTE)]
     assert list(strip.width) == [30 * 60_000]
     assert checked(figure).layout.yaxis9.range == (0, 1)
+
+
+def test_marks_far_apart_do_not_widen_the_time_that_a_figure_shows() -> None:
+    at = starts(10 * MINUTE)
+    figure = line_figure(at, {"refused": [1.0] * len(at)}, "requests")
+    marked(figure, Beside(View(api="shop"), WINDOW, [], [episode(60, 30), episode(20, 10)]), at)
+    shown = checked(figure).layout.xaxis.range
+    assert list(shown) == [words.axis(at[0] - 5 * MINUTE), words.axis(at[-1] + 5 * MINUTE)]
