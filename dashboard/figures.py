@@ -112,6 +112,10 @@ def _line(values: Sequence[float], top: float) -> str:
     return "".join(paths)
 
 
+LEAST_POINTS = 30
+SPIKE = 2.0
+"""Times what 95 % of the minutes stay below: the axis of a latency ends there, if a spike is twice as high again."""
+
 _KNOWN = {True: GREEN, False: ORANGE, None: "#9AA5B1"}
 
 
@@ -213,7 +217,41 @@ def band_figure(finding: Finding, labels: Sequence[Label] = ()) -> Figure:
         },
         yaxis={"title": {"text": axis(finding, unit), "standoff": 4}, "rangemode": "tozero"},
     )
+    if (top := _top(finding)) is not None:
+        figure.update_yaxes(range=[0, top])
     return figure
+
+
+def _top(finding: Finding) -> float | None:
+    """Where the axis of a latency ends, when a few minutes of few requests would flatten all others."""
+    if finding.evidence.unit != "ms":
+        return None
+    series = [point for point in finding.evidence.series if point.observed is not None]
+    if len(series) < LEAST_POINTS:
+        return None
+    during = [one for one in series if one.at >= finding.start and (finding.end is None or one.at < finding.end)]
+    # Its own minutes are shown but for their spikes, however few they are.
+    top = max(SPIKE * _high(series, 0.95), 1.2 * _high(during, 0.9))
+    return top if _high(series, 1.0) > 2 * top else None
+
+
+def _high(points: Sequence[Point], share: float) -> float:
+    """What this share of the points does not exceed."""
+    known = sorted(point.observed or 0.0 for point in points)
+    return known[math.ceil(share * len(known)) - 1] if known else 0.0
+
+
+def above(finding: Finding) -> str:
+    """How many minutes the chart leaves out above its axis; '' for none."""
+    top = _top(finding)
+    if top is None:
+        return ""
+    many = sum(1 for point in finding.evidence.series if point.observed is not None and point.observed > top)
+    return (
+        f" {words.plural(many, 'minute')} lie above the chart; a double click on it shows them."
+        if many != 1
+        else (" One minute lies above the chart; a double click on it shows it.")
+    )
 
 
 def axis(finding: Finding, unit: str) -> str:

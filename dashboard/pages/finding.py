@@ -18,7 +18,7 @@ from dashboard.changing import action
 from dashboard.charting import picture
 from dashboard.components import card, empty, labels_switch, severity_mark, state_mark, table, twin, where
 from dashboard.data import Detail, Reader
-from dashboard.figures import band_figure, band_sentence, counted, label_sentence
+from dashboard.figures import above, band_figure, band_sentence, counted, label_sentence
 from dashboard.frame import add_page
 from dashboard.glance import around, copying, downloads, first_step, glance, share
 from dashboard.leads import caller_page
@@ -183,7 +183,7 @@ def chart(found: Detail, view: View) -> Component | None:
         return None  # what was changed stands above
     if not one.evidence.series:
         return card("What was seen", empty("No series", "This finding is not about a rate over time; see the facts."))
-    sentence = band_sentence(one) + label_sentence(found.labels, one.evidence.series)
+    sentence = band_sentence(one) + above(one) + label_sentence(found.labels, one.evidence.series)
     unit = one.evidence.unit
     rows = [
         [

@@ -7,7 +7,7 @@ from datetime import timedelta
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
-from dashboard.figures import band_figure, band_sentence, spark_sentence, sparkline, strip, template
+from dashboard.figures import above, band_figure, band_sentence, spark_sentence, sparkline, strip, template
 from gatewatch.records import Evidence, Finding, Point
 from tests.dashboard.plotting import checked
 from tests.dashboard.world import END, HOSTILE, findings
@@ -89,6 +89,23 @@ def test_a_rise_that_no_single_minute_shows_is_told_as_a_whole() -> None:
     rare = a_series([5.0, 6.0], upper=8.5, whole=11.0, due=0.005)
     assert band_sentence(rare).endswith("11 refused requests where hardly any were expected.")
     assert "No single one" not in band_sentence(a_series([5.0, 9.0], upper=8.5, whole=14.0, due=2.0))
+
+
+def of_latency(observed: list[float]) -> Finding:
+    one = a_series(observed, upper=None, whole=31.0, due=18.0)
+    return dataclasses.replace(one, evidence=dataclasses.replace(one.evidence, unit="ms"))
+
+
+def test_spikes_of_a_few_minutes_do_not_flatten_a_latency() -> None:
+    spiky = of_latency([18.0] * 60 + [31.0] * 38 + [600.0, 500.0])
+    assert checked(band_figure(spiky)).layout.yaxis.range == (0, 62.0)
+    assert above(spiky) == " 2 minutes lie above the chart; a double click on it shows them."
+    for plain in (of_latency([18.0] * 60 + [31.0] * 40), of_latency([18.0, 600.0])):
+        assert checked(band_figure(plain)).layout.yaxis.range is None
+        assert above(plain) == ""
+    short = of_latency([18.0] * 200 + [400.0] * 4)
+    short = dataclasses.replace(short, start=short.evidence.series[200].at)
+    assert checked(band_figure(short)).layout.yaxis.range is None  # the incident itself
 
 
 def test_a_silence_is_told_by_what_is_missing() -> None:
