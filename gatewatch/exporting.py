@@ -15,7 +15,7 @@ from gatewatch.cells import CSV_COLUMNS, csv_line, csv_row
 from gatewatch.frames import REQUESTS
 from gatewatch.privacy import Privacy
 from gatewatch.records import JSON, Finding, Selection, iso
-from gatewatch.store.behind import REFUSALS
+from gatewatch.store.behind import REFUSALS, causes_of
 from gatewatch.store.finding_cursor import NEWEST, Order
 from gatewatch.store.findings import FindingFilter, StoredFinding, list_findings
 from gatewatch.store.reading import bounds, stream_requests
@@ -135,6 +135,7 @@ def selection(state: State, finding: Finding) -> Selection:
         routes=(finding.route,) if finding.route is not None else (),
         status_min=least,
         status_max=most,
+        reject_causes=causes_of(finding),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 import pyarrow as pa
 
 from gatewatch.records import JSON, Finding, Kind, iso
-from gatewatch.store.reading import read_requests
 from gatewatch.store.request_search import count_requests, every_request
 from gatewatch.store.spans import read_spans
 from gatewatch.store.state import State
@@ -20,19 +20,9 @@ REFUSALS = {Kind.AUTH_FAILURE_SPIKE: (400, None), Kind.THROTTLING_ABUSE: (429, 4
 
 
 def requests_behind(state: State, finding: Finding, *, limit: int = 200) -> pa.Table:
-    """Requests of the finding's scope and time, newest first: only refused ones where refusals are the matter."""
-    least, most = REFUSALS.get(finding.kind, (None, None))
-    return read_requests(
-        state,
-        since=finding.start,
-        until=_until(finding),
-        api=finding.api,
-        stage=finding.stage,
-        route=finding.route,
-        status_min=least,
-        status_max=most,
-        limit=limit,
-    )
+    """Requests of the finding's scope and time, newest first: only refused ones where refusals are the matter, and of
+    the causes that it counts where it says which."""
+    return every_behind(state, finding, most=limit)
 
 
 def every_behind(state: State, finding: Finding, *, most: int) -> pa.Table:
@@ -57,7 +47,18 @@ def _terms(finding: Finding) -> tuple[Term, ...]:
         terms.append(Term("status", ">=", (least,)))
     if most is not None:
         terms.append(Term("status", "<=", (most,)))
+    if causes := causes_of(finding):
+        terms.append(Term("reject_cause", "in", causes))
     return tuple(terms)
+
+
+def causes_of(finding: Finding) -> tuple[str, ...]:
+    """The reject causes that refused credentials are counted of, by the evidence; empty where that does not say."""
+    if finding.kind is not Kind.AUTH_FAILURE_SPIKE:
+        return ()
+    shown = finding.evidence.card.get("shown")
+    named = shown.get("reject_causes") if isinstance(shown, Mapping) else None
+    return tuple(str(one) for one in named) if isinstance(named, Sequence) and not isinstance(named, str) else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from gatewatch.access.current import LOCAL
 from gatewatch.access.tokens import create_token
 from gatewatch.api.kept import Kept
 from gatewatch.api.routes.findings import FIELDS
-from gatewatch.records import Entities, Kind, Severity
+from gatewatch.records import JSON, Entities, Evidence, Kind, Severity
 from gatewatch.roles import Scope
 from gatewatch.settings import Settings
 from gatewatch.store.findings import save_findings
@@ -156,6 +156,23 @@ def test_the_requests_behind_refusals_by_a_limit_are_those_refusals(client: Test
     assert [row["request_id"] for row in behind] == ["429"]
     exported = client.get("/api/v1/export/findings/one/requests?format=jsonl&about=false").text.splitlines()
     assert [json.loads(line)["request_id"] for line in exported if "request_id" in line] == ["429"]
+
+
+def test_the_requests_behind_refusals_of_credentials_are_those_of_its_causes(client: TestClient, state: State) -> None:
+    card: dict[str, JSON] = {"shown": {"reject_causes": ["unknown_key", "disabled_key"]}}
+    evidence = Evidence(1.0, 0.0, "refused requests", "", {}, card=card)
+    save(
+        state, a_finding(id="one", kind=Kind.AUTH_FAILURE_SPIKE, api="a1", stage="prod", route=None, evidence=evidence)
+    )
+    rows = [
+        {"at": AT + timedelta(minutes=1), "status": 403, "reject_cause": cause, "request_id": cause}
+        for cause in ("unknown_key", "bad_request", "waf")
+    ]
+    put(state, tables=[("requests", requests(rows))], lines=3)
+    behind = client.get("/api/v1/findings/one/requests").json()["requests"]
+    assert [row["request_id"] for row in behind] == ["unknown_key"]
+    exported = client.get("/api/v1/export/findings/one/requests?format=jsonl&about=false").text.splitlines()
+    assert [json.loads(line)["request_id"] for line in exported if "request_id" in line] == ["unknown_key"]
 
 
 def test_every_order_pages_through_all_findings_once(client: TestClient, state: State) -> None:
