@@ -60,9 +60,10 @@ def test_a_responder_sorts_a_list_out_by_keys_and_in_bulk(browser: Browser, plac
     bulk = page.locator(".bulk-count")
 
     expect(rows.first).to_contain_text("000")
-    for key in "jxjx":
-        page.keyboard.press(key)
-    expect(bulk).to_have_text("2 selected")
+    for many in (1, 2):  # a grid that still draws takes keys one after the other
+        page.keyboard.press("j")
+        page.keyboard.press("x")
+        expect(bulk).to_have_text(f"{many} selected")
     page.keyboard.press("a")
     expect(page.locator(".toast")).to_contain_text("2 findings: Acknowledged.")
     assert states(place) == {"acknowledged": 2, "new": MANY - 2}
