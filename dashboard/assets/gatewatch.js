@@ -317,11 +317,16 @@
   function rowsNow() {
     return Array.from(document.querySelectorAll(ROWS)).filter(function (row) { return seen(row) && row.querySelector("a[href]"); });
   }
+  // A grid that draws its rows once more loses the focus for a moment, but not the mark of the row that had it.
+  function spot() {
+    var here = document.activeElement;
+    return here === document.body ? document.querySelector(".ag-cell-focus") || here : here;
+  }
   function walk(step) {
-    var rows = rowsNow();
+    var rows = rowsNow(), at = spot();
     if (!rows.length) return false;
     if (rows[0].matches(".ag-row")) rows.sort(function (a, b) { return a.getAttribute("row-index") - b.getAttribute("row-index"); });
-    var here = rows.findIndex(function (row) { return row.contains(document.activeElement); });
+    var here = rows.findIndex(function (row) { return row.contains(at); });
     var next = here < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(Math.max(here + step, 0), rows.length - 1);
     var link = rows[next].querySelector("a[href]");
     link.focus();
@@ -329,7 +334,8 @@
     return true;
   }
   function select() {
-    var row = rowsNow().find(function (one) { return one.contains(document.activeElement); });
+    var here = spot();
+    var row = rowsNow().find(function (one) { return one.contains(here); });
     var box = row && row.querySelector("input[type=checkbox]");
     if (box) box.click();
     return !!box;
