@@ -22,7 +22,7 @@ from dashboard.view import View, of_page
 from gatewatch.access.current import current
 from gatewatch.roles import Role
 from gatewatch.store.audit import AuditEvent, every_event
-from gatewatch.store.behind import every_behind
+from gatewatch.store.behind import requests_behind
 from gatewatch.store.findings import get_finding
 from gatewatch.store.groups import IDENTITIES, caller_parts
 from gatewatch.store.silences import StoredSilence, silences
@@ -52,7 +52,7 @@ def every_request_behind(reader: Reader, pathname: str, view: View) -> Sequence[
         stored = get_finding(session, ident)
     if stored is None:
         return None
-    return [reader.privacy.row(row) for row in every_behind(state, stored.finding, most=MOST_ROWS).to_pylist()]
+    return [reader.privacy.row(row) for row in requests_behind(state, stored.finding, limit=MOST_ROWS).to_pylist()]
 
 
 BEHIND: Sheet[Row] = _requests("requests", every_request_behind, 100)

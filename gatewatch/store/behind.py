@@ -22,12 +22,7 @@ REFUSALS = {Kind.AUTH_FAILURE_SPIKE: (400, None), Kind.THROTTLING_ABUSE: (429, 4
 def requests_behind(state: State, finding: Finding, *, limit: int = 200) -> pa.Table:
     """Requests of the finding's scope and time, newest first: only refused ones where refusals are the matter, and of
     the causes that it counts where it says which."""
-    return every_behind(state, finding, most=limit)
-
-
-def every_behind(state: State, finding: Finding, *, most: int) -> pa.Table:
-    """The same without an end to how many, but `most`."""
-    return every_request(state, since=finding.start, until=_until(finding), terms=_terms(finding), most=most)
+    return every_request(state, since=finding.start, until=_until(finding), terms=_terms(finding), most=limit)
 
 
 def count_behind(state: State, finding: Finding) -> int:
