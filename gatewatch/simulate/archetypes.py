@@ -12,6 +12,7 @@ import numpy as np
 from gatewatch.simulate.demand import chunk_minutes, holidays_of
 from gatewatch.simulate.model import DAY_MS, MINUTE_MS, Api, Latency, Plan, Route, Settings, World
 from gatewatch.simulate.people import mixed
+from gatewatch.simulate.sidelines import DEVICE_SECONDS, ON_SHARE
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
@@ -122,7 +123,7 @@ _DEVICES = Archetype(
     ),
     ("http_bare_json",),
     ("cloudwatch",),
-    300,
+    round(DEVICE_SECONDS / ON_SHARE),
     more={"audience": "devices", "amplitude": 0.06, "peak_hour": 18.0, "evening": 0.0, "weekend": 1.0, "holiday": 1.0,
           "dispersion": 1.05, "token_minutes": 1_440},
 )  # fmt: skip
@@ -327,7 +328,7 @@ def _api(settings: Settings, place: int, kind: Archetype, rate: float, round_: i
         timezone=timezone,
         country=country,
         rate_rps=rate,
-        users=max(12, len(keys), round(kind.users * max(rate, 0.02) ** 0.8)),
+        users=max(12, len(keys), _users(kind, rate)),
         routes=tuple(routes),
         template=kind.templates[round_ % len(kind.templates)],
         delivery=kind.deliveries[round_ % len(kind.deliveries)],
@@ -338,6 +339,13 @@ def _api(settings: Settings, place: int, kind: Archetype, rate: float, round_: i
         created_ms=settings.start_ms // MINUTE_MS * MINUTE_MS - int(rng.integers(40, 900)) * DAY_MS,
         **{**kind.more, "amplitude": kind.more["amplitude"] * float(rng.uniform(0.9, 1.0))},
     )
+
+
+def _users(kind: Archetype, rate: float) -> int:
+    """How many clients make that rate (calls a second): devices in proportion to it, others call more where more do."""
+    if kind.more.get("audience") == "devices":
+        return round(kind.users * rate)
+    return round(kind.users * max(rate, 0.02) ** 0.8)
 
 
 def _ident(seed: int, place: int) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gatewatch.simulate import sidelines, tokens
 from gatewatch.simulate.calls import TIMEOUT_MS, Calls, answer, joined, refuse
-from gatewatch.simulate.clients import put_clients
+from gatewatch.simulate.clients import put_clients, show_clients
 from gatewatch.simulate.demand import knots, local_date, local_ms, per_minute
 from gatewatch.simulate.model import DAY_MS, HOUR_MS, MINUTE_MS, Api, Chunk, Floats, Ints, Mask, Settings, World
 from gatewatch.simulate.outcomes import Outcome
@@ -51,21 +51,25 @@ def background(world: World, chunk: Chunk) -> Calls:
 
 def _ordinary(world: World, chunk: Chunk, rng: np.random.Generator) -> Calls:
     api = chunk.api
-    calls = Calls.blank(_times(world, chunk, rng))
+    devices = api.audience == "devices"
+    at, who = sidelines.device_beats(world, chunk, rng) if devices else (_times(world, chunk, rng), None)
+    calls = Calls.blank(at)
     weights = np.array([route.weight for route in api.routes])
     calls.route[:] = np.searchsorted(np.cumsum(weights), rng.random(len(calls)) * weights.sum(), side="right")
-    calls = calls.take(_open(api, calls))
-    put_clients(world, api, calls, rng)
+    kept = _open(api, calls)
+    calls = calls.take(kept)
+    if who is None:
+        put_clients(world, api, calls, rng)
+    else:
+        show_clients(world, api, calls, who[kept])
     calls.path[:] = rng.integers(1, 9_974, len(calls))
     fill(world, api, calls, rng)
     return calls
 
 
 def _times(world: World, chunk: Chunk, rng: np.random.Generator) -> Ints:
-    """When the calls of the chunk begin: counts of minutes are gamma-Poisson, devices keep their own rhythm."""
+    """When the calls of the chunk begin: counts of minutes are gamma-Poisson."""
     mean = per_minute(world, chunk.api, chunk.start_ms, chunk.end_ms)
-    if chunk.api.audience == "devices":
-        return sidelines.device_times(world, chunk, rng)
     shape = np.maximum(mean, 1e-9) / max(chunk.api.dispersion - 1, 1e-3)
     counts = rng.poisson(rng.gamma(shape, max(chunk.api.dispersion - 1, 1e-3)))
     minutes = chunk.start_ms + np.arange(len(mean), dtype=np.int64) * MINUTE_MS

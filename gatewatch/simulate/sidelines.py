@@ -31,6 +31,8 @@ BATCH_START_MINUTE = 130
 """Local time of the nightly batch: ten past two, plus up to an hour that is the API's own."""
 
 DEVICE_SECONDS = 300
+ON_SHARE = 0.95
+"""Devices that are on at a time, on average."""
 
 
 def health_checks(world: World, chunk: Chunk, rng: np.random.Generator) -> Calls:
@@ -112,15 +114,23 @@ def batch_start(world: World, api: Api) -> int:
     return BATCH_START_MINUTE + int(mixed(world.seed, api.index, 36)) % 60
 
 
-def device_times(world: World, chunk: Chunk, rng: np.random.Generator) -> Ints:
-    """Each device reports on its own beat, some seconds late at times; one in twenty is off for six hours."""
+def device_beats(world: World, chunk: Chunk, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """When devices report, in order of time, and which one does: each on its own beat, some seconds late at times.
+
+    All of an API's users are devices. One in twenty is off for six hours. The beat is five minutes for a fleet of
+    ordinary size, and longer where the API's rate is too low for that.
+    """
     api = chunk.api
-    step = DEVICE_SECONDS * 1000
-    devices = np.arange(max(1, round(api.rate_rps * DEVICE_SECONDS / 0.95)))
+    step = max(round(api.users * ON_SHARE / api.rate_rps), 1) * 1000
+    devices = np.arange(api.users)
     phase = mixed(world.seed, api.index, 37, devices) % step
     beats = np.arange(chunk.start_ms // step * step, chunk.end_ms, step, dtype=np.int64)
     at = (beats[:, None] + phase[None, :]).ravel()
     who = np.tile(devices, len(beats))
-    off = uniform(world.seed, api.index, 38, who, (at + mixed(who) % DAY_MS) // (6 * HOUR_MS)) < 0.05
-    found: Ints = at[~off] + rng.exponential(2_500.0, int((~off).sum())).astype(np.int64)
-    return np.sort(found[(found >= chunk.start_ms) & (found < chunk.end_ms)])
+    off = uniform(world.seed, api.index, 38, who, (at + mixed(who) % DAY_MS) // (6 * HOUR_MS)) >= ON_SHARE
+    at, who = at[~off], who[~off]
+    at += rng.exponential(2_500.0, len(at)).astype(np.int64)
+    order = np.argsort(at, kind="stable")
+    at, who = at[order], who[order]
+    here = (at >= chunk.start_ms) & (at < chunk.end_ms)
+    return at[here], who[here]
