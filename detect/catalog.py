@@ -157,7 +157,8 @@ FAMILIES: tuple[Family, ...] = (
         "Data quality",
         "The logs themselves: not whole, late, poorer than they were, or missing. What else is said rests on them, so "
         'it lowers the confidence of findings, and makes "dead" only "unproven".',
-        "Coverage is log lines over CloudWatch `Count` by stage and five minutes, judged 15 minutes later. Lag is "
+        "Coverage is log lines over CloudWatch `Count` (`$connect` lines over `ConnectCount` of WebSocket "
+        "APIs) by stage and five minutes, judged 15 minutes later. Lag is "
         "compared with the latest of the last hours; fields with what nine of ten minutes had before; gaps of all "
         "sources with the usual traffic of the hour.",
         {},
@@ -484,7 +485,8 @@ CODES: tuple[Code, ...] = (
     Code(
         "DATA-001", Kind.DATA_QUALITY, "coverage_low",
         "Fewer log lines than CloudWatch counted requests.",
-        "Below 90 % for 15 minutes or more, ten requests at least.",
+        "Below 90 % for 15 minutes or more, ten requests at least. Messages of WebSocket APIs do not "
+        "count: CloudWatch counts both directions, a line tells of one.",
         "Logs of some stages were not given to `scan`.",
         "Give all logs, or no metrics of the others.",
     ),

@@ -1,5 +1,8 @@
 """How much of the traffic is in the logs: lines over CloudWatch `Count`, window by window. Part of data_quality.
 
+Of WebSocket APIs the connections are counted: `$connect` lines over `ConnectCount`. Of their messages CloudWatch counts
+those of both directions, and a line tells of one.
+
 A window is judged GRACE minutes after its end: delivery takes its time. Low coverage lasts from the first window below
 LOW on; it is over when there are enough lines again. Sums by day are kept, for verdicts that rest on weeks.
 """
@@ -13,12 +16,12 @@ import numpy as np
 
 from detect import codec
 from detect.episodes import Episode
-from detect.grid import CLOSE_US, MINUTE_US, Floats, Key
+from detect.grid import CLOSE_US, MINUTE_US, Floats, Ints, Key
 from detect.inventory import declared
 from detect.meter import Counted, Scope, counted, window_minutes
 from detect.model import Block, Context
 from detect.stats.tail import nats
-from gatewatch.records import JSON
+from gatewatch.records import JSON, ApiType
 
 LOW = 0.90
 WHOLE = 0.98
@@ -31,9 +34,15 @@ LEAST_MISSING = 10.0
 
 DAYS = 45
 
+CONNECT = "$connect"
+"""The route of a WebSocket API that opens connections."""
+
 
 class Coverage:
-    """State: lines by stage and minute that are not judged yet, the run of low windows by scope, sums by day."""
+    """State: lines by stage and minute that are not judged yet, the run of low windows by scope, sums by day.
+
+    lost: stages that no series counts. untold: WebSocket stages that are called, of whose connections no line came yet.
+    """
 
     def __init__(self) -> None:
         self.keys: list[Key] = []
@@ -45,6 +54,7 @@ class Coverage:
         self.days: dict[Key, dict[str, list[float]]] = {}
         self.members: dict[Key, list[Key]] = {}
         self.lost: list[Key] = []
+        self.untold: list[Key] = []
 
     def load(self, state: JSON) -> None:
         if not isinstance(state, dict) or not state:
@@ -58,6 +68,7 @@ class Coverage:
         self.days = {tuple(key): value for key, value in known["days"]}
         self.members = {tuple(key): [tuple(one) for one in value] for key, value in known["members"]}
         self.lost = [tuple(key) for key in known["lost"]]
+        self.untold = [tuple(key) for key in known.get("untold", ())]
 
     def dump(self) -> JSON:
         if self.start < 0:
@@ -72,6 +83,7 @@ class Coverage:
             "days": [[list(key), cast(JSON, self.days[key])] for key in _sorted(self.days)],
             "members": [[list(key), _listed(self.members[key])] for key in _sorted(self.members)],
             "lost": _listed(self.lost),
+            "untold": _listed(self.untold),
         }
 
     def step(self, block: Block, context: Context) -> list[tuple[Key, Episode]]:
@@ -100,15 +112,20 @@ class Coverage:
     def _append(self, block: Block, width: int, named: list[Key]) -> None:
         """Add the block's lines. named: stages of the inventory, which may be counted though no line of them comes."""
         grid = block.stage_grid
-        for key, first in zip(grid.keys, grid.first.tolist(), strict=True):
-            self.born.setdefault(key, block.first + first)
+        lines, first = grid.counts("n"), grid.first.copy()
+        _connections(block, lines, first)
+        for key, minute in zip(grid.keys, first.tolist(), strict=True):
+            if minute < block.minutes:
+                self.born.setdefault(key, block.first + minute)
+        untold = dict.fromkeys([*self.untold, *grid.keys])
+        self.untold = [key for key in untold if key not in self.born]
         known = set(self.keys)
         self.keys += [key for key in dict.fromkeys([*named, *grid.keys]) if key not in known]
         rows = {key: row for row, key in enumerate(self.keys)}
         wide = self.lines.shape[1]
         more = np.zeros((len(self.keys), wide + block.minutes))
         more[: len(self.lines), :wide] = self.lines
-        more[np.array([rows[key] for key in grid.keys], dtype=np.int64), wide:] = grid.counts("n")
+        more[np.array([rows[key] for key in grid.keys], dtype=np.int64), wide:] = lines
         begin = block.first - wide
         # What is less than a whole window (at the very first, or when the periods changed) is not judged.
         if self.start < begin or self.start % width:
@@ -163,7 +180,12 @@ class Coverage:
                 episode = Episode(int(run[0]), closes, minute + width - 1)
                 episode.observed, episode.expected = run[1], run[2]
                 episode.score = _surprise(run[1], run[2])
-                episode.facts = {"quiet": 0.0, "again": [0.0, 0.0], "members": _listed(scope.members)}
+                episode.facts = {
+                    "quiet": 0.0,
+                    "again": [0.0, 0.0],
+                    "members": _listed(scope.members),
+                    "connections": scope.connections,
+                }
                 episode.chart(minute, seen, due, None)
                 del self.runs[key]
                 self.episodes[key] = episode
@@ -187,6 +209,25 @@ class Coverage:
         facts["quiet"], facts["again"] = 0.0, [0.0, 0.0]
         episode.last = minute + width - 1
         episode.score = _surprise(episode.observed, episode.expected)
+
+
+def _connections(block: Block, lines: Floats, first: Ints) -> None:
+    """Of WebSocket stages put those of `$connect` in place of all lines (stages × minutes) and of their first minute.
+
+    A stage whose connections no line tells has none, and counts as not logged.
+    """
+    grid = block.stage_grid
+    rows = np.flatnonzero(grid.of_type(ApiType.WEBSOCKET.value))
+    if not len(rows):
+        return
+    lines[rows], first[rows] = 0.0, block.minutes
+    routes = block.route_grid
+    counts = routes.counts("n")
+    of = {grid.keys[row]: row for row in rows.tolist()}
+    for spot, key in enumerate(routes.keys):
+        row = of.get(key[:-1])
+        if row is not None and key[-1] == CONNECT:
+            lines[row], first[row] = counts[spot], routes.first[spot]
 
 
 def share_of(state: JSON, key: Key, first: int, last: int) -> tuple[float, float] | None:

@@ -48,7 +48,6 @@ class Grid:
         self.keys: list[Key] = [keys[k] for k in order]
         self.first: Ints = first[order]
         self._cell = place[codes] * minutes + self._column
-        self._api_type: dict[int, str] = {}
 
     def counts(self, *names: str) -> Floats:
         """Sum of the columns, 0 where there is no row: (series, minutes)."""
@@ -89,6 +88,12 @@ class Grid:
         full = lengths >= SKETCH_SIZE
         ends = np.cumsum(lengths)
         return np.repeat(self._cell, lengths), hashes, self._cell[full], hashes[ends[full] - 1]
+
+    def of_type(self, api_type: str) -> Bools:
+        """Which series have rows of APIs of that type: (series,)."""
+        out = np.zeros(len(self.keys), dtype=np.bool_)
+        out[self._cell[(self._frame["api_type"] == api_type).to_numpy(dtype=np.bool_)] // max(self.minutes, 1)] = True
+        return out
 
     def closes(self) -> Ints:
         """Microseconds at which each minute closed: (series, minutes)."""

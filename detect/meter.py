@@ -1,4 +1,4 @@
-"""Which CloudWatch series counts the requests of which stages: `Count` by API id, or by a name that APIs may share."""
+"""Which CloudWatch series counts the requests of which stages: by API id, or by a name that APIs may share."""
 
 from __future__ import annotations
 
@@ -14,14 +14,19 @@ from detect.grid import Floats, Ints, Key
 
 MINUTE_US = 60_000_000
 _KINDS = ("restApis", "httpApis")
+CONNECTIONS = "ConnectCount"
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Stages whose requests one series counts: one, those of APIs that share a name, or all of an API (stage None)."""
+    """Stages whose requests one series counts: one, those of APIs that share a name, or all of an API (stage None).
+
+    connections: it is those of WebSocket APIs that are counted.
+    """
 
     key: Key
     members: tuple[Key, ...]
+    connections: bool = False
 
 
 @dataclass(slots=True)
@@ -60,11 +65,13 @@ def counted(
 
 
 class _Series:
-    """The rows of METRICS by series; names: account, region, api, api_name, stage of each."""
+    """The rows of METRICS by series; names: account, region, api, api_name, stage, metric of each."""
 
     def __init__(self, metrics: pa.Table) -> None:
         whole = metrics.unify_dictionaries().combine_chunks()
-        columns = [whole.column(name).combine_chunks() for name in ("account", "region", "api", "api_name", "stage")]
+        columns = [
+            whole.column(name).combine_chunks() for name in ("account", "region", "api", "api_name", "stage", "metric")
+        ]
         codes = np.zeros(len(whole), dtype=np.int64)
         for column in columns:
             part = column.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64) + 1
@@ -91,7 +98,7 @@ def _matched(
     found: dict[Scope, list[int]] = {}
     told: set[Key] = set()
     for whole in (False, True):
-        for number, (account, region, api, api_name, stage) in enumerate(names):
+        for number, (account, region, api, api_name, stage, metric) in enumerate(names):
             if (stage is None) is not whole:
                 continue
             apis = {api} if api is not None else ids.get(api_name or "", {api_name})
@@ -108,7 +115,7 @@ def _matched(
                 continue
             told.update(members)
             key = _scope_key(api_name, api is None and len(apis) > 1, whole, members)
-            found.setdefault(Scope(key, members), []).append(number)
+            found.setdefault(Scope(key, members, metric == CONNECTIONS), []).append(number)
     return found
 
 

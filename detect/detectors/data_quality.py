@@ -46,11 +46,15 @@ class DataQuality:
 
 
 def _blind(coverage: Coverage, context: Context) -> list[Blind]:
-    """With metrics: the stages whose requests no series counts."""
+    """With metrics: the stages whose requests no series counts, or of whose connections no line tells."""
     if context.metrics is None:
         return []
-    reason = "coverage is unknown: no Count series is this stage's (REST APIs need --inventory for their names)"
-    return [blind(Kind.DATA_QUALITY, key, reason, ()) for key in coverage.lost]
+    reasons = {
+        "coverage is unknown: no Count or ConnectCount series is this stage's (REST APIs need --inventory for their "
+        "names)": coverage.lost,
+        "coverage is unknown: no line of a new connection came yet (needs $context.routeKey)": coverage.untold,
+    }
+    return [blind(Kind.DATA_QUALITY, key, reason, ()) for reason, keys in reasons.items() for key in keys]
 
 
 def _length(episode: Episode) -> int:
@@ -61,6 +65,7 @@ def _low(key: Key, episode: Episode, context: Context) -> Finding:
     share = episode.observed / max(episode.expected, 1.0)
     changes, likely = changes_for(context, Kind.DATA_QUALITY, key, episode.start)
     members = cast(list[JSON], episode.facts["members"])
+    what = "connections" if episode.facts.get("connections") else "requests"
     return finding(
         Kind.DATA_QUALITY,
         key,
@@ -69,13 +74,18 @@ def _low(key: Key, episode: Episode, context: Context) -> Finding:
         subtype="coverage_low",
         severity=Severity.HIGH if share < 0.1 else Severity.MEDIUM,
         confidence=0.95,
-        title=f"{place(key)}: {1 - share:.0%} of the requests are not in the logs",
+        title=f"{place(key)}: {1 - share:.0%} of the {what} are not in the logs",
         cause=Cause.CONFIG_CHANGE if likely else Cause.UNKNOWN,
         entities=Entities(),
         unit="log lines",
         sentence=f"{number(episode.observed)} lines in {span_words(_length(episode))} where CloudWatch counted "
-        f"{number(episode.expected)} requests.",
-        facts={"coverage": round(share, 4), "missing": episode.expected - episode.observed, "stages": members},
+        f"{number(episode.expected)} {what}.",
+        facts={
+            "coverage": round(share, 4),
+            "missing": episode.expected - episode.observed,
+            "stages": members,
+            "connections": what == "connections",
+        },
         remedy="Look at the stage's access-log settings, the delivery stream's errors and quotas, and whether all of "
         "its files were read.",
         changes=changes,

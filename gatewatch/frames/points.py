@@ -12,8 +12,11 @@ import pyarrow as pa
 from gatewatch.frames.schema import METRICS
 
 NAMESPACE = "AWS/ApiGateway"
-KEPT: frozenset[str] = frozenset({"Count"})
-"""`Count` is one a request for REST and HTTP APIs. WebSocket counts messages of both directions: not our lines."""
+KEPT: frozenset[str] = frozenset({"Count", "ConnectCount"})
+"""`Count` is one a request of REST and HTTP APIs, `ConnectCount` one a connection of WebSocket APIs.
+
+`MessageCount` counts messages of both directions, so it is not what lines can be held against.
+"""
 
 STATS: tuple[str, ...] = ("Sum", "SampleCount")
 """Statistics of KEPT that number requests; the first that a series has counts."""

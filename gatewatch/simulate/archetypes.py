@@ -345,7 +345,7 @@ def _users(kind: Archetype, rate: float) -> int:
     """How many clients make that rate (calls a second): devices in proportion to it, others call more where more do."""
     if kind.more.get("audience") == "devices":
         return round(kind.users * rate)
-    return round(kind.users * max(rate, 0.02) ** 0.8)
+    return round(kind.users * float(max(rate, 0.02) ** 0.8))
 
 
 def _ident(seed: int, place: int) -> str:
