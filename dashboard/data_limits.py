@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -11,6 +10,9 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from dashboard.data import Reader
 from dashboard.data_apis import known_inventory
@@ -22,7 +24,7 @@ from dashboard.summing import Grid, grid_of, needs, scope_of
 from dashboard.view import View, Window
 from gatewatch.frames import cause_column, scope_column
 from gatewatch.records import THROTTLE_SCOPES, Kind
-from gatewatch.store.demand import Period, key_use, peaks, plan_use, throttled_callers
+from gatewatch.store.demand import Period, key_use, keys_of, peaks, plan_use, throttled_callers
 from gatewatch.store.findings import FindingFilter, StoredFinding, list_findings
 from gatewatch.store.groups import Scope, minute_sums
 from gatewatch.store.state import State
@@ -37,6 +39,7 @@ FIRST = 0.25
 AHEAD = 4.0
 """So many times an equal share of the calls it must ask for besides."""
 
+LATELY_HOURS = 24
 _DAY = timedelta(days=1)
 _MINUTE = timedelta(minutes=1)
 _PERIODS = {"DAY": "a day", "WEEK": "a week", "MONTH": "a month"}
@@ -272,15 +275,14 @@ def keys_left(
     by_id = {plan.id: plan for plan in plans}
     since = {plan.id: period_of(plan, until - _MINUTE)[0] if plan.quota else window.since for plan in plans}
     counted = []
-    for row in (
-        used.select(["api", "stage", "api_key_id"]).group_by(["api", "stage", "api_key_id"]).aggregate([]).to_pylist()
-    ):
+    for row in keys_of(used):
         api, stage, key = row["api"], row["stage"], row["api_key_id"]
         plan = known.plan_of(key, api, stage)
         if plan is not None and plan.id in by_id and (api, stage) in plan.stages:
             counted.append(Period(plan.id, api, stage, key, since[plan.id]))
     told_of = plan_use(used, counted, window.since, until)
     rows = told_of.select([name for name in told_of.column_names if name != "lately"]).to_pylist()
+    lately = lately_of(told_of, until)
     found = {(row["plan"], row["api_key_id"]): (place, row) for place, row in enumerate(rows)}
     every = dict.fromkeys([*((plan.id, key) for plan in plans for key in plan.keys or ()), *found])
 
@@ -292,9 +294,8 @@ def keys_left(
     for one in sorted(every, key=left)[:most]:
         plan, key = by_id[one[0]], one[1]
         place, row = found.get(one, (None, None))
-        # Hours are many, and only those of keys that are shown are looked at.
-        lately = [] if place is None else told_of.column("lately")[place].as_py() or []
-        lines.append(_key_line(plan, key, known.key_name(key), row, lately, window, peak.get(key, 0)))
+        hours = [0] * LATELY_HOURS if place is None else lately[place].tolist()
+        lines.append(_key_line(plan, key, known.key_name(key), row, hours, window, peak.get(key, 0)))
     return lines, max(len(every) - most, 0)
 
 
@@ -309,13 +310,12 @@ def _key_line(
     key: str,
     name: str | None,
     used: Mapping[str, Any] | None,
-    hours: Sequence[Mapping[str, Any]],
+    lately: Sequence[int],
     window: Window,
     peak: int,
 ) -> KeyLine:
     since, resets = period_of(plan, window.until - _MINUTE) if plan.quota else (window.since, window.until)
     told: Mapping[str, Any] = used or {"served": 0, "throttled": 0, "quota": 0}
-    lately = _lately(hours, window.until)
     return KeyLine(
         plan=plan,
         key=key,
@@ -331,13 +331,19 @@ def _key_line(
     )
 
 
-def _lately(hours: Sequence[Mapping[str, Any]], until: datetime) -> list[int]:
-    """Served in each of the last 24 whole hours; hours without a call are 0."""
-    last = until.replace(minute=0, second=0, microsecond=0)
-    by_hour: dict[datetime, int] = defaultdict(int)
-    for one in hours:
-        by_hour[one["hour"]] += one["served"]
-    return [by_hour[last - timedelta(hours=back)] for back in range(1, 25)]
+def lately_of(told: pa.Table, until: datetime) -> npt.NDArray[np.int64]:
+    """Served in each of the last 24 whole hours, the last one first, of each row of `plan_use`: (rows, 24)."""
+    sums = np.zeros((told.num_rows, LATELY_HOURS), dtype=np.int64)
+    if not told.num_rows:
+        return sums
+    lists = told.column("lately").combine_chunks()
+    lengths = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+    hour, served = (pc.struct_field(lists.flatten(), name) for name in ("hour", "served"))
+    last = int(until.replace(minute=0, second=0, microsecond=0).timestamp()) // 3600
+    back = last - hour.cast(pa.timestamp("s", "UTC")).cast(pa.int64()).to_numpy() // 3600 - 1
+    rows, inside = np.repeat(np.arange(told.num_rows), lengths), (back >= 0) & (back < LATELY_HOURS)
+    np.add.at(sums, (rows[inside], back[inside]), served.to_numpy()[inside])
+    return sums
 
 
 def runs_out(

@@ -29,10 +29,30 @@ def bucket_refuses(at_us: Ints, rate: float, burst: int) -> Mask:
     if len(at_us) == 0 or full < 1:
         return refused
     flow = rate / SECOND_US
-    if _never_empty(at_us, flow, full):
-        return np.zeros(len(at_us), dtype=np.bool_)
+    refused[:] = False
+    for begin, end in _lacking(at_us, flow, full):
+        refused[begin + _refuses(at_us[begin:end], flow, full)] = True
+    return refused
+
+
+def _lacking(at_us: Ints, flow: float, full: float) -> list[tuple[int, int]]:
+    """Stretches [begin, end) of calls, each begun with a full bucket, in which some are refused; in no other is any.
+
+    Found by what would be taken out if nobody ever was refused: at its new lowest points the bucket is full.
+    """
+    taken = np.cumsum(1 - flow * np.diff(at_us, prepend=at_us[0]))
+    above = taken - np.minimum.accumulate(taken)
+    begins = np.flatnonzero(above == 0)
+    most = np.maximum.reduceat(above, begins) + 1
+    ends = np.append(begins[1:], len(at_us))
+    short = np.flatnonzero(most > full - 1e-3)
+    return list(zip(begins[short].tolist(), ends[short].tolist(), strict=True))
+
+
+def _refuses(at_us: Ints, flow: float, full: float) -> Ints:
+    """The places of the calls that are refused, one call after the other."""
     tokens, last = full, int(at_us[0])
-    kept = []
+    refused = []
     for place, at in enumerate(at_us.tolist()):
         tokens += flow * (at - last)
         if tokens > full:
@@ -40,15 +60,9 @@ def bucket_refuses(at_us: Ints, rate: float, burst: int) -> Mask:
         last = at
         if tokens >= 1:
             tokens -= 1
-            kept.append(place)
-    refused[kept] = False
-    return refused
-
-
-def _never_empty(at_us: Ints, flow: float, full: float) -> bool:
-    """Whether surely none is refused: what is taken out, if nobody ever is, stays below what the bucket holds."""
-    taken = np.cumsum(1 - flow * np.diff(at_us, prepend=at_us[0]))
-    return bool((taken - np.minimum.accumulate(taken) + 1).max() < full - 1e-3)
+        else:
+            refused.append(place)
+    return np.array(refused, dtype=np.int64)
 
 
 def window_refuses(at_us: Ints, limit: int, window_s: int) -> Mask:

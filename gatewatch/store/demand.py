@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -145,6 +146,12 @@ def key_use(state: State, scope: Scope, *, keys: Sequence[str] | None = None) ->
     schema = columns_of(REQUESTS, *_PLACE, "reject_cause", "api_key_id")
     parts = by_the_hour(state, schema, query, values, scope.since, scope.until)
     return _NO_KEY if parts is None else parts  # each hour is in one part: there is nothing to sum
+
+
+def keys_of(used: pa.Table) -> list[dict[str, Any]]:
+    """Each api, stage and api_key_id in answers of `key_use` once, in no order."""
+    rows: list[dict[str, Any]] = among("SELECT DISTINCT api, stage, api_key_id FROM used", used=used).to_pylist()
+    return rows
 
 
 @dataclass(frozen=True, slots=True)
