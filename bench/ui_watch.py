@@ -26,7 +26,7 @@ _WATCH = """
     const asked = String((arguments[1] || {}).body || "");
     seen.waiting += 1;
     return real.apply(this, arguments).then(answer => {
-      if (answer.status === 200 && asked.includes("-drawn.data")) seen.pages += 1;  // 204: of a page that is left
+      if (answer.status === 200 && asked.includes("-drawn.data")) seen.pages += 1;
       return answer;
     }).finally(() => { seen.waiting -= 1; seen.last = performance.now(); });
   };

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -39,7 +39,7 @@ from dashboard.data import Reader, Scopes
 from dashboard.figures import template
 from dashboard.palette import Entry, openers, overlay, palette
 from dashboard.partial import partial_note
-from dashboard.routing import LOCATION, add_router, room
+from dashboard.routing import LOCATION, add_router, asking, room
 from dashboard.standing import footer
 from dashboard.still import stilled
 from dashboard.tables import Table, only_tables
@@ -324,10 +324,11 @@ def add_page(
     """
     if nav is not None:
         _enter(dash, Place(name, title, path or "/", nav))
-    content, answer, busy = f"{name}-content", f"{name}-drawn", f"{name}-busy"
+    content, asks, answer, busy = f"{name}-content", f"{name}-asked", f"{name}-drawn", f"{name}-busy"
 
     layout = html.Div(
         [
+            dcc.Store(id=asks),
             dcc.Store(id=answer),
             html.Div(id=busy, className="busy"),
             html.Div(skeleton(*heights), id=content, className="page"),
@@ -356,6 +357,7 @@ def add_page(
     if nav is not None:
         vars(dash).setdefault("gatewatch_drawers", {})[name] = drawn
 
+    asking(dash, asks, inputs)
     # The browser decides whether the answer replaces what stands there or is laid over it: assets/draw.js.
     dash.clientside_callback(
         ClientsideFunction("gatewatch", "draw"),
@@ -365,12 +367,12 @@ def add_page(
         State("templates", "data"),
     )
 
-    @dash.callback(Output(answer, "data"), Output(busy, "children"), *inputs, State("standing", "data"))
-    async def show(pathname: str | None, search: str | None, *others: object) -> Any:
-        place, standing = pathname or "/", others[-1]
+    @dash.callback(Output(answer, "data"), Output(busy, "children"), Input(asks, "data"), State("standing", "data"))
+    async def show(of: Mapping[str, Any] | None, standing: object) -> Any:
+        place, search = (str((of or {}).get(part) or "") for part in ("pathname", "search"))
         if (place.rstrip("/") or "/") != mine if path is not None else not place.startswith(mine):
-            return no_update, no_update  # another page is on its way in
-        address = place + (search or "")
+            return no_update, no_update  # no address of this page
+        address = place + search
         asked = only_tables(standing, address) if isinstance(standing, str) else frozenset()
         try:
             if asked and asked <= known_tables.keys():

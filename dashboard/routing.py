@@ -6,6 +6,7 @@ begin. Our layouts are known before: a skeleton, and room for the answer. See `r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, page_registry
@@ -43,7 +44,23 @@ def add_router(dash: Dash) -> None:
         ClientsideFunction("gatewatch", "route"),
         Output(_PLACE, "children"),
         Input(LOCATION, "pathname"),
+        State(LOCATION, "search"),
         State(_LAYOUTS, "data"),
+    )
+
+
+def asking(dash: Dash, asks: str, inputs: Sequence[Input]) -> None:
+    """What a page asks the server for: its address, whenever an input changes; never that of the page that comes next.
+
+    asks: the page's store for it, NAME-asked.
+    """
+    dash.clientside_callback(
+        ClientsideFunction("gatewatch", "asked"),
+        Output(asks, "data"),
+        *inputs,
+        State(_LAYOUTS, "data"),
+        State(asks, "id"),
+        prevent_initial_call=True,  # a page comes with its address: `route`
     )
 
 
@@ -51,6 +68,7 @@ def _known(page: dict[str, Any]) -> dict[str, Any]:
     """path: the whole of it, or with more behind its last slash what comes before that."""
     template: str | None = page["path_template"]
     return {
+        "name": page["module"],
         "path": template.partition("<")[0] if template else page["path"],
         "more": template is not None,
         "title": page["title"],
@@ -64,4 +82,4 @@ def _nowhere() -> dict[str, Any]:
     layout = html.Div(
         empty("No such page", ["This address leads nowhere. The pages stand in the navigation; begin at the ", way])
     )
-    return {"path": "/", "more": True, "title": "No such page · gatewatch", "layout": layout}
+    return {"name": "", "path": "/", "more": True, "title": "No such page · gatewatch", "layout": layout}

@@ -4,8 +4,19 @@
 (function () {
   "use strict";
   var none = function () { return window.dash_clientside.no_update; };
-  var last = {}, shown = null;
+  var last = {}, shown = null, turns = 0;
   var same = function (a, b) { return JSON.stringify(a) === JSON.stringify(b); };
+  var placed = function (pathname, places) {
+    var path = (pathname || "/").replace(/(.)\/+$/, "$1");
+    return places.find(function (one) {
+      return one.more ? path.length > one.path.length && path.indexOf(one.path) === 0 : path === one.path;
+    }) || places[places.length - 1];
+  };
+  // What a page asks of the server; the turn makes it another one when it asks for the same once more.
+  var wish = function (pathname, search) {
+    turns += 1;
+    return { pathname: pathname || "/", search: search || "", turn: turns };
+  };
   var isPart = function (one) { return !!one && typeof one === "object" && !Array.isArray(one) && "props" in one; };
 
   // Gathers what has to be set into `sets`; false where the two pages consist of other components.
@@ -104,15 +115,22 @@
   window.dash_clientside.gatewatch = Object.assign(window.dash_clientside.gatewatch || {}, {
     // The page of an address, as its layout: a skeleton, whose callback then asks for its content. Of the page that
     // stands there only the content changes: a skeleton would blink, and lose what an error should leave.
-    route: function (pathname, places) {
-      var path = (pathname || "/").replace(/(.)\/+$/, "$1");
-      var found = places.find(function (one) {
-        return one.more ? path.length > one.path.length && path.indexOf(one.path) === 0 : path === one.path;
-      }) || places[places.length - 1];
+    route: function (pathname, search, places) {
+      var found = placed(pathname, places);
       document.title = found.title;
       if (found.title === shown) return none();
       shown = found.title;
-      return found.layout;
+      if (!found.name) return found.layout;
+      var children = found.layout.props.children, asks = children[0];
+      var asking = Object.assign({}, asks, { props: Object.assign({}, asks.props, { data: wish(pathname, search) }) });
+      var props = Object.assign({}, found.layout.props, { children: [asking].concat(children.slice(1)) });
+      return Object.assign({}, found.layout, { props: props });
+    },
+    // A page that is left does not ask for the address of the one that comes.
+    asked: function (pathname, search) {
+      var places = arguments[arguments.length - 2], id = arguments[arguments.length - 1];
+      if (placed(pathname, places).name + "-asked" !== id) return none();
+      return wish(pathname, search);
     },
     draw: function (drawn, id, templates) {
       if (!drawn) return none();

@@ -19,8 +19,7 @@ def show(client: TestClient, page: str, path: str) -> tuple[int, dict[str, objec
     client.get("/")
     output = f"..{page}-drawn.data...{page}-busy.children.."
     wanted = next(one for one in client.get("/_dash-dependencies").json() if one["output"] == output)
-    values = {"pathname": path, "search": "", "n_clicks": 0, "n_intervals": 0}
-    inputs = [{**one, "value": values[one["property"]]} for one in wanted["inputs"]]
+    inputs = [{**one, "value": {"pathname": path, "search": "", "turn": 1}} for one in wanted["inputs"]]
     body = {
         "output": wanted["output"],
         "outputs": [{"id": f"{page}-drawn", "property": "data"}, {"id": f"{page}-busy", "property": "children"}],
@@ -50,7 +49,7 @@ def test_a_store_that_is_away_leaves_the_old_content_and_says_why(tmp_path: Path
     assert "Cannot read the data" in json.dumps(body["sideUpdate"])
 
 
-def test_a_page_that_is_left_changes_nothing(tmp_path: Path) -> None:
+def test_a_page_that_is_asked_for_another_changes_nothing(tmp_path: Path) -> None:
     with TestClient(build_app(Settings(data_dir=tmp_path / "data")), base_url="http://localhost") as client:
         status, body = show(client, "overview", "/findings")
     assert status in {200, 204}

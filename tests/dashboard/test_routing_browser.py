@@ -19,6 +19,7 @@ def test_pages_change_in_the_browser_and_back(watch: Opener, site: Site) -> None
     expect(page).to_have_title("Findings · gatewatch")
     page.wait_for_load_state("networkidle")
     assert sum("findings-drawn.data" in one[:60] for one in asked) == 1
+    assert not any("overview-drawn.data" in one[:60] for one in asked)  # who is left asks for nothing
     page.evaluate(f"window.gatewatch.go('/findings/{site.findings[Kind.AUTH_FAILURE_SPIKE.value]}')")
     expect(page).to_have_title("Finding · gatewatch")
     page.go_back()
