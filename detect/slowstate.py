@@ -8,6 +8,7 @@ from typing import cast
 import numpy as np
 
 from detect import codec
+from detect.answered import worked_on
 from detect.episodes import Episode
 from detect.grid import Bools, Floats, Ints, Key
 from detect.model import Block
@@ -151,7 +152,8 @@ class Slowness:
             setattr(self, name, arrays[name])
         self.usual.counts, self.usual.hours = arrays["usual.counts"], arrays["usual.hours"]
         for name in ("stray", "pool_stray", "tail_stray"):
-            getattr(self, name).sums, getattr(self, name).late = arrays[name], arrays[f"{name}.late"]
+            spread: Spread = getattr(self, name)
+            spread.sums, spread.late, spread.fast = (arrays[f"{name}{part}"] for part in ("", ".late", ".fast"))
         self.ring, self.sums = Tape(np.stack([arrays[f"ring.{name}"] for name in RING])), None
         self._group()
         self.peaks.load(state["peaks"])
@@ -162,7 +164,11 @@ class Slowness:
         arrays = {name: getattr(self, name) for name in self._ARRAYS}
         arrays |= {"usual.counts": self.usual.counts, "usual.hours": self.usual.hours}
         arrays |= {name: getattr(self, name).sums for name in ("stray", "pool_stray", "tail_stray")}
-        arrays |= {f"{name}.late": getattr(self, name).late for name in ("stray", "pool_stray", "tail_stray")}
+        arrays |= {
+            f"{name}.{part}": getattr(getattr(self, name), part)
+            for name in ("stray", "pool_stray", "tail_stray")
+            for part in ("late", "fast")
+        }
         arrays |= {f"ring.{name}": self.scores(name) for name in RING}
         return {
             "routes": [list(key) for key in self.routes],
@@ -222,7 +228,7 @@ class Slowness:
                     weighted = n * np.nan_to_num(dense(grid.values(f"{part}_{quantile}_ms")))
                 layer[:, :, column] = np.rint(weighted * 1024) / 1024  # sums of such numbers are exact in any order
             column += 1
-        series, minute, place_, count = grid.histogram("took", width=WIDTH)
+        series, minute, place_, count = worked_on(grid, grid.histogram("took", width=WIDTH))
         row = index[series] if len(series) else series
         ever = np.logical_or.accumulate(dense(grid.counts("s1xx", "s2xx", "s3xx")) > 0, axis=1) | self.answered
         self.answered = ever[:, -1:].copy()

@@ -158,7 +158,8 @@ class Spread:
     """How far a mean of a quarter of an hour strays by itself: excess variance over sampling, shrunk to a prior.
 
     What a day has shown counts when the next one is over: what creeps for hours must not be its own yardstick. A series
-    that knows less than a day counts all that it has.
+    that knows less than a day counts all that it has. Hours that are faster than usual (warm caches, a better release)
+    say nothing of how far one strays to the slow side: once a quarter was, those after it do not count while they are.
     """
 
     PARTS = 12.0
@@ -169,14 +170,19 @@ class Spread:
     KNOWN = 60.0
     """Quarters from which a series waits for the day to be over."""
 
+    FAST = 2.0
+    """Standard deviations below what is usual."""
+
     def __init__(self, prior: float, limits: tuple[float, float]) -> None:
         self.prior, self.limits = prior, limits
         self.sums: Floats = np.zeros((0, 2))
         self.late: Floats = np.zeros((0, 3 * self.DELAY))
         """By hour, the oldest first: excess squares, their weight, and minutes; not in `sums` yet."""
+        self.fast: Floats = np.zeros((0, 1))
+        """1 where the last quarter was faster than usual."""
 
     def grow(self, rows: int) -> None:
-        for name in ("sums", "late"):
+        for name in ("sums", "late", "fast"):
             old = getattr(self, name)
             if rows > len(old):
                 setattr(self, name, np.concatenate([old, np.zeros((rows - len(old), old.shape[1]))]))
@@ -196,8 +202,11 @@ class Spread:
         told = np.isfinite(mean)
         usual = self.value() ** 2
         square = np.minimum(np.nan_to_num(mean) ** 2, 9.0 * (usual + sampling)) - sampling
+        fast = told & (np.nan_to_num(mean) < -self.FAST * np.sqrt(usual + sampling))
+        goes_on = fast & (self.fast[:, 0] > 0)
+        self.fast[told, 0] = fast[told]
         # A quarter with few values says little about what is beyond sampling.
-        weight = np.where(told, usual / (usual + sampling), 0.0)
+        weight = np.where(told & ~goes_on, usual / (usual + sampling), 0.0)
         self.late[:, -3:] += np.stack([square * weight, weight, np.where(told, minutes, 0.0)], axis=1)
 
     def hour(self) -> None:

@@ -116,6 +116,18 @@ def test_faster_is_no_outlier() -> None:
     assert found(world) == []
 
 
+def test_slow_hours_are_told_days_after_fast_ones() -> None:
+    """A morning of warm caches is no reason to take for chance what comes two days later."""
+    world = a_world(162, apis=1, days=5, incidents=False, benign=False, gap=False)
+    api = world.apis[0]
+    assert 0.5 < api.rate < 2.5
+    api.integration[:, 3000:3420] *= 0.5
+    api.integration[:, 5700:5820] *= 1.7
+    world.minutes, world.clients = tables_of(api)
+    (hit,) = found(world)
+    assert abs((hit.start - world.minutes.column("minute")[0].as_py()).total_seconds() / 60 - 5700) <= 20
+
+
 def test_requests_at_the_limit_are_timeouts() -> None:
     world = calm(133)
     api = world.apis[0]

@@ -97,6 +97,21 @@ def test_what_creeps_for_a_day_is_not_its_own_yardstick() -> None:
     assert spread.value()[0] > 1.6 * usual, "what lasts is usual in the end"
 
 
+def test_hours_that_are_faster_do_not_widen_what_is_usual() -> None:
+    def after(mean: float) -> float:
+        spread = Spread(0.03, (0.01, 0.2))
+        spread.grow(1)
+        for hour in range(24 * 6):
+            for sign in (1.0, -1.0, 1.0, -1.0):
+                now = mean if 72 <= hour < 80 else 0.02 * sign
+                spread.learn(np.array([now]), np.array([0.0004]), 15)
+            spread.hour()
+        return float(spread.value()[0])
+
+    assert after(-0.4) == pytest.approx(after(0.0), rel=0.1)
+    assert after(0.4) > 1.5 * after(0.0), "a slow side that nobody called an incident does"
+
+
 def test_a_mean_rank_near_the_end_is_worth_what_its_probability_says() -> None:
     # The mean of n uniforms is within e of its end with probability (n e)^n / n! (Irwin-Hall), for n e <= 1.
     for n, e in ((4, 0.02), (6, 0.04), (9, 0.1), (14, 0.05)):
