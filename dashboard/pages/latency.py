@@ -285,10 +285,10 @@ def verdict(known: Mapping[Key, list[StoredFinding]], key: Key, view: View) -> C
     for stored in found[:3]:
         one = stored.finding
         layer = words.layer(plain(one.layer, 40)) if one.layer else "layer not known"
-        over = "" if one.end is None else ", over"
+        ended = "" if one.end is None else ", ended"
         badges.append(
             dcc.Link(
-                [icon(one.severity.value), f"{layer}{over}"],
+                [icon(one.severity.value), f"{layer}{ended}"],
                 href=finding_href(one.id, view),
                 title=plain(one.title, 200),
                 className=f"badge severity-{one.severity.value}",
