@@ -235,6 +235,9 @@ def test_resources_are_linked_by_name_id_and_arn() -> None:
         ("CreateApiMapping", "door"),
         ("TagResource", "tag"),
         ("SomethingNew", "other"),
+        ("DeleteApiMapping on api.example.com", "remove"),
+        ("DeleteBasePathMapping on api.example.com", "remove"),
+        ("CreateBasePathMapping on api.example.com", "door"),
     ],
 )
 def test_calls_have_a_class(what: str, expected: str) -> None:
