@@ -179,6 +179,11 @@ def concerns(resource: str, api: str, stage: str | None, linked: Links) -> bool:
     return _where(resource, api, stage, linked) >= OTHER_STAGE
 
 
+def here(resource: str, api: str, stage: str | None, linked: Links) -> bool:
+    """Is it this stage's own, or its API's?"""
+    return _where(resource, api, stage, linked) >= HERE
+
+
 def _where(resource: str, api: str, stage: str | None, linked: Links) -> float:
     parts = resource.split("/")
     if api in parts:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from types import MappingProxyType
 from typing import cast
 
 import numpy as np
@@ -22,6 +23,7 @@ from detect.grid import Bools, Floats, Ints, Key, closing
 from detect.model import Block
 from detect.ordinary import Ordinary
 from detect.policy import threshold_nats
+from detect.removed import Removals
 from detect.sole import HOURS, SOLE_MINUTES, SOLE_TIMES, remembered, sole
 from detect.stats.seasonal import WEEK, hour_of_week
 from detect.stats.windows import GRAIN, TAIL, WINDOWS, prefix, trailing
@@ -35,6 +37,9 @@ EARLY_TIMES = 2.0
 
 ROUTE_MORE = 1.3
 """A single route must miss so many times more than a stage: there are many of them."""
+
+REMOVED, REMOVED_BEFORE = 0.4, 10
+"""A stage that somebody removed must miss only this part of it; minutes for which it may go on to answer."""
 
 KEY_MORE = 1.6
 """A customer must miss so many times more: there are more of them, and they have habits of their own."""
@@ -165,8 +170,10 @@ class Silence:
             "episodes": {str(row): self.episodes[row].to_json() for row in sorted(self.episodes)},
         }
 
-    def step(self, block: Block, consumers: Consumers | None = None) -> list[tuple[int, Episode]]:
-        """Take a block; the episodes that changed in it, with their series' row."""
+    def step(
+        self, block: Block, consumers: Consumers | None = None, removed: Removals = MappingProxyType({})
+    ) -> list[tuple[int, Episode]]:
+        """Take a block; the episodes that changed in it, with their series' row. removed: stage -> at which minutes."""
         ordinary = Ordinary(block, consumers or Consumers(), self.counting.rows, self._followed)
         rows = self.counting.align(ordinary.keys, ordinary.first, block.first)
         total = len(self.counting.keys)
@@ -192,6 +199,7 @@ class Silence:
         work = _Work(self, block.first, bad, hung, causes, closes)
         work.strays = beside[:, :, 1]
         work.who[rows] = ordinary.who
+        work.removed = removed
         self.counting.run(block.first, good, use, work.chunk)
         self.beside = np.ascontiguousarray(self.beside[:, -TAIL:])
         changed = [(row, episode) for row, episode in self.episodes.items() if episode.changed] + self.done
@@ -249,6 +257,7 @@ class _Work:
         self.bad, self.hung, self.causes = bad, hung, causes
         self.strays: Floats = np.zeros_like(bad)
         self.who: Floats = np.zeros((*bad.shape, 2))
+        self.removed: Removals = {}
 
     def chunk(self, chunk: Chunk) -> Bools:
         silence, counting = self.silence, self.silence.counting
@@ -290,6 +299,7 @@ class _Work:
         regular = np.maximum(REGULAR_GAPS * silence.gap, REGULAR_LEAST)
         need = np.where(single & known[:, None], np.minimum(need, regular[:, None]), need)
         need = np.where((chunk.age < DAY)[:, None], 2.0 * need, need)
+        need = np.where(self._gone_by_hand(minutes, last), REMOVED * need, need)
         length = np.maximum(minutes - last, 1)
         sudden = at_last >= 0.25 * missed / length
         least = np.where(steady, STEADY_AGE, ROUTE_AGE)
@@ -333,6 +343,15 @@ class _Work:
             silence.run = np.maximum(silence.run * 0.998, silence.run_now)
             silence.run_now = np.zeros_like(silence.run)
         return held
+
+    def _gone_by_hand(self, minutes: Ints, last: Ints) -> Bools:
+        """Of stages: was one removed between its last good answer, or shortly before that, and now?"""
+        out = np.zeros(last.shape, dtype=bool)
+        for row, key in enumerate(self.silence.counting.keys if self.removed else ()):
+            if len(key) == 4:
+                for at in self.removed.get(key, ()):
+                    out[row] |= (at <= minutes) & (at >= last[row] - REMOVED_BEFORE)
+        return out
 
     def _trickles(self, chunk: Chunk, may: Bools, need: Floats) -> None:
         """Leave of the minutes that may be a trickle those that are out of line; sets `chunk.window` there.

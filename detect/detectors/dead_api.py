@@ -20,9 +20,10 @@ from detect.inventory import Declared, declared
 from detect.model import Block, Context, Step, detector, epoch_minute, minute_at
 from detect.ordinary import PROBING
 from detect.policy import budget_of, severity_of
+from detect.removed import Removals, removals, removes
 from detect.report import changes_for, finding, number, place, span_words
 from detect.sight import dead_blind, remember
-from detect.silence import Silence
+from detect.silence import REMOVED_BEFORE, Silence
 from gatewatch.records import JSON, Cause, Change, Entities, Finding, Kind, Severity
 
 OFFLINE_MINUTES = 12 * 60
@@ -32,8 +33,6 @@ SHADOW_CALLS = 20
 GAP_GUARD = 1.5
 LEFT = 3.0
 """Calls of monitors or scanners from which it was they who went on."""
-
-_REMOVAL = ("deletestage", "deleterestapi", "deleteapi", "deletedeployment", "deletebasepath", "deletedomain")
 
 
 @detector("dead_api")
@@ -49,8 +48,10 @@ class DeadApi:
         silence = codec.revived(known.get("silence"), lambda: Silence(budget_of(context.settings, self.name)))
         silence.watch = context.watch
         clock = block.first + block.minutes
-        changed = silence.step(block, context.consumers)
-        findings = [_outage(silence, row, episode, context, clock) for row, episode in changed]
+        stages = dict.fromkeys([*(key for key in silence.counting.keys if len(key) == 4), *block.stage_grid.keys])
+        removed = removals(context, stages)
+        changed = silence.step(block, context.consumers, removed)
+        findings = [_outage(silence, row, episode, context, clock, removed) for row, episode in changed]
         calls = codec.revived(known.get("calls"), Calls)
         calls.take(block)
         silent = [silence.counting.keys[row] for row in silence.episodes]
@@ -61,15 +62,19 @@ class DeadApi:
         return {**after, "sight": sight}, findings, dead_blind(sight) + silence.warming()
 
 
-def _outage(silence: Silence, row: int, episode: Episode, context: Context, clock: int) -> Finding:
+def _outage(silence: Silence, row: int, episode: Episode, context: Context, clock: int, gone: Removals) -> Finding:
     if is_key(silence.counting.keys[row]):
         return _gone(silence.counting.keys[row], episode, context, clock)
     key, route = silence.counting.keys[row][:4], (*silence.counting.keys[row], None)[4]
     length = (episode.end or clock) - episode.start
     errors = float(episode.facts["errors"])
     failing = errors > 0 and errors >= 0.4 * (errors + episode.observed)
-    changes, likely = changes_for(context, Kind.DEAD_API, key, episode.start, failing=failing)
-    removed = bool(changes) and any(word in changes[0].what.replace(" ", "").lower() for word in _REMOVAL)
+    # Who is called once an hour is silent from the last call on, not from the removal.
+    noticed = episode.detected_us // MINUTE_US
+    by_hand = [at for at in gone.get(key, ()) if episode.start - REMOVED_BEFORE <= at <= noticed and not failing]
+    since = max(by_hand, default=episode.start)
+    changes, likely = changes_for(context, Kind.DEAD_API, key, since, failing=failing)
+    removed = bool(changes) and removes(changes[0])
     # Where changes are known and none removed it, it is an outage however long it takes.
     long = length >= OFFLINE_MINUTES and episode.expected >= OFFLINE_MISSED and not failing
     offline = removed or (long and not context.changes)
