@@ -186,6 +186,7 @@ def timeline(found: Changes, view: View, names: Names) -> Component:
             mode="markers",
             marker={
                 "size": [13 if one.risk else 9 for one in mine],
+                "opacity": 1,  # with sizes of their own Plotly lets the background through: too faint on a dark one
                 "symbol": ["diamond" if one.risk else "circle" for one in mine],
                 "color": _COLOURS[min(number, len(_COLOURS) - 1)],
                 "line": {"width": [2 if one.risk else 0 for one in mine], "color": VERMILLION},
