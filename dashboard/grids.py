@@ -43,7 +43,7 @@ class Column:
             "headerName": words.zoned(self.head),
             "minWidth": min(self.width, 90),
         }
-        out |= {"flex": self.flex, "minWidth": self.width} if self.flex else {"width": self.width}
+        out |= {"flex": self.flex, "minWidth": self.width, "width": self.width} if self.flex else {"width": self.width}
         if self.kind in ("number", "linked"):
             out |= {
                 "type": "rightAligned",
