@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from detect.answered import unclear
 from detect.counting import chunk_of
 from detect.episodes import Episode
 from detect.grid import Bools, Floats, Ints, closing
@@ -98,16 +99,20 @@ class _Chunk:
         self, state: Slowness, frames: Frames, values: Ints, minute: int, at: int, take: int, closes: Ints
     ) -> None:
         self.state, self.frames, self.minute, self.at, self.take = state, frames, minute, at, take
+        cut = slice(at, at + take)
+        refused = unclear(frames.denied[:, cut], frames.calls[:, cut], state.denied_share)
+        values = values[~refused[values[:, 1], values[:, 0] - at]]
         self.values = values - np.array([at - minute, 0, 0, 0])  # minutes since the epoch
         self.closes = closes
 
     def run(self) -> None:
-        state, take = self.state, self.take
+        state, frames, cut = self.state, self.frames, slice(self.at, self.at + self.take)
         self._score()
         recent = np.concatenate([state.recent, self.values])
-        state.recent = np.ascontiguousarray(recent[recent[:, 0] > self.minute + take - 1 - TAIL])
+        state.recent = np.ascontiguousarray(recent[recent[:, 0] > self.minute + self.take - 1 - TAIL])
         self.recent = recent
         self._judge()
+        state.denied_now += np.stack([part[:, cut].sum(axis=1) for part in (frames.denied, frames.calls)], axis=1)
         state.taken = 0
 
     def _score(self) -> None:

@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 
 from detect import codec
-from detect.answered import worked_on
+from detect.answered import denied, worked_on
 from detect.episodes import Episode
 from detect.grid import Bools, Floats, Ints, Key
 from detect.model import Block
@@ -59,7 +59,7 @@ how many were expected. grown, sized: residual of the log answer size times call
 class Frames:
     """What a block says: values of latencies (series, minute, bin, count), and dense arrays (routes, minutes).
 
-    layer: for each part n, then weighted sums n x ms (LAYER_PLACES).
+    denied: by an authorizer. layer: for each part n, then weighted sums n x ms (LAYER_PLACES).
     """
 
     series: Ints
@@ -67,6 +67,7 @@ class Frames:
     place: Ints
     count: Ints
     calls: Floats
+    denied: Floats
     size: Floats
     layer: Floats
     """(routes, minutes, LAYER_WIDTH)"""
@@ -102,6 +103,9 @@ class Slowness:
         self.parts: Floats = np.zeros((0, LAYER_WIDTH))
         """Sums of the layers in the episode that goes on, as in `layers`."""
         self.size: Floats = np.zeros((0, 2))
+        self.denied: Floats = np.zeros((0, 2))
+        """Requests that an authorizer refused, and all: of late, and (denied_now) since the last chunk."""
+        self.denied_now: Floats = np.zeros((0, 2))
         self.layers: Floats = np.zeros((0, LAYER_WIDTH))
         self.layer_sums: Floats = np.zeros((0, LAYER_WIDTH))
         self.quarters: Floats = np.zeros((0, QUARTERS * LAYER_WIDTH))
@@ -127,6 +131,8 @@ class Slowness:
         "since",
         "parts",
         "size",
+        "denied",
+        "denied_now",
         "layers",
         "layer_sums",
         "quarters",
@@ -199,7 +205,7 @@ class Slowness:
             one.grow(total)
         for pool in (self.pool_stray, self.tail_stray, self.peaks):
             pool.grow(stages)
-        for name in ("since", "parts", "size", "layers", "layer_sums", "quarters", "held", "answered"):
+        for name in (one for one in self._ARRAYS if one not in ("recent", "quarter_of")):  # by route
             setattr(self, name, _grown(getattr(self, name), total))
         self.ring.grow(total)
         if self.sums is not None:
@@ -234,7 +240,8 @@ class Slowness:
         self.answered = ever[:, -1:].copy()
         there = ever[row, minute]
         row, minute, place_, count = row[there], minute[there], place_[there], count[there]
-        return Frames(row, minute, np.minimum(place_, BINS - 1), count, calls, np.nan_to_num(size), layer)
+        place_, refused = np.minimum(place_, BINS - 1), dense(denied(grid))
+        return Frames(row, minute, place_, count, calls, refused, np.nan_to_num(size), layer)
 
     def limits(self) -> Floats:
         """Nats from which a stage's score is an alarm: its API's budget is shared by the API's stages."""
@@ -246,6 +253,11 @@ class Slowness:
     def variance(self) -> Floats:
         """Of one body score of each route, on the grid."""
         return np.asarray(np.rint(self.usual.variance() * GRAIN) / GRAIN)
+
+    @property
+    def denied_share(self) -> Floats:
+        """Share of each route's requests that an authorizer usually refuses."""
+        return np.asarray(self.denied[:, 0] / np.maximum(self.denied[:, 1], 1.0))
 
     def take_layers(self, minute: int, layer: Floats, held: Bools) -> None:
         """Put the layers of the minutes from `minute` on (routes, minutes, LAYER_WIDTH) into their quarters.
@@ -307,6 +319,8 @@ class Slowness:
         mean = self.size[:, 0] / np.maximum(self.size[:, 1], 1e-9)
         fade = 0.5 ** (minutes / HALF_LIFE)
         self.size = self.size * fade[:, None] + np.stack([mean * calls + grown, calls], axis=1)
+        self.denied = self.denied * fade[:, None] + self.denied_now
+        self.denied_now = np.zeros_like(self.denied_now)
         fade = (0.5 ** (minutes / 2880.0))[:, None]
         self.layers = np.where(minutes[:, None] > 0, self.layers * fade + self.layer_sums, self.layers)
         self.layer_sums = np.zeros_like(self.layer_sums)

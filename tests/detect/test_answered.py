@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
-import pytest
 
-from detect.answered import AT_THE_DOOR, BY_AUTHORIZER, worked_on
+from detect.answered import AT_THE_DOOR, BY_AUTHORIZER, denied, unclear, worked_on
 from detect.grid import Floats, Grid, Ints
 from gatewatch.frames import cause_column
 from gatewatch.records import REJECT_CAUSES
@@ -52,9 +51,8 @@ def test_without_refusals_nothing_changes() -> None:
     assert left(grid) == []
 
 
-@pytest.mark.parametrize("cause", ["quota", "authorizer_deny"])
-def test_where_most_were_refused_nothing_is_told(cause: str) -> None:
-    grid = Counts(np.array([[10.0, 10.0]]), {cause: np.array([[6.0, 0.0]])})
+def test_where_most_were_refused_nothing_is_told() -> None:
+    grid = Counts(np.array([[10.0, 10.0]]), {"quota": np.array([[6.0, 0.0]])})
     assert left(grid, (0, 0, 1, 6), (0, 0, 9, 4), (0, 1, 9, 10)) == [(0, 1, 9, 10)]
 
 
@@ -63,3 +61,9 @@ def test_refusals_without_a_latency_of_their_own_take_nobody_elses() -> None:
     grid = Counts(np.array([[10.0]]), {"throttle": np.array([[4.0]])})
     assert left(grid, (0, 0, 5, 6)) == [(0, 0, 5, 6)]
     assert left(grid, (0, 0, 1, 1), (0, 0, 5, 6)) == [(0, 0, 5, 6)]
+
+
+def test_more_refusals_of_an_authorizer_than_usual_make_a_minute_unclear() -> None:
+    calls = np.array([[100.0, 100.0, 100.0], [10.0, 10.0, 0.0]])
+    refused = denied(cast(Grid, Counts(calls, {"expired_credential": np.array([[14.0, 16.0, 90.0], [5.0, 7.0, 0.0]])})))
+    assert unclear(refused, calls, np.array([0.02, 0.3])).tolist() == [[False, True, True], [False, True, False]]

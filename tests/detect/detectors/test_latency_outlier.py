@@ -128,6 +128,19 @@ def test_slow_hours_are_told_days_after_fast_ones() -> None:
     assert abs((hit.start - world.minutes.column("minute")[0].as_py()).total_seconds() / 60 - 5700) <= 20
 
 
+def test_a_flood_of_bad_tokens_makes_nothing_slow_though_the_authorizer_takes_longer() -> None:
+    world = calm(134)
+    api = world.apis[0]
+    api.causes["expired_credential"] = np.zeros(api.n.shape)
+    api.causes["expired_credential"][:, 3000:3120] = np.ceil(0.3 * api.n[:, 3000:3120])
+    api.integration[:, 3000:3120] *= 1.6  # of all, as the histograms of these minutes cannot tell them apart
+    world.minutes, world.clients = tables_of(api)
+    assert [one for one in found(world) if one.kind is Kind.LATENCY_OUTLIER] == []
+    api.causes["expired_credential"][:, 3000:3120] = np.floor(0.05 * api.n[:, 3000:3120])
+    world.minutes, world.clients = tables_of(api)
+    assert found(world), "with few of them it is told"
+
+
 def test_requests_at_the_limit_are_timeouts() -> None:
     world = calm(133)
     api = world.apis[0]
