@@ -32,18 +32,28 @@ def _lines(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_count_metrics_tell_every_call_of_rest_and_http_apis(world: Written, plot: Plot) -> None:
+def test_count_metrics_tell_every_call_of_rest_and_http_apis_and_every_connection(world: Written, plot: Plot) -> None:
     found = read_metrics([str(world.out / "metrics.jsonl")])
     assert not found.rejects.count
-    total: dict[str, float] = {}
+    total: dict[str, dict[str, float]] = {"Count": {}, "ConnectCount": {}}
     for row in found.table.to_pylist():
-        total[row["api"] or row["api_name"]] = total.get(row["api"] or row["api_name"], 0) + row["value"]
-    expected = {
+        mine = total[row["metric"]]
+        mine[row["api"] or row["api_name"]] = mine.get(row["api"] or row["api_name"], 0) + row["value"]
+    talking = [api for api in plot.world.apis if api.kind == "websocket"]
+    assert total["Count"] == {
         api.name if api.kind == "rest" else api.id: world.requests[api.id]
         for api in plot.world.apis
-        if api.kind != "websocket"
+        if api not in talking
     }
-    assert total == expected
+    assert total["ConnectCount"] == {
+        api.id: sum(
+            int((plot.calls(chunk).route == place).sum())
+            for chunk in plot.world.chunks(api)
+            for place, route in enumerate(api.routes)
+            if route.resource == "$connect"
+        )
+        for api in talking
+    }
 
 
 def test_minutes_without_calls_have_no_datapoint(world: Written, plot: Plot) -> None:
