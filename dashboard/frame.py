@@ -368,8 +368,9 @@ def add_page(
     )
 
     @dash.callback(Output(answer, "data"), Output(busy, "children"), Input(asks, "data"), State("standing", "data"))
-    async def show(of: Mapping[str, Any] | None, standing: object) -> Any:
-        place, search = (str((of or {}).get(part) or "") for part in ("pathname", "search"))
+    async def show(of: object, standing: object) -> Any:
+        given = of if isinstance(of, Mapping) else {}  # whoever posts may send anything
+        place, search = (str(given.get(part) or "") for part in ("pathname", "search"))
         if (place.rstrip("/") or "/") != mine if path is not None else not place.startswith(mine):
             return no_update, no_update  # no address of this page
         address = place + search

@@ -14,12 +14,12 @@ from gatewatch.app import build_app
 from gatewatch.settings import Settings
 
 
-def show(client: TestClient, page: str, path: str) -> tuple[int, dict[str, object]]:
+def show(client: TestClient, page: str, path: str, *, sent: object = None) -> tuple[int, dict[str, object]]:
     """Run a page's callback as the browser does."""
     client.get("/")
     output = f"..{page}-drawn.data...{page}-busy.children.."
     wanted = next(one for one in client.get("/_dash-dependencies").json() if one["output"] == output)
-    inputs = [{**one, "value": {"pathname": path, "search": "", "turn": 1}} for one in wanted["inputs"]]
+    inputs = [{**one, "value": sent or {"pathname": path, "search": "", "turn": 1}} for one in wanted["inputs"]]
     body = {
         "output": wanted["output"],
         "outputs": [{"id": f"{page}-drawn", "property": "data"}, {"id": f"{page}-busy", "property": "children"}],
@@ -54,6 +54,14 @@ def test_a_page_that_is_asked_for_another_changes_nothing(tmp_path: Path) -> Non
         status, body = show(client, "overview", "/findings")
     assert status in {200, 204}
     assert "overview-drawn" not in body.get("response", {})  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("sent", ["x", [1], {"pathname": ["/"], "search": {"a": 1}}])
+def test_an_address_of_another_shape_is_no_page_and_no_failure(tmp_path: Path, sent: object) -> None:
+    with TestClient(build_app(Settings(data_dir=tmp_path / "data")), base_url="http://localhost") as client:
+        status, body = show(client, "findings", "/findings", sent=sent)
+    assert status in {200, 204}
+    assert "findings-drawn" not in body.get("response", {})  # type: ignore[operator]
 
 
 def test_pages_stand_in_the_navigation_in_their_order_and_no_key_leads_to_two() -> None:

@@ -48,6 +48,7 @@ def test_an_api_that_is_seldom_called_is_missed_sooner_when_it_was_removed() -> 
         ("DeleteRestApi", "restapis/zyxwv54321", []),
         ("DeleteDeployment", "restapis/abcde12345/deployments/d1", []),
         ("UpdateStage", "restapis/abcde12345/stages/prod", []),
+        ("DeleteApiKey", "restapis/abcde12345", []),
     ],
 )
 def test_what_removes_which_stage(what: str, resource: str, when: list[int]) -> None:
