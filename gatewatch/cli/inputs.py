@@ -143,7 +143,9 @@ def _with_metrics(beside: Beside, paths: Sequence[str]) -> Beside:
     from ingest.metrics import read_metrics
 
     found = read_metrics(paths)
-    note = f"metrics: {found.records:,} records, {found.kept:,} of them Count of an API or stage"
+    note = (
+        f"metrics: {found.records:,} records, {found.kept:,} of them Count (WebSocket: ConnectCount) of an API or stage"
+    )
     return replace(_with(beside, "metrics", found.records, found.rejects, note), points=found.points)
 
 
