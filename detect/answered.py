@@ -36,7 +36,7 @@ def worked_on(grid: Grid, values: tuple[Ints, Ints, Ints, Ints]) -> tuple[Ints, 
     series, minute, place, count = values
     if not len(count):
         return values
-    door = grid.counts(*(cause_column(cause) for cause in AT_THE_DOOR)).ravel()
+    door = at_the_door(grid).ravel()
     if not door.any():
         return values
     n = grid.counts("n").ravel()
@@ -44,7 +44,7 @@ def worked_on(grid: Grid, values: tuple[Ints, Ints, Ints, Ints]) -> tuple[Ints, 
     total = np.bincount(cell, weights=count, minlength=len(n))
     # Of those refused only what has a latency at all: where an integration's stands for it, they have none.
     fastest = np.clip(total - (n - door), 0.0, door)
-    fastest[door > MOST_REFUSED * n] = np.inf
+    fastest[mostly_refused(door, n)] = np.inf
     upto = np.cumsum(count)
     begins = np.flatnonzero(np.diff(cell, prepend=-1))
     before = np.repeat((upto - count)[begins], np.diff(begins, append=len(cell)))
@@ -52,6 +52,16 @@ def worked_on(grid: Grid, values: tuple[Ints, Ints, Ints, Ints]) -> tuple[Ints, 
     left = np.maximum(upto - fastest[cell], 0) - np.maximum(upto - count - fastest[cell], 0)
     kept = left > 0
     return series[kept], minute[kept], place[kept], left[kept].astype(np.int64)
+
+
+def at_the_door(grid: Grid) -> Floats:
+    """Requests that the gateway refused by itself: (series, minutes)."""
+    return grid.counts(*(cause_column(cause) for cause in AT_THE_DOOR))
+
+
+def mostly_refused(door: Floats, calls: Floats) -> Bools:
+    """Where so many were refused at the door that no latency counts."""
+    return door > MOST_REFUSED * calls
 
 
 def denied(grid: Grid) -> Floats:

@@ -139,9 +139,9 @@ FAMILIES: tuple[Family, ...] = (
         "so that a shift of traffic is no slowness. How far a quarter of an hour strays by itself is learned a day "
         "later, so that what creeps is not its own yardstick, but not from fast hours; what a score is worth, "
         "from the stage's own hours. What the gateway itself refused has no latency that counts, nor has a minute in "
-        "which that was most, or in which an authorizer refused more than it usually does. Larger answers that take "
-        "longer are set apart. Layers: the rise "
-        "of each layer is its share of the whole rise.",
+        "which that was most, or in which an authorizer refused more than it usually does; where that hid most of what "
+        "a route answered for five minutes and more, it is listed for a day with what detectors could not judge. "
+        "Larger answers that take longer are set apart. Layers: the rise of each layer is its share of the whole rise.",
         {
             "latency_ms": "without it there is nothing to judge",
             "integration_latency_ms": "tells the back end from the gateway",

@@ -17,7 +17,7 @@ from detect.grid import Key
 from detect.model import Block, Context, minute_at
 from detect.report import number, span_words
 from detect.run import between, fold
-from detect.sight import DEGRADED, WARMING, stages
+from detect.sight import DEGRADED, HIDDEN, WARMING, stages
 from detect.watching import Look, Watch
 from gatewatch.records import JSON, Blind, Finding, Kind, Severity, iso
 
@@ -189,19 +189,22 @@ class _Answers:
             answers = [self._of(kind, stage, look) for look in _best_of(looks)]
             answers += self._by_findings(kind, stage, answers)
             answers.sort(key=lambda answer: (STATES.index(answer.state), -_nearness(answer), answer.series))
-            shut = next((one for one in blind if not one.reason.startswith((DEGRADED, WARMING))), None)
+            shut = next((one for one in blind if not one.reason.startswith((DEGRADED, WARMING, HIDDEN))), None)
             if shut is not None:
                 yield Answer(kind, stage, "", "blind", f"Blind: {shut.reason}.", missing=shut.missing)
                 continue
+            raised = [answer for answer in answers if answer.state in ("raised", "folded")]
+            yield from raised
             for one in blind:
                 if one.reason.startswith(WARMING):
                     said = one.reason.removeprefix(WARMING)
                     yield Answer(kind, stage, "", "warming_up", f"{said[:1].upper()}{said[1:]}.")
                     continue
-                yield Answer(kind, stage, "", "blind", f"Sees less: {one.reason}.", missing=one.missing)
+                said = one.reason.removeprefix(HIDDEN)
+                yield Answer(kind, stage, "", "blind", f"Sees less: {said}.", missing=one.missing)
             if not answers:
                 yield Answer(kind, stage, "", "quiet", "Nothing of its kind at that moment.")
-            yield from answers
+            yield from answers[len(raised) :]
 
     def _is_of_route(self, kind: Kind, look: Look) -> bool:
         """Latency is judged by route and by stage; everything else by stage."""

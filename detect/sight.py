@@ -27,8 +27,9 @@ VARIABLES: dict[str, str] = {
 }
 """REQUESTS column -> the variable that gives it (aws-facts.md 1.1)."""
 
-DEGRADED, WARMING = "degraded: ", "warming up: "
-"""How reasons begin for which a detector sees less, but is not blind."""
+DEGRADED, WARMING, HIDDEN = "degraded: ", "warming up: ", "hidden: "
+"""How reasons begin for which a detector sees less, but is not blind: for what the logs lack, how young it is, or for a
+while."""
 
 
 def remember(old: JSON, block: Block) -> JSON:

@@ -16,6 +16,7 @@ from detect.answered import unclear
 from detect.counting import chunk_of
 from detect.episodes import Episode
 from detect.grid import Bools, Floats, Ints, closing
+from detect.hidden import follow
 from detect.model import Block
 from detect.slowstate import LAYER_PLACES, QUARTER, RING, TAIL, Frames, Slowness
 from detect.slowsums import LONGEST, Windows
@@ -101,6 +102,7 @@ class _Chunk:
         self.state, self.frames, self.minute, self.at, self.take = state, frames, minute, at, take
         cut = slice(at, at + take)
         refused = unclear(frames.denied[:, cut], frames.calls[:, cut], state.denied_share)
+        state.hidden = follow(state.hidden, refused | frames.refused[:, cut], frames.answers[:, cut], minute)
         values = values[~refused[values[:, 1], values[:, 0] - at]]
         self.values = values - np.array([at - minute, 0, 0, 0])  # minutes since the epoch
         self.closes = closes

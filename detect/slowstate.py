@@ -8,9 +8,10 @@ from typing import cast
 import numpy as np
 
 from detect import codec
-from detect.answered import denied, worked_on
+from detect.answered import at_the_door, denied, mostly_refused, worked_on
 from detect.episodes import Episode
 from detect.grid import Bools, Floats, Ints, Key
+from detect.hidden import WIDTH as HIDDEN_WIDTH
 from detect.model import Block
 from detect.stats.peaks import Peaks
 from detect.stats.ranks import BINS, GRAIN, HALF_LIFE, TAILS, WIDTH, Reference, Spread
@@ -59,7 +60,8 @@ how many were expected. grown, sized: residual of the log answer size times call
 class Frames:
     """What a block says: values of latencies (series, minute, bin, count), and dense arrays (routes, minutes).
 
-    denied: by an authorizer. layer: for each part n, then weighted sums n x ms (LAYER_PLACES).
+    denied: by an authorizer. answers: what nobody refused. refused: most were, at the door.
+    layer: for each part n, then weighted sums n x ms (LAYER_PLACES).
     """
 
     series: Ints
@@ -68,6 +70,8 @@ class Frames:
     count: Ints
     calls: Floats
     denied: Floats
+    answers: Floats
+    refused: Bools
     size: Floats
     layer: Floats
     """(routes, minutes, LAYER_WIDTH)"""
@@ -106,6 +110,8 @@ class Slowness:
         self.denied: Floats = np.zeros((0, 2))
         """Requests that an authorizer refused, and all: of late, and (denied_now) since the last chunk."""
         self.denied_now: Floats = np.zeros((0, 2))
+        self.hidden: Floats = np.zeros((0, HIDDEN_WIDTH))
+        """Times in which refusals hid how long the others took (detect.hidden)."""
         self.layers: Floats = np.zeros((0, LAYER_WIDTH))
         self.layer_sums: Floats = np.zeros((0, LAYER_WIDTH))
         self.quarters: Floats = np.zeros((0, QUARTERS * LAYER_WIDTH))
@@ -133,6 +139,7 @@ class Slowness:
         "size",
         "denied",
         "denied_now",
+        "hidden",
         "layers",
         "layer_sums",
         "quarters",
@@ -240,8 +247,10 @@ class Slowness:
         self.answered = ever[:, -1:].copy()
         there = ever[row, minute]
         row, minute, place_, count = row[there], minute[there], place_[there], count[there]
-        place_, refused = np.minimum(place_, BINS - 1), dense(denied(grid))
-        return Frames(row, minute, place_, count, calls, refused, np.nan_to_num(size), layer)
+        place_, refused, door = np.minimum(place_, BINS - 1), dense(denied(grid)), dense(at_the_door(grid))
+        answers = np.where(ever, np.maximum(calls - refused - door, 0.0), 0.0)
+        mostly = mostly_refused(door, calls)
+        return Frames(row, minute, place_, count, calls, refused, answers, mostly, np.nan_to_num(size), layer)
 
     def limits(self) -> Floats:
         """Nats from which a stage's score is an alarm: its API's budget is shared by the API's stages."""

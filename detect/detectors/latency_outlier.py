@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from detect import codec
 from detect.episodes import Episode
+from detect.hidden import hidden
 from detect.model import Block, Context, Step, detector
 from detect.policy import budget_of, severity_of
 from detect.report import changes_for, finding, number, place, span_words, were_expected
@@ -62,7 +63,8 @@ class LatencyOutlier:
         findings += [_timeout(timeouts, row, episode, context) for row, episode in timeouts.step(block, lambda _: None)]
         parts: dict[str, codec.Kept] = {"slowness": slowness, "timeouts": timeouts}
         after = {name: codec.kept(part, live=context.live) for name, part in parts.items()}
-        return {**after, "sight": sight}, findings, latency_blind(sight)
+        hid = hidden(slowness.routes, slowness.hidden, block.first + block.minutes - 1)
+        return {**after, "sight": sight}, findings, [*latency_blind(sight), *hid]
 
 
 def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen: frozenset[str]) -> Finding:

@@ -182,11 +182,11 @@ def partial(accounting: Mapping[str, JSON], errors: Sequence[str]) -> str | None
 def judged_percent(stages: int, blind: Sequence[Blind]) -> float:
     """Percent of (stage, detector) pairs that the logs allow to judge; 100 when there is nothing to judge.
 
-    That a stage is young is no fault of its logs.
+    That a stage is young, or that refusals hide what others took, is no fault of its logs.
     """
-    from detect.sight import WARMING
+    from detect.sight import HIDDEN, WARMING
 
     pairs = stages * len(JUDGED)
-    told = [one for one in blind if one.kind in JUDGED and not one.reason.startswith(WARMING)]
+    told = [one for one in blind if one.kind in JUDGED and not one.reason.startswith((WARMING, HIDDEN))]
     lost = len({(b.kind, b.account, b.region, b.api, b.stage) for b in told})
     return 100.0 * max(pairs - lost, 0) / pairs if pairs else 100.0
