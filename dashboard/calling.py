@@ -86,6 +86,15 @@ def short_list(findings: Sequence[StoredFinding], view: View, names: Names) -> C
     return html.Ul([item(stored) for stored in findings], className="short-list")
 
 
+def ended(found: Overview, view: View) -> Component:
+    """Findings that ended in the range, and where the others are."""
+    shown = short_list(found.ended, view, found.names)
+    if not found.more_ended:
+        return shown
+    others = dcc.Link(f"{found.more_ended}, in Findings", href=f"/findings{view.search()}")
+    return html.Div([shown, html.P(others, className="small")])
+
+
 def rest_note(stored: StoredFinding) -> Component | None:
     """When its rest is over."""
     if stored.state is not State.SNOOZED or stored.snooze_until is None:

@@ -66,6 +66,8 @@ _TRACED = frozenset({Kind.LATENCY_OUTLIER, Kind.DEAD_API})
 """About what happens behind the gateway, where traces tell more than logs."""
 
 _NEEDS_YOU = 8
+_LOOKED_THROUGH = 100
+"""Findings of the range, newest first, among which those that ended are looked for."""
 _STAGES_FOR_S = 60.0
 _SPANS = 8
 """Questions whose episodes are kept."""
@@ -145,7 +147,9 @@ class Overview:
     open_counts: dict[tuple[str, str], int]
     needs_you: list[StoredFinding]
     apis: list[ApiRow]
-    recent: list[StoredFinding]
+    ended: list[StoredFinding]
+    more_ended: str
+    """What else ended in the range: `12 more`, `92 or more`; empty for nothing."""
     sources: list[SourceAccount] = field(default_factory=list)
     labels: list[Label] = field(default_factory=list)
     labelled: bool = False
@@ -260,12 +264,12 @@ class Reader:
             counts = count_findings(session, open_ones)
             opened = list_findings(session, open_ones, limit=200, series=False).items
             said = noise(session, window.until - _WEEK, window.until)
-            recent = list_findings(
+            listed = list_findings(
                 session,
                 replace(open_ones, state=None, since=window.since, until=window.until),
-                limit=_NEEDS_YOU,
+                limit=_LOOKED_THROUGH,
                 series=False,
-            ).items
+            )
             blind = once(
                 [
                     one
@@ -275,6 +279,7 @@ class Reader:
             )
         buckets, whole = _series(minutes, intervals, window)
         began = self._began(window, intervals)
+        over = [one for one in listed.items if one.finding.end is not None]
         calls = sorted((one for one in opened if _calls(one, self._clock())), key=_urgency)
         return Overview(
             window=window,
@@ -286,7 +291,8 @@ class Reader:
             open_counts=counts,
             needs_you=[self.masked(one, names) for one in calls[:_NEEDS_YOU]],
             apis=_apis(minutes, window, opened),
-            recent=[self.masked(one, names) for one in recent if one.finding.end is not None],
+            ended=[self.masked(one, names) for one in over[:_NEEDS_YOU]],
+            more_ended=_more(len(over) - _NEEDS_YOU, whole=listed.next_cursor is None),
             labels=self._shown(view, window.since, window.until, view.api),
             labelled=bool(self._labels()),
             names=names,
@@ -540,6 +546,12 @@ def _series(minutes: Minutes, intervals: pa.Table, window: Window) -> tuple[Buck
     group, took = (np.zeros(one.num_rows, dtype=np.int64) for one in (minutes.sums, minutes.took))
     whole = add_up(minutes, group, took, 1)
     return buckets, _totals(whole, 0)
+
+
+def _more(many: int, *, whole: bool) -> str:
+    if many <= 0:
+        return "" if whole else "older ones"
+    return f"{many} more" if whole else f"{many} or more"
 
 
 def _apis(minutes: Minutes, window: Window, opened: Sequence[StoredFinding]) -> list[ApiRow]:

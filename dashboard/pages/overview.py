@@ -13,7 +13,7 @@ from dash.development.base_component import Component
 from alerts.render.text import plain
 from dashboard import words
 from dashboard.annotations import lane, toggles
-from dashboard.calling import needs_you, short_list
+from dashboard.calling import ended, needs_you
 from dashboard.charting import copies
 from dashboard.components import (
     card,
@@ -100,8 +100,8 @@ def content(found: Overview, view: View) -> Component:
         parts.append(budgets(found.noise, found.standing, apis=len({row.api for row in found.apis})))
     if found.labelled:
         parts.append(card("What is really going on", truth(found, view), note=labels_switch(view)))
-    if found.recent:
-        parts.append(card("Ended in this range", short_list(found.recent, view, found.names)))
+    if found.ended:
+        parts.append(card("Ended in this range", ended(found, view)))
     if found.blind:
         parts.append(
             card("What gatewatch cannot see", blind(found, view), note="could not tell is not fine", name="blind")

@@ -14,10 +14,12 @@ from dashboard.pages import apis, auth, changes, explorer, findings, latency, li
 from dashboard.view import View
 from gatewatch.records import Kind, State
 from gatewatch.settings import Settings
+from gatewatch.store.findings import save_findings
 from gatewatch.store.reading import bounds, coverage
 from gatewatch.store.state import open_state
 from tests.dashboard.pages.conftest import find, texts
 from tests.dashboard.world import END, fill
+from tests.store.builders import a_finding
 
 
 def test_it_says_what_is_wrong_worst_first(reader: Reader) -> None:
@@ -128,6 +130,29 @@ def test_what_is_wrong_without_a_request_is_in_the_table_too(reader: Reader) -> 
     assert found is not None
     row = next(row for row in found.apis if row.api.startswith("gone"))
     assert (row.totals.n, row.open_findings) == (0, 1)
+
+
+@pytest.mark.parametrize(("many", "rest"), [(7, None), (12, "5 more, in Findings"), (150, "79 or more, in Findings")])
+def test_what_ended_is_listed_whatever_goes_on_and_how_much_more_there_is(
+    tmp_path: Path, many: int, rest: str | None
+) -> None:
+    state = open_state(Settings(data_dir=tmp_path / "data"))
+    fill(state)
+    past = [
+        a_finding(f"past{one}", END - timedelta(hours=13, minutes=one), end=END - timedelta(hours=12))
+        for one in range(many)
+    ]
+    newer = [a_finding(f"n{one}", END - timedelta(minutes=30 + one)) for one in range(10)]
+    with state.begin() as session:
+        save_findings(session, [*past, *newer], now=END)
+    reader = Reader(lambda: state, clock=lambda: END)
+    found = reader.overview(View())
+    assert found is not None
+    assert len(found.ended) == 8  # and one that `fill` brings
+    assert all(one.finding.end is not None for one in found.ended)
+    said = texts(overview.content(found, View()))
+    assert [text for text in said if text.endswith(", in Findings")] == ([rest] if rest else [])
+    state.close()
 
 
 def test_an_empty_store_says_what_to_do(nothing: Reader) -> None:
