@@ -224,7 +224,7 @@ def band_figure(finding: Finding, labels: Sequence[Label] = ()) -> Figure:
 
 def _top(finding: Finding) -> float | None:
     """Where the axis of a latency ends, when a few minutes of few requests would flatten all others."""
-    if finding.evidence.unit != "ms":
+    if not finding.evidence.unit.startswith("ms"):
         return None
     series = [point for point in finding.evidence.series if point.observed is not None]
     if len(series) < LEAST_POINTS:

@@ -93,6 +93,8 @@ def quantity(value: float | None, unit: str) -> str:
     """A number of evidence in its unit: `ms` and shares are written as everywhere else."""
     if unit == "ms":
         return millis(value)
+    if unit.startswith("ms "):
+        return f"{millis(value)} {unit.removeprefix('ms ')}"
     if unit in {"share", "ratio"}:
         return percent(value)
     return f"{count(value)} {of_one(unit) if value == 1 else unit}".strip() if not missing(value) else NONE

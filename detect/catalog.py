@@ -141,7 +141,8 @@ FAMILIES: tuple[Family, ...] = (
         "from the stage's own hours. What the gateway itself refused has no latency that counts, nor has a minute in "
         "which that was most, or in which an authorizer refused more than it usually does; where that hid most of what "
         "a route answered for five minutes and more, it is listed for a day with what detectors could not judge. "
-        "Larger answers that take longer are set apart. Layers: the rise of each layer is its share of the whole rise.",
+        "Larger answers that take longer are set apart. Layers: the rise of each layer is its share of the whole rise. "
+        "An authorizer's time, where it is logged, is ranked by itself, too.",
         {
             "latency_ms": "without it there is nothing to judge",
             "integration_latency_ms": "tells the back end from the gateway",
@@ -431,7 +432,8 @@ CODES: tuple[Code, ...] = (
     Code(
         "LAT-005", Kind.LATENCY_OUTLIER, "authorizer",
         "The authorizer is slow.",
-        "Half of the rise or more is in the authorizer.",
+        "Half of the rise or more is in the authorizer; or its own time is out of line, by a third and 10 ms at least, "
+        "whatever the rest of the request took. What came from its cache (0 ms) does not count.",
         "Its cold starts after a quiet night.",
         "Raise the authorizer's cache TTL.",
     ),

@@ -350,9 +350,13 @@ class Counting:
             hour = np.stack([full, self._due(plain.sum(axis=1)) if length == 60 else full], axis=1)
             self.hours = np.concatenate([self.hours[:, 2:], hour], axis=1)
             if self._patient:
+                # Of who comes later in the block nothing was expected in this hour.
+                born = (self.born < stop)[:, None]
                 tomorrow = self.season.seasonal(stop - 60 + 1440, 60).sum(axis=1)[:, None]
-                self.ahead = np.concatenate([self.ahead[:, 1:], np.rint(tomorrow * GRAIN) / GRAIN], axis=1)
-                self.spread = np.concatenate([self.spread[:, 1:], self.season.dispersion()[:, None]], axis=1)
+                tomorrow = np.where(born, np.rint(tomorrow * GRAIN) / GRAIN, 0.0)
+                self.ahead = np.concatenate([self.ahead[:, 1:], tomorrow], axis=1)
+                spread = np.where(born, self.season.dispersion()[:, None], 0.0)
+                self.spread = np.concatenate([self.spread[:, 1:], spread], axis=1)
 
     def _due(self, plain: Floats) -> Floats:
         """What is due in the hour that ends: as was expected a day ago, where it was, so that no rise of hours has

@@ -210,7 +210,7 @@ class _Answers:
         """Latency is judged by route and by stage; everything else by stage."""
         if kind is not Kind.LATENCY_OUTLIER or self.route is None or len(look.key) < 5:
             return True
-        return look.key[4] in (None, "timeout", self.route)
+        return look.key[4] in (None, "timeout", "authorizer", self.route)
 
     def _of(self, kind: Kind, stage: str | None, look: Look) -> Answer:
         series = (look.key[4] or "all routes") if len(look.key) == 5 else "good answers"

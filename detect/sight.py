@@ -110,7 +110,10 @@ def latency_blind(sight: JSON) -> list[Blind]:
     for key, seen in stages(sight):
         if "latency_ms" not in seen and "integration_latency_ms" in seen:
             # All that a WebSocket API can log.
-            reason = f"{DEGRADED}only the integration's part of the latency is logged"
+            parts = "the integration's part"
+            if "authorizer_latency_ms" in seen:
+                parts += " and the authorizer's"
+            reason = f"{DEGRADED}only {parts} of the latency is logged"
             out.append(blind(Kind.LATENCY_OUTLIER, key, reason, ()))
         elif "latency_ms" not in seen:
             out.append(blind(Kind.LATENCY_OUTLIER, key, "no latency is logged", variables("latency_ms")))

@@ -47,7 +47,7 @@ LEAST_OVER = 5.0
 LEAST_TIMES, LEAST_SHARE = 1.6, 0.01
 """A tail must hold so many times its ordinary share, and that much more of all calls."""
 
-LEAST_RISE, LEAST_MS = 0.15, 3.0
+WORTH: dict[str, tuple[float, float]] = {"took": (0.15, 3.0), "authorizer": (0.3, 10.0)}
 """Smallest rise of any quantile (of the log, and in milliseconds) that is worth a word."""
 
 SPARSE = 12.0
@@ -106,6 +106,8 @@ class _Chunk:
         values = values[~refused[values[:, 1], values[:, 0] - at]]
         self.values = values - np.array([at - minute, 0, 0, 0])  # minutes since the epoch
         self.closes = closes
+        self.pool = None if state.part == "took" else state.part
+        """What all routes of a stage are called."""
 
     def run(self) -> None:
         state, frames, cut = self.state, self.frames, slice(self.at, self.at + self.take)
@@ -176,7 +178,7 @@ class _Chunk:
         for row in sorted(rows):
             self._stage(row, self.warm, held)
         self._tell_episodes()
-        free = ~held & (self.minute + np.arange(take) >= self._clear()[:, None])
+        free = ~held & (self.minute + np.arange(take) >= np.maximum(self._clear(), state.began)[:, None])
         state.peaks.see(np.where(free, self.top, np.nan))
         state.take_layers(self.minute, self.frames.layer[:, self.at : self.at + take], held)
 
@@ -254,7 +256,9 @@ class _Chunk:
         at = None if watch is None else watch.place(self.minute, self.take)
         if watch is None or at is None:
             return
-        keys = [(*key, None) for key in state.stages] if pooled else state.routes
+        keys = [(*key, self.pool) for key in state.stages] if pooled else state.routes
+        if not pooled and state.part == "authorizer":
+            return  # what a route took is told under its name
         n, mean, body, limit, nats = (part.reshape(len(keys), self.take) for part in (n, mean, body, limit, nats))
         best = np.maximum(body, nats)
         watch.told(
@@ -277,7 +281,8 @@ class _Chunk:
             return
         for row, key in enumerate(state.stages):
             episode = state.episodes.get(row)
-            mine = [one for one in (*state.routes, (*key, None)) if one[:4] == key]
+            routes = state.routes if state.part == "took" else ()
+            mine = [one for one in (*routes, (*key, self.pool)) if one[:4] == key]
             for one in mine:
                 if episode is not None and episode.start <= watch.minute <= (episode.end or watch.minute):
                     watch.note("latency_outlier", one, raised=episode.start)
@@ -360,7 +365,8 @@ class _Chunk:
         counts = self._values(mine, start, minute + 1, None)
         rises = self._rises(mine, counts)
         best = max(rises.values(), key=lambda rise: rise[0], default=(0.0, 0.0, 0.0))
-        if not any(log >= LEAST_RISE and now - usual >= LEAST_MS for log, now, usual in rises.values()):
+        least, least_ms = WORTH[state.part]
+        if not any(log >= least and now - usual >= least_ms for log, now, usual in rises.values()):
             return None
         state.since[mine] = counts
         # The quarters that began since the onset; of this part's own minutes those before the alarm.
@@ -528,7 +534,7 @@ class _Chunk:
             episode.facts["shown"] = episode.facts.get("shown", 0) + 1
             episode.peak = max(episode.peak, now)
         del spot
-        episode.chart(minute, round(now, 2), round(before, 2), round(before * math.exp(LEAST_RISE), 2))
+        episode.chart(minute, round(now, 2), round(before, 2), round(before * math.exp(WORTH[self.state.part][0]), 2))
 
 
 def _quantiles(shares: Floats) -> Floats:

@@ -10,7 +10,7 @@ import numpy as np
 from detect import codec
 from detect.answered import at_the_door, denied, mostly_refused, worked_on
 from detect.episodes import Episode
-from detect.grid import Bools, Floats, Ints, Key
+from detect.grid import Bools, Floats, Grid, Ints, Key
 from detect.hidden import WIDTH as HIDDEN_WIDTH
 from detect.model import Block
 from detect.stats.peaks import Peaks
@@ -80,7 +80,9 @@ class Frames:
 class Slowness:
     """State. routes, stages: keys; stage_of: the stage row of each route row."""
 
-    def __init__(self, budget: float) -> None:
+    def __init__(self, budget: float, part: str = "took") -> None:
+        self.part = part
+        """What is ranked: how long a request `took`, or its time in the `authorizer`."""
         self.routes: list[Key] = []
         self.rows: dict[Key, int] = {}
         self.stages: list[Key] = []
@@ -131,6 +133,8 @@ class Slowness:
         self.peaks = Peaks()
         """What the scores of each stage are worth, by its own hours."""
         self.watch: Watch | None = None
+        self.began: Ints = np.zeros(0, np.int64)
+        """First minute (since the epoch) of each stage that came in the present block; 0 for the others."""
 
     _ARRAYS = (
         "recent",
@@ -198,7 +202,9 @@ class Slowness:
     def align(self, block: Block) -> Frames:
         """Rows for what is new in the block, and the block by these rows."""
         grid = block.route_grid
-        for key in grid.keys:
+        series, minute, place_, count = self._values(grid)
+        ours, known, staged = self._ours(grid, series), len(self.routes), len(self.stages)
+        for key in (grid.keys[one] for one in ours):
             if key not in self.rows:
                 self.rows[key] = len(self.routes)
                 self.routes.append(key)
@@ -218,14 +224,24 @@ class Slowness:
         if self.sums is not None:
             for sums, rows in zip(self.sums, (total, stages), strict=True):
                 sums.grow(rows)
-        index = np.array([self.rows[key] for key in grid.keys], dtype=np.int64)
+        begun = np.ones((total, block.minutes), dtype=bool)
+        index = np.array([self.rows.get(key, -1) for key in grid.keys], dtype=np.int64)
+
+        if self.part != "took":
+            # From its first value on: what came before it would count by how the minutes are cut into blocks.
+            begun[known:] = False
+            begun[index[series], minute] = True
+            begun = np.logical_or.accumulate(begun, axis=1)
 
         def dense(part: Floats) -> Floats:
             out = np.zeros((total, block.minutes))
-            out[index] = part
-            return out
+            out[index[ours]] = part[ours]
+            return np.where(begun, out, 0.0)
 
         calls = dense(grid.counts("n"))
+        self.began = np.zeros(stages, np.int64)
+        if staged < stages:
+            self.began[staged:] = block.first + np.argmax(self.pooled(calls[None])[0] > 0, axis=1)[staged:]
         with np.errstate(divide="ignore", invalid="ignore"):
             size = np.log(np.maximum(dense(grid.counts("response_bytes")) / calls, 1.0) + 50.0)
         layer = np.zeros((total, block.minutes, LAYER_WIDTH))
@@ -241,7 +257,6 @@ class Slowness:
                     weighted = n * np.nan_to_num(dense(grid.values(f"{part}_{quantile}_ms")))
                 layer[:, :, column] = np.rint(weighted * 1024) / 1024  # sums of such numbers are exact in any order
             column += 1
-        series, minute, place_, count = worked_on(grid, grid.histogram("took", width=WIDTH))
         row = index[series] if len(series) else series
         ever = np.logical_or.accumulate(dense(grid.counts("s1xx", "s2xx", "s3xx")) > 0, axis=1) | self.answered
         self.answered = ever[:, -1:].copy()
@@ -250,7 +265,26 @@ class Slowness:
         place_, refused, door = np.minimum(place_, BINS - 1), dense(denied(grid)), dense(at_the_door(grid))
         answers = np.where(ever, np.maximum(calls - refused - door, 0.0), 0.0)
         mostly = mostly_refused(door, calls)
-        return Frames(row, minute, place_, count, calls, refused, answers, mostly, np.nan_to_num(size), layer)
+        # An authorizer takes no longer for a larger answer.
+        size = np.nan_to_num(size) if self.part == "took" else np.zeros_like(size)
+        return Frames(row, minute, place_, count, calls, refused, answers, mostly, size, layer)
+
+    def _values(self, grid: Grid) -> tuple[Ints, Ints, Ints, Ints]:
+        """What is ranked: (series, minute, bin, count)."""
+        values = grid.histogram(self.part, width=WIDTH)
+        if self.part == "took":
+            return worked_on(grid, values)
+        ran = values[2] > 0  # an answer from its cache takes 0 ms
+        series, minute, place, count = (part[ran] for part in values)
+        return series, minute, place, count
+
+    def _ours(self, grid: Grid, series: Ints) -> Ints:
+        """The grid's series that are looked at: all, or those in front of which an authorizer ever took time."""
+        if self.part == "took":
+            return np.arange(len(grid.keys))
+        there = np.zeros(len(grid.keys), dtype=bool)
+        there[series] = True
+        return np.flatnonzero(there | np.array([key in self.rows for key in grid.keys], dtype=bool))
 
     def limits(self) -> Floats:
         """Nats from which a stage's score is an alarm: its API's budget is shared by the API's stages."""

@@ -151,6 +151,10 @@ class Point:
     upper: float | None = None
 
 
+BOUNDS: tuple[str, ...] = ("status_min", "status_max", "latency_min_ms", "authorizer_min_ms")
+"""Fields of a Selection that are numbers."""
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Some requests: those of [since, until) for which all that is set holds. Empty and None ask for nothing.
@@ -172,11 +176,12 @@ class Selection:
     status_min: int | None = None
     status_max: int | None = None
     latency_min_ms: float | None = None
+    authorizer_min_ms: float | None = None
 
     def to_json(self) -> dict[str, JSON]:
         """Only what is set."""
         out: dict[str, JSON] = {"since": iso(self.since), "until": iso(self.until), "api": self.api}
-        for name in ("account", "region", "stage", "caller", "status_min", "status_max", "latency_min_ms"):
+        for name in ("account", "region", "stage", "caller", *BOUNDS):
             value = getattr(self, name)
             if value is not None:
                 out[name] = value

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -26,10 +27,13 @@ from gatewatch.records import JSON, Cause, Entities, Finding, Kind, Severity
 
 TIMEOUTS: tuple[Group, ...] = (Group("timeout", (), least=5, ratio=3.0, young=20, columns=("over_28s",)),)
 
-LATENCY_SHARE = 0.7
-"""How the budget is shared between slow answers and timeouts."""
+LATENCY_SHARE, AUTHORIZER_SHARE, TIMEOUT_SHARE = 0.6, 0.1, 0.3
+"""How the budget is shared between slow answers, authorizers that are slow by themselves, and timeouts."""
 
 BARELY = 1.08
+
+MUCH_MS = 300.0
+"""From which an authorizer that is slow by itself may be of high severity."""
 
 _REMEDY = {
     "integration": "Look at the back end of these routes: its last deployment, its own latency and its downstreams.",
@@ -51,17 +55,19 @@ class LatencyOutlier:
         known = cast(dict[str, JSON], state or {})
         budget = budget_of(context.settings, self.name)
         slowness = codec.revived(known.get("slowness"), lambda: Slowness(LATENCY_SHARE * budget))
-        slowness.watch = context.watch
-        timeouts = codec.revived(known.get("timeouts"), lambda: Spikes(TIMEOUTS, (1.0 - LATENCY_SHARE) * budget))
+        behind = codec.revived(known.get("authorizers"), lambda: Slowness(AUTHORIZER_SHARE * budget, "authorizer"))
+        slowness.watch = behind.watch = context.watch
+        timeouts = codec.revived(known.get("timeouts"), lambda: Spikes(TIMEOUTS, TIMEOUT_SHARE * budget))
         sight = remember(known.get("sight"), block)
         seen = dict(stages(sight))
         findings = [
-            _slow(slowness, row, episode, context, seen.get(slowness.stages[row], frozenset()))
-            for row, episode in look(slowness, block)
+            _slow(one, row, episode, context, seen.get(one.stages[row], frozenset()))
+            for one in (slowness, behind)
+            for row, episode in look(one, block)
         ]
         timeouts.watched(self.name, context.watch)
         findings += [_timeout(timeouts, row, episode, context) for row, episode in timeouts.step(block, lambda _: None)]
-        parts: dict[str, codec.Kept] = {"slowness": slowness, "timeouts": timeouts}
+        parts: dict[str, codec.Kept] = {"slowness": slowness, "authorizers": behind, "timeouts": timeouts}
         after = {name: codec.kept(part, live=context.live) for name, part in parts.items()}
         hid = hidden(slowness.routes, slowness.hidden, block.first + block.minutes - 1)
         return {**after, "sight": sight}, findings, [*latency_blind(sight), *hid]
@@ -73,7 +79,10 @@ def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen
     quantiles = {float(name): rise for name, rise in cast(dict[str, list[float]], facts.get("quantiles", {})).items()}
     subtype = _shape(slowness, episode)
     tail = subtype == "tail_only"
+    authorizer = slowness.part == "authorizer"
     layer, shares = _layer(cast(list[float], facts["layers"]), seen, tail=tail)
+    if authorizer:
+        layer = "authorizer"
     minutes = max(int(facts.get("shown", 1)), 1)
     end = episode.end or episode.last + 1
     length = max(end - episode.start, 1)
@@ -82,6 +91,8 @@ def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen
     if told := quantiles.get(0.95 if tail else 0.5):
         shown = replace(shown, observed=round(told[1], 3), expected=round(told[2], 3))
     ratio = math.exp(max((rise[0] for rise in quantiles.values()), default=0.0))
+    # Of an authorizer that takes 5 ms three times as much is nothing to its callers.
+    much = not authorizer or shown.observed - shown.expected >= MUCH_MS
     if layer in {"authorizer", "gateway", "waf"}:
         subtype = layer
     routes = _routes(slowness, facts)
@@ -90,23 +101,23 @@ def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen
     quantile = "p95" if tail else "median"
     where = f"{place(key)} {route}" if route else place(key)
     sentence = (
-        f"The {quantile} latency was {number(shown.observed)} ms over {span_words(length)} where "
-        f"{number(shown.expected)} ms is normal"
-        + (f"; {shares[layer]:.0%} of the rise is in the {layer}." if layer else "; the layer cannot be told.")
+        f"The {quantile} {'time of the authorizer' if authorizer else 'latency'} was {number(shown.observed)} ms "
+        f"over {span_words(length)} where {number(shown.expected)} ms is normal"
+        + ("." if authorizer else f"; {_part(layer, shares)}.")
     )
     changes, _ = changes_for(context, Kind.LATENCY_OUTLIER, key, episode.start)
     return finding(
         Kind.LATENCY_OUTLIER,
         key,
         shown,
-        scope="latency",
+        scope="authorizer latency" if authorizer else "latency",
         subtype=subtype,
-        severity=severity_of(_severity(ratio), ratio=ratio, minutes=length),
+        severity=severity_of(_severity(ratio, much), ratio=ratio, minutes=length),
         confidence=0.9 if layer else 0.7,
-        title=f"{where} is slow" + (" in its tail" if tail else ""),
+        title=f"{where} is slow{' in its authorizer' if authorizer else ' in its tail' if tail else ''}",
         cause=cause,
         entities=Entities(),
-        unit="ms",
+        unit="ms in the authorizer" if authorizer else "ms",
         sentence=sentence,
         facts={
             "ratio": round(ratio, 3),
@@ -121,15 +132,22 @@ def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen
         layer=layer,
         caveat=None if layer else "The logs do not split latency into its layers.",
         changes=changes,
-        shown={"routes": tuple(routes), "latency_min_ms": round(shown.observed, 3)},
+        shown={
+            "routes": tuple(routes),
+            "authorizer_min_ms" if authorizer else "latency_min_ms": round(shown.observed, 3),
+        },
     )
 
 
-def _severity(ratio: float) -> Severity:
-    """What was over before it mattered is kept for the timeline only."""
+def _part(layer: str | None, shares: Mapping[str, float]) -> str:
+    return f"{shares[layer]:.0%} of the rise is in the {layer}" if layer else "the layer cannot be told"
+
+
+def _severity(ratio: float, much: bool) -> Severity:
+    """What was over before it mattered is kept for the timeline only. much: for whoever calls."""
     if ratio < BARELY:
         return Severity.INFO
-    return Severity.HIGH if ratio >= 3 else Severity.MEDIUM
+    return Severity.HIGH if ratio >= 3 and much else Severity.MEDIUM
 
 
 def _shape(slowness: Slowness, episode: Episode) -> str:

@@ -166,6 +166,7 @@ def _measured(merged: pa.Table, keys: Sequence[str], quantiles_of: Mapping[str, 
         for part in "bc":
             whole, behind = merged.column(f"latency_{part}"), merged.column(f"integration_{part}")
             frame[f"took_{part}"] = pd.array(pc.coalesce(whole, behind), dtype=_LISTS[part])
+            frame[f"authorizer_{part}"] = pd.array(merged.column(f"authorizer_{part}"), dtype=_LISTS[part])
         frame["clients_k"] = pd.array(merged.column("clients_k"), dtype=_SKETCHES)
     frame["closes_at"] = _closing(frame)
     return frame

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from gatewatch.frames.inprocess import asking, in_process
 from gatewatch.frames.schema import REQUESTS
-from gatewatch.records import Selection, iso
+from gatewatch.records import BOUNDS, Selection, iso
 
 EVERY_API = "(all)"
 _CALLERS = ("client_ip", "principal", "api_key_id")
@@ -42,6 +42,7 @@ def condition_sql(asked: Selection) -> str:
         ("status_min", "status", ">="),
         ("status_max", "status", "<="),
         ("latency_min_ms", "latency_ms", ">="),
+        ("authorizer_min_ms", "authorizer_latency_ms", ">="),
     ):
         value = getattr(asked, name)
         if value is not None:
@@ -64,7 +65,7 @@ def export_command(asked: Selection) -> str:
     options += [("route", list(asked.routes)), ("reject-cause", list(asked.reject_causes))]
     options += [("except-cause", list(asked.except_causes))]
     options += [("caller", [asked.caller])] if asked.caller is not None else []
-    for name in ("status_min", "status_max", "latency_min_ms"):
+    for name in BOUNDS:
         value = getattr(asked, name)
         if value is not None:
             options.append((name.replace("_", "-"), [f"{value:g}"]))

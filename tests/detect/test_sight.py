@@ -14,6 +14,11 @@ from gatewatch.frames.schema import visible_mask
         (("at",), "no latency is logged", ("$context.responseLatency",)),
         (("latency_ms",), "degraded: the slow layer cannot be told", ("$context.integrationLatency",)),
         (("integration_latency_ms",), "degraded: only the integration's part of the latency is logged", ()),
+        (
+            ("integration_latency_ms", "authorizer_latency_ms"),
+            "degraded: only the integration's part and the authorizer's of the latency is logged",
+            (),
+        ),
         (("latency_ms", "integration_latency_ms"), None, None),
     ],
 )

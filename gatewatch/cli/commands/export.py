@@ -51,6 +51,7 @@ _WHERE = click.option(
 def _which(function: F) -> F:
     for option in (
         _WHERE,
+        click.option("--authorizer-min-ms", type=float, help="At least this slow in the authorizer."),
         click.option("--latency-min-ms", type=float, help="At least this slow."),
         click.option("--status-max", type=int, help="At most this status."),
         click.option("--status-min", type=int, help="At least this status."),
