@@ -21,7 +21,7 @@ WIDTH = 2 * PARTS + 1
 """Of a route: first and last minute, answers that were hidden and all answers of its present run; the same of the
 longest run of late; answers since the present one's last minute."""
 
-GAP = 60
+GAP = 20
 """Minutes without anything hidden after which a run is over."""
 
 LEAST_MINUTES, LEAST_ANSWERS, LEAST_SHARE = 5, 30.0, 0.5

@@ -378,6 +378,8 @@ class _Chunk:
         episode = Episode(start, int(self.closes[row, at + self.at]), minute)
         episode.facts = {
             "tail": tail,
+            # What is charted: the p95 where the median did not rise.
+            "p95": tail and rises.get(0.5, (0.0,))[0] < least,
             "rise": round(best[0], 6),
             "layers": [],
             "hot": {},
@@ -385,8 +387,10 @@ class _Chunk:
             "load": [],
             "new_level": False,
         }
+        shown = _of_those_that_moved(self._rises_of(mine), mine)
+        self._describe(episode, mine)
         for back in range(min(60, spot), 0, -1):
-            self._chart(episode, mine, spot - back, minute - back)
+            self._chart(episode, shown, minute - back)
         return episode
 
     def _back(self, mine: Ints, spot: int, window: int, *, tail: bool) -> int:
@@ -432,7 +436,8 @@ class _Chunk:
         facts["minutes"] = facts.get("minutes", 0) + 1
         if self.hot_minute(episode, self.minute + at):
             self._describe(episode, mine)
-        self._chart(episode, mine, spot, self.minute + at)
+        told = {int(row): rise for row, rise in facts["by_route"].items()}
+        self._chart(episode, _of_those_that_moved(told, mine), self.minute + at)
 
     @staticmethod
     def hot_minute(episode: Episode, minute: int) -> bool:
@@ -445,9 +450,7 @@ class _Chunk:
         state, facts = self.state, episode.facts
         told = self._rises_of(mine)
         facts["by_route"] = {str(row): round(rise, 6) for row, rise in told.items()}
-        top = max(told.values(), default=0.0)
-        moved = np.array([row for row, rise in told.items() if rise >= MOVED * top > 0], dtype=np.int64)
-        moved = moved if len(moved) else mine
+        moved = _of_those_that_moved(told, mine)
         rises = self._rises(moved, state.since[moved])
         facts["quantiles"] = {f"{share:g}": [round(x, 6) for x in rise] for share, rise in rises.items()}
         facts["relative"] = self._relative(moved)
@@ -514,11 +517,11 @@ class _Chunk:
         far = float(np.exp((np.log(away) * positive).sum() / max(float(positive.sum()), 1e-9)))
         return [round(share, 6), round(far, 3)]
 
-    def _chart(self, episode: Episode, mine: Ints, spot: int, minute: int) -> None:
-        """One point of the chart: the median or p95 of the minute, as the routes' own usual times their rise."""
+    def _chart(self, episode: Episode, mine: Ints, minute: int) -> None:
+        """One point of the chart: the median or p95 of the minute, of the routes that the finding is about."""
         counts = self._values(mine, minute, minute + 1, None)
         n = counts.sum(axis=1)
-        share = 0.95 if episode.facts["tail"] else 0.5
+        share = 0.95 if episode.facts["p95"] else 0.5
         known = (n > 0) & (self.state.usual.counts[mine].sum(axis=1) >= LEAST_BODY)
         if not known.any():
             return
@@ -533,8 +536,14 @@ class _Chunk:
             episode.expected += before
             episode.facts["shown"] = episode.facts.get("shown", 0) + 1
             episode.peak = max(episode.peak, now)
-        del spot
         episode.chart(minute, round(now, 2), round(before, 2), round(before * math.exp(WORTH[self.state.part][0]), 2))
+
+
+def _of_those_that_moved(told: dict[int, float], mine: Ints) -> Ints:
+    """Of the routes those that an episode is about: told, how far each moved."""
+    top = max(told.values(), default=0.0)
+    moved = np.array([row for row, rise in told.items() if rise >= MOVED * top > 0], dtype=np.int64)
+    return np.sort(moved) if len(moved) else mine
 
 
 def _quantiles(shares: Floats) -> Floats:

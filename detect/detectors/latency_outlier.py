@@ -88,7 +88,8 @@ def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen
     length = max(end - episode.start, 1)
     # The episode keeps sums over its minutes; a finding shows their mean.
     shown = replace(episode, observed=episode.observed / minutes, expected=episode.expected / minutes)
-    if told := quantiles.get(0.95 if tail else 0.5):
+    upper = tail or bool(facts["p95"])  # as in the chart
+    if told := quantiles.get(0.95 if upper else 0.5):
         shown = replace(shown, observed=round(told[1], 3), expected=round(told[2], 3))
     ratio = math.exp(max((rise[0] for rise in quantiles.values()), default=0.0))
     # Of an authorizer that takes 5 ms three times as much is nothing to its callers.
@@ -98,7 +99,7 @@ def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen
     routes = _routes(slowness, facts)
     route = routes[0] if len(routes) == 1 else None
     cause = Cause.UNKNOWN if layer is None else Cause.INTEGRATION if layer == "integration" else Cause.GATEWAY
-    quantile = "p95" if tail else "median"
+    quantile = "p95" if upper else "median"
     where = f"{place(key)} {route}" if route else place(key)
     sentence = (
         f"The {quantile} {'time of the authorizer' if authorizer else 'latency'} was {number(shown.observed)} ms "
@@ -125,7 +126,7 @@ def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen
             "layer_shares": {name: round(share, 3) for name, share in shares.items()},
             "routes": cast(JSON, routes[:20]),
             "became_normal": bool(facts["new_level"]),
-            "charted": "p95" if facts["tail"] else "median",  # of each minute, in the series
+            "charted": "p95" if facts["p95"] else "median",  # of each minute, in the series
         },
         remedy=_REMEDY.get(layer or "", "Log integration and authorizer latency, so that the slow layer can be told."),
         route=route,

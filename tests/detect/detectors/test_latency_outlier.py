@@ -149,3 +149,18 @@ def test_requests_at_the_limit_are_timeouts() -> None:
     (hit,) = found(world)
     assert hit.subtype == "timeout_29s"
     assert hit.cause.value == "integration"
+
+
+def test_the_chart_shows_the_routes_that_it_is_about() -> None:
+    world = calm(130)
+    api = world.apis[0]
+    api.base_ms[0] *= 8  # the busiest route is another story
+    api.integration[1, 3000:3120] *= 3
+    world.minutes, world.clients = tables_of(api)
+    (hit,) = found(world)
+    assert hit.route == api.routes[1]
+    during = [point.observed for point in hit.evidence.series if hit.start <= point.at and point.observed is not None]
+    before = [point.observed for point in hit.evidence.series if point.at < hit.start and point.observed is not None]
+    # So is what its sentence tells: the median of that route alone.
+    assert abs(np.median(during[:110]) / hit.evidence.observed - 1) < 0.2
+    assert abs(np.median(before) / hit.evidence.expected - 1) < 0.2
