@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from dashboard.data import Reader
+from dashboard.standing import once
 from dashboard.thresholds import LOOK_BACK
 from dashboard.traffic import covered_share
 from gatewatch.records import Blind, Finding
@@ -75,7 +76,9 @@ def beside(reader: Reader, stored: StoredFinding, who: Who | None) -> Beside:
             alike=_episodes(session, reader, alike),
             verdict=verdict_on(session, one.id),
             covered=share,
-            blind=[each for each in list_blind(session) if each.api == one.api and each.stage in (None, one.stage)],
+            blind=once(
+                [each for each in list_blind(session) if each.api == one.api and each.stage in (None, one.stage)]
+            ),
             newest=newest,
             audit=audit_events(session, limit=AUDITED, target=one.id) if who and who.may(Role.ADMIN) else [],
             peers=[each.finding for each in list_findings(session, month, limit=MOST_PEERS).items],

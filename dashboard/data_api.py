@@ -14,6 +14,7 @@ from dashboard.data import Reader
 from dashboard.data_apis import known_inventory, open_findings, shown_client
 from dashboard.inventoried import ApiDoc, Inventory, RouteDoc
 from dashboard.names import Names
+from dashboard.standing import once
 from dashboard.summing import Grid, by_key, grid_of, needs, quantiles_by, route_of, scope_of
 from dashboard.view import View, Window
 from detect.resources import links
@@ -313,4 +314,4 @@ def changed(reader: Reader, of: Head) -> list[ChangeEvent]:
 
 def blind(reader: Reader, api: str) -> list[Blind]:
     with reader.store().read() as session:
-        return [one for one in list_blind(session) if one.api == api]
+        return once([one for one in list_blind(session) if one.api == api])

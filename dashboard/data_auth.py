@@ -19,6 +19,7 @@ from dashboard.inventoried import ApiDoc, AuthorizerDoc, Inventory
 from dashboard.names import Names
 from dashboard.refusals import AUTH
 from dashboard.scoping import beside, inside
+from dashboard.standing import once
 from dashboard.summing import Grid, grid_of, needs, scope_of
 from dashboard.view import View, Window
 from gatewatch.frames import bucket_value_ms, cause_column
@@ -362,9 +363,11 @@ def _findings(state: State, window: Window, view: View) -> Sequence[StoredFindin
 
 def _blind(state: State, view: View) -> list[Blind]:
     with state.read() as session:
-        return [
-            one
-            for one in list_blind(session)
-            if one.kind is Kind.AUTH_FAILURE_SPIKE
-            and inside(view, one.api, one.stage, account=one.account, region=one.region)
-        ]
+        return once(
+            [
+                one
+                for one in list_blind(session)
+                if one.kind is Kind.AUTH_FAILURE_SPIKE
+                and inside(view, one.api, one.stage, account=one.account, region=one.region)
+            ]
+        )

@@ -31,7 +31,7 @@ def count_behind(state: State, finding: Finding) -> int:
 
 
 def _until(finding: Finding) -> datetime | None:
-    return None if finding.end is None else finding.end + timedelta(minutes=1)
+    return None if finding.end is None else max(finding.end, finding.start + timedelta(minutes=1))
 
 
 def _terms(finding: Finding) -> tuple[Term, ...]:

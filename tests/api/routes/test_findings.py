@@ -136,9 +136,10 @@ def test_the_requests_behind_a_finding_are_those_of_its_scope_and_time(client: T
         {"at": AT + timedelta(minutes=1), "status": 401, "request_id": "in"},
         {"at": AT + timedelta(minutes=2), "status": 200, "request_id": "fine"},
         {"at": AT + timedelta(minutes=1), "status": 401, "request_id": "elsewhere", "api": "a2"},
+        {"at": AT + timedelta(minutes=9), "status": 401, "request_id": "as it had ended"},
         {"at": AT + timedelta(minutes=30), "status": 401, "request_id": "later"},
     ]
-    put(state, tables=[("requests", requests(rows))], lines=4)
+    put(state, tables=[("requests", requests(rows))], lines=5)
     body = client.get("/api/v1/findings/one/requests").json()
     assert [row["request_id"] for row in body["requests"]] == ["in"]
     assert body["requests"][0]["at"] == "2026-06-09T12:01:00Z"

@@ -4,6 +4,7 @@ import ipaddress
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from dash.development.base_component import Component
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from plotly.utils import PlotlyJSONEncoder
 
 from dashboard.data import Reader
+from dashboard.data_api import blind as of_api
 from dashboard.data_auth import auth, network_of
 from dashboard.pages import api as api_page
 from dashboard.pages import auth as page
@@ -20,8 +22,9 @@ from dashboard.view import View
 from detect.catalog import CODES
 from gatewatch.frames import bucket_of, visible_mask
 from gatewatch.privacy import Privacy
-from gatewatch.records import AUTH_CAUSES, THROTTLE_SCOPES, Kind
+from gatewatch.records import AUTH_CAUSES, THROTTLE_SCOPES, Blind, Kind
 from gatewatch.settings import Settings
+from gatewatch.store.findings import save_blind
 from gatewatch.store.state import open_state
 from tests.dashboard.estate import declare
 from tests.dashboard.pages.conftest import find, texts
@@ -124,6 +127,23 @@ def test_what_the_logs_do_not_tell_is_said(refused: Reader) -> None:
     assert any("needs $context.error.responseType" in text for text in said)
     assert "Who was refused is not known" in said
     assert any(text.startswith("Needs $context.identity.sourceIp") for text in said)
+
+
+def test_what_a_stage_lacks_is_not_said_of_its_api_again(tmp_path: Path) -> None:
+    state = open_state(Settings(data_dir=tmp_path / "data"))
+    fill(state)
+    lacks = [
+        Blind(Kind.AUTH_FAILURE_SPIKE, "1", "eu-west-1", "legacy9", stage, "refusals are not seen", ("status",))
+        for stage in ("v1", None)
+    ]
+    with state.begin() as session:
+        save_blind(session, lacks)
+    reader = Reader(lambda: state, lambda: END)
+    found = auth(reader, View())
+    assert found is not None
+    assert [one.stage for one in found.blind] == ["v1"]
+    assert [one.stage for one in of_api(reader, "legacy9")] == ["v1"]
+    state.close()
 
 
 def test_people_are_masked_as_asked_and_no_link_names_them(refused: Reader) -> None:
