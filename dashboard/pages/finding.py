@@ -29,6 +29,7 @@ from dashboard.view import View
 from gatewatch.access.current import current
 from gatewatch.records import JSON, Change, Finding, Kind
 from gatewatch.roles import Role
+from gatewatch.store.behind import key_of
 from gatewatch.where import Term
 
 HEIGHTS = (230, 340, 240)
@@ -224,7 +225,8 @@ def before(one: Finding, more: Beside, view: View) -> Component | None:
     if one.kind is not Kind.DEAD_API:
         return None
     last = min(one.start, more.newest or one.start)
-    terms = (str(Term("api", "=", (one.api,))),) if one.api else ()
+    places = {"api": one.api, "stage": one.stage, "route": one.route, "api_key_id": key_of(one)}
+    terms = tuple(str(Term(name, "=", (value,))) for name, value in places.items() if value)
     then = view.kept().between(last - timedelta(hours=24), last + timedelta(minutes=1))
     href = "/explorer" + then.search(api=None, stage=None, f=terms)
     return dcc.Link("The last requests before it", href=href)

@@ -42,9 +42,17 @@ def _terms(finding: Finding) -> tuple[Term, ...]:
         terms.append(Term("status", ">=", (least,)))
     if most is not None:
         terms.append(Term("status", "<=", (most,)))
+    if (key := key_of(finding)) is not None:
+        terms.append(Term("api_key_id", "=", (key,)))
     if causes := causes_of(finding):
         terms.append(Term("reject_cause", "in", causes))
     return tuple(terms)
+
+
+def key_of(finding: Finding) -> str | None:
+    """The API key that does not call any more, where a finding is about one."""
+    key = finding.evidence.facts.get("api_key_id")
+    return key if finding.kind is Kind.DEAD_API and isinstance(key, str) else None
 
 
 def causes_of(finding: Finding) -> tuple[str, ...]:
@@ -84,7 +92,9 @@ LONGEST = timedelta(hours=24)
 
 def traces_behind(state: State, finding: Finding, *, limit: int = 50) -> list[Trace]:
     """Traces of the finding's place and time, the slowest first; traces are a sample, so there may be none."""
-    until = finding.start + LONGEST if finding.end is None else finding.end + timedelta(minutes=1)
+    if key_of(finding) is not None:
+        return []  # those of others
+    until = _until(finding) or finding.start + LONGEST
     rows = read_spans(state, finding.start, min(until, finding.start + LONGEST)).to_pylist()
     wanted = {"api": finding.api, "stage": finding.stage, "route": finding.route}
     traces: dict[str, list[dict[str, Any]]] = {}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -13,6 +14,7 @@ from dashboard.pages import finding
 from dashboard.view import View
 from dashboard.when import canonical
 from gatewatch.access.current import LOCAL
+from gatewatch.records import Evidence, Kind
 from gatewatch.settings import Settings
 from gatewatch.store.acting import Act, Verb, act
 from gatewatch.store.feedback import give_feedback
@@ -21,7 +23,7 @@ from gatewatch.store.state import open_state
 from gatewatch.verdicts import Verdict
 from tests.dashboard.operations import add_spans
 from tests.dashboard.pages.conftest import find, texts
-from tests.dashboard.world import END, findings
+from tests.dashboard.world import END, fill, findings
 from tests.store.builders import a_finding
 
 
@@ -57,6 +59,24 @@ def test_a_dead_api_has_no_requests_and_no_chart_and_says_so(reader: Reader) -> 
     assert {"No series", "No request", "Nobody: no request comes in"} <= set(texts(page))
     (before,) = [link.href for link in find(page, "Link") if link.children == "The last requests before it"]
     assert before.startswith("/explorer?from=2026-06-08T07%3A00Z&to=2026-06-09T07%3A01Z&f=api+%3D+gone")
+
+
+def test_behind_a_key_that_does_not_call_any_more_is_nobody_elses_request(tmp_path: Path) -> None:
+    state = open_state(Settings(data_dir=tmp_path / "data"))
+    attack = fill(state)[1]  # others call that route meanwhile, and are traced
+    add_spans(state, END)
+    evidence = Evidence(0.0, 50.0, "minutes with a call", "", {"api_key_id": "k 9", "expected_missed": 50.0})
+    gone = dataclasses.replace(attack, id="gone", fingerprint="gone", kind=Kind.DEAD_API, evidence=evidence)
+    with state.begin() as session:
+        save_findings(session, [gone], now=END)
+    page = finding.render(Reader(lambda: state, lambda: END), "gone", View())
+    state.close()
+    assert {"No request", "API key", "Expected, but did not come"} <= set(texts(page))
+    assert find(page, "AgGrid") == []
+    assert not [text for text in texts(page) if "traced request" in text]
+    (before,) = [link.href for link in find(page, "Link") if link.children == "The last requests before it"]
+    asked = parse_qs(urlsplit(before).query)["f"]
+    assert asked == ["api = login8a2", "stage = prod", "route = POST /login", "api_key_id = k 9"]
 
 
 def test_traces_of_its_time_stand_beside_slow_requests(tmp_path: Path) -> None:
