@@ -18,6 +18,7 @@ from detect.hidden import hidden
 from detect.model import Block, Context, Step, detector
 from detect.policy import budget_of, severity_of
 from detect.report import changes_for, finding, number, place, span_words, were_expected
+from detect.saying import times
 from detect.sight import latency_blind, remember, stages
 from detect.slowness import MOVED
 from detect.slowness import step as look
@@ -104,6 +105,8 @@ def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen
     sentence = (
         f"The {quantile} {'time of the authorizer' if authorizer else 'latency'} was {number(shown.observed)} ms "
         f"over {span_words(length)} where {number(shown.expected)} ms is normal"
+        f" ({times(shown.observed / max(shown.expected, 1e-9))})"
+        + (f", most on {routes[0][:80]}" if len(routes) > 1 else "")
         + ("." if authorizer else f"; {_part(layer, shares)}.")
     )
     changes, _ = changes_for(context, Kind.LATENCY_OUTLIER, key, episode.start)

@@ -159,8 +159,20 @@ def test_the_chart_shows_the_routes_that_it_is_about() -> None:
     world.minutes, world.clients = tables_of(api)
     (hit,) = found(world)
     assert hit.route == api.routes[1]
+    ratio = hit.evidence.observed / hit.evidence.expected
+    assert f" ms is normal ({ratio:.1f} times); " in hit.evidence.sentence
     during = [point.observed for point in hit.evidence.series if hit.start <= point.at and point.observed is not None]
     before = [point.observed for point in hit.evidence.series if point.at < hit.start and point.observed is not None]
     # So is what its sentence tells: the median of that route alone.
     assert abs(np.median(during[:110]) / hit.evidence.observed - 1) < 0.2
     assert abs(np.median(before) / hit.evidence.expected - 1) < 0.2
+
+
+def test_of_several_routes_the_sentence_names_the_one_that_moved_most() -> None:
+    world = calm(130)
+    api = world.apis[0]
+    api.integration[:, 3000:3120] *= np.array([2.0, 6.0, 2.0])[: len(api.routes), None]
+    world.minutes, world.clients = tables_of(api)
+    (hit,) = found(world)
+    assert hit.route is None
+    assert f" times), most on {api.routes[1]}; " in hit.evidence.sentence
