@@ -32,6 +32,8 @@ LATENCY_SHARE, AUTHORIZER_SHARE, TIMEOUT_SHARE = 0.6, 0.1, 0.3
 """How the budget is shared between slow answers, authorizers that are slow by themselves, and timeouts."""
 
 BARELY = 1.08
+HARDLY = 0.15
+"""Rise of the log below which a quantile tells nothing: of two humps one may have moved, between median and p95."""
 
 MUCH_MS = 300.0
 """From which an authorizer that is slow by itself may be of high severity."""
@@ -89,8 +91,10 @@ def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen
     length = max(end - episode.start, 1)
     # The episode keeps sums over its minutes; a finding shows their mean.
     shown = replace(episode, observed=episode.observed / minutes, expected=episode.expected / minutes)
-    upper = tail or bool(facts["p95"])  # as in the chart
-    if told := quantiles.get(0.95 if upper else 0.5):
+    share = 0.95 if tail or bool(facts["p95"]) else 0.5  # as in the chart
+    if quantiles and (subtype == "bimodal" or quantiles.get(share, [0.0])[0] < HARDLY):
+        share = max(quantiles, key=lambda one: quantiles[one][0])
+    if told := quantiles.get(share):
         shown = replace(shown, observed=round(told[1], 3), expected=round(told[2], 3))
     ratio = math.exp(max((rise[0] for rise in quantiles.values()), default=0.0))
     # Of an authorizer that takes 5 ms three times as much is nothing to its callers.
@@ -100,7 +104,7 @@ def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen
     routes = _routes(slowness, facts)
     route = routes[0] if len(routes) == 1 else None
     cause = Cause.UNKNOWN if layer is None else Cause.INTEGRATION if layer == "integration" else Cause.GATEWAY
-    quantile = "p95" if upper else "median"
+    quantile = "median" if share == 0.5 else f"p{share * 100:g}"
     where = f"{place(key)} {route}" if route else place(key)
     sentence = (
         f"The {quantile} {'time of the authorizer' if authorizer else 'latency'} was {number(shown.observed)} ms "

@@ -168,6 +168,16 @@ def test_the_chart_shows_the_routes_that_it_is_about() -> None:
     assert abs(np.median(before) / hit.evidence.expected - 1) < 0.2
 
 
+def test_where_a_third_is_slow_the_sentence_tells_a_quantile_that_rose() -> None:
+    world = calm(130)
+    api = world.apis[0]
+    api.tail[:, 3000:3120], api.tail_by[:, 3000:3120] = 0.3, 12.0
+    world.minutes, world.clients = tables_of(api)
+    (hit,) = found(world)
+    assert hit.evidence.observed > 1.5 * hit.evidence.expected
+    assert hit.evidence.sentence.startswith(("The p75 latency was", "The p90 latency was", "The p95 latency was"))
+
+
 def test_of_several_routes_the_sentence_names_the_one_that_moved_most() -> None:
     world = calm(130)
     api = world.apis[0]
