@@ -93,7 +93,8 @@ def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen
     shown = replace(episode, observed=episode.observed / minutes, expected=episode.expected / minutes)
     share = 0.95 if tail or bool(facts["p95"]) else 0.5  # as in the chart
     if quantiles and (subtype == "bimodal" or quantiles.get(share, [0.0])[0] < HARDLY):
-        share = max(quantiles, key=lambda one: quantiles[one][0])
+        best = max(rise[0] for rise in quantiles.values())
+        share = min(one for one, rise in quantiles.items() if rise[0] >= min(0.5 * best, best))
     if told := quantiles.get(share):
         shown = replace(shown, observed=round(told[1], 3), expected=round(told[2], 3))
     ratio = math.exp(max((rise[0] for rise in quantiles.values()), default=0.0))
