@@ -32,8 +32,7 @@ _WATCH = """
   };
   new MutationObserver(changes => {
     seen.last = performance.now();
-    const where = changes[0].target;
-    seen.what = changes[0].type + " of " + (where.outerHTML || where.data || "").slice(0, 120);
+    seen.where = changes[0];  // to write it as text would take as long as much of what is measured
     if (seen.pages && document.querySelector("#main h1, #main .empty") && !document.querySelector("#main .skeleton")) {
       seen.drawn = seen.drawn || seen.last;
     }
@@ -52,10 +51,12 @@ _WATCH = """
       const now = performance.now();
       const whole = seen.waiting === 0 && seen.last > begin && now - seen.last > quiet && seen.drawn;
       if (!whole && now - begin > most) {
+        const { type, target } = seen.where || { type: "nothing", target: document.body };
+        const what = type + " of " + (target.outerHTML || target.data || "").slice(0, 120);
         const skeletons = document.querySelectorAll("#main .skeleton").length;
         failed(new Error(`${location.pathname}${location.search} is not complete after ${most} ms: ` +
           `${seen.waiting} answers awaited, ${seen.pages} came with a page, drawn ${Math.round(seen.drawn)}, ` +
-          `${skeletons} skeletons, last change ${Math.round(now - seen.last)} ms ago: ${seen.what}`));
+          `${skeletons} skeletons, last change ${Math.round(now - seen.last)} ms ago: ${what}`));
         return;
       }
       if (!whole) { setTimeout(look, 20); return; }

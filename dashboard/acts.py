@@ -13,7 +13,7 @@ from dash.development.base_component import Component
 from alerts.render.text import plain
 from dashboard import words
 from dashboard.changing import action, form, pick
-from dashboard.components import icon
+from dashboard.components import icon, kbd
 from dashboard.undoing import undo
 from gatewatch.lifecycle import Event, Suppression, allowed
 from gatewatch.records import JSON, State
@@ -116,7 +116,7 @@ def popover(title: str, *inside: Component | None, key: str = "", name: str = ""
     """A button that opens a small panel below it; assets/finding.js closes it again."""
     said: list[Any] = [title, icon("down")]
     if key:
-        said.append(dmc.Kbd(key, size="xs", className="key"))
+        said.append(kbd(key))
     named: Any = {"data-key": key} if key else {}
     summary = html.Summary(said, className="plain-button", **named)
     panel = html.Div(list(inside), className="pop-panel")

@@ -10,6 +10,7 @@ import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
 
+from dashboard.components import kbd
 from gatewatch.records import JSON
 
 Call = tuple[str, str, dict[str, JSON]]
@@ -85,7 +86,7 @@ def action(
     inside: Any = label
     if key:
         asked["data-key"] = key
-        inside = [label, dmc.Kbd(key, size="xs", className="key")]
+        inside = [label, kbd(key)]
     name = "plain-button send" + (" main-button" if main else "")
     return html.Button(inside, className=name, type="button", **asked)
 

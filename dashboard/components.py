@@ -27,6 +27,11 @@ def icon(name: str) -> Component:
     return html.Span(className=f"icon icon-{name}", **_HIDDEN)
 
 
+def kbd(key: str, name: str = "") -> Component:
+    """A key of the keyboard, as it is written on it."""
+    return html.Kbd(key, className=f"key {name}".strip())
+
+
 def severity_mark(severity: Severity) -> Component:
     """Colour, shape and word."""
     return html.Span(

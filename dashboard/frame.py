@@ -34,7 +34,7 @@ from alerts.render.text import plain
 from dashboard import words
 from dashboard.annotations import drawing
 from dashboard.bar import bar, drawn_parts
-from dashboard.components import banner, command, icon, skeleton
+from dashboard.components import banner, command, icon, kbd, skeleton
 from dashboard.data import Reader, Scopes
 from dashboard.figures import template
 from dashboard.palette import Entry, openers, overlay, palette
@@ -122,8 +122,8 @@ def shell(navigation: Sequence[Place]) -> Component:
             id={"type": "nav", "name": place.name},
             label=place.title,
             href=place.href,
-            leftSection=icon(place.nav.icon),
-            rightSection=html.Span(dmc.Kbd(f"g {place.nav.key}", size="xs", className="nav-key"), **_HIDDEN),
+            leftSection=stilled(icon(place.nav.icon), f"nav-icon-{place.name}"),
+            rightSection=stilled(html.Span(kbd(f"g {place.nav.key}", "nav-key"), **_HIDDEN), f"nav-key-{place.name}"),
             active="exact" if place.href == "/" else "partial",
             className="nav",
             **{"data-go": place.nav.key},
@@ -132,7 +132,7 @@ def shell(navigation: Sequence[Place]) -> Component:
     ]
     entries = [Entry(one.title, one.href, "Page", one.nav.icon, one.nav.key) for one in navigation]
     menu, notice = who_menu(current())
-    whole: Component = dmc.MantineProvider(
+    whole = dmc.MantineProvider(
         defaultColorScheme="auto",
         theme={"fontFamily": "system-ui, sans-serif", "primaryColor": "blue", "defaultRadius": "md"},
         children=dmc.AppShell(
@@ -163,7 +163,7 @@ def shell(navigation: Sequence[Place]) -> Component:
             padding="md",
         ),
     )
-    return whole
+    return stilled(whole, "frame")  # type: ignore[no-any-return]
 
 
 def add_frame(dash: Dash, reader: Reader) -> None:

@@ -14,7 +14,7 @@ import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
 
-from dashboard.components import icon
+from dashboard.components import icon, kbd
 from dashboard.names import Names
 from dashboard.still import stilled
 
@@ -65,7 +65,7 @@ def openers() -> list[Component]:
     """The buttons of the top bar that open them."""
     return [
         html.Button(
-            [icon("search"), html.Span("Search", className="menu-word"), dmc.Kbd("Ctrl K", size="xs")],
+            [icon("search"), html.Span("Search", className="menu-word"), kbd("Ctrl K")],
             type="button",
             title="Search pages, APIs and actions (Ctrl+K)",
             className="bar-button palette-button",
@@ -99,10 +99,10 @@ def palette(pages: Sequence[Entry]) -> Component:
             results,
             html.P(
                 [
-                    dmc.Kbd("↑", size="xs"),
-                    dmc.Kbd("↓", size="xs"),
+                    kbd("↑"),
+                    kbd("↓"),
                     " to choose, ",
-                    dmc.Kbd("Enter", size="xs"),
+                    kbd("Enter"),
                     " to go",
                 ],
                 className="small palette-foot",
@@ -145,7 +145,7 @@ def overlay(pages: Sequence[Entry]) -> Component:
 
 
 def _line(key: str, what: str) -> Component:
-    return html.Div([html.Dt([dmc.Kbd(one, size="xs") for one in key.split()]), html.Dd(what)])
+    return html.Div([html.Dt([kbd(one) for one in key.split()]), html.Dd(what)])
 
 
 def _entries(entries: Sequence[Mapping[str, object]]) -> Any:

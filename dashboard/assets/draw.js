@@ -1,10 +1,13 @@
 // How a page gets onto the screen. A page that is drawn anew at the same address is laid over the one that stands there:
 // only properties that changed are set, so that scroll, focus, open menus and what was typed stay as they are. So is a
 // table of it that another order, filter or group was asked of (dashboard/tables.py), and the bar above (dashboard/bar.py).
+// Who comes back to an address sees at once what stood there a moment ago; the answer is laid over it when it comes.
 (function () {
   "use strict";
   var none = function () { return window.dash_clientside.no_update; };
-  var last = {}, shown = null, turns = 0;
+  var last = {}, shown = null, turns = 0, arrived = 0, coming = null, looks = {};
+  var KEPT = 12, KEPT_MS = 180000;
+  var kept = new Map(); // address -> { page, address, at }, the longest unseen first
   var same = function (a, b) { return JSON.stringify(a) === JSON.stringify(b); };
   var placed = function (pathname, places) {
     var path = (pathname || "/").replace(/(.)\/+$/, "$1");
@@ -69,6 +72,34 @@
     return Object.keys(figures).length ? put(page) : page;
   }
 
+  function keep(one) {
+    if (!one) return;
+    kept.delete(one.address);
+    kept.set(one.address, { page: one.page, address: one.address, at: Date.now() });
+    if (kept.size > KEPT) kept.delete(kept.keys().next().value);
+  }
+  // Whoever changes something wants to see it changed.
+  function forget() { kept.clear(); }
+  // The page that stood at an address not long ago is to come before the answer, which will be laid over it.
+  function remember(name, asked) {
+    var found = kept.get(asked.pathname + asked.search);
+    var fresh = found && Date.now() - found.at < KEPT_MS;
+    coming = fresh ? { id: name + "-content", turn: asked.turn, page: found.page, address: found.address } : null;
+    return asked;
+  }
+  // Once the server is at work: to draw it first would keep the question waiting.
+  function asking() {
+    if (coming) window.setTimeout(show, 0, coming);
+    coming = null;
+  }
+  function show(one) {
+    if (one.turn !== turns || one.turn === arrived) return;
+    window.gatewatch.drawn = {};
+    last[one.id] = { page: one.page, address: one.address };
+    window.dash_clientside.set_props("standing", { data: one.address });
+    window.dash_clientside.set_props(one.id, { children: withFigures(one.page, looks) });
+  }
+
   function set(sets) { sets.forEach(function (one) { window.dash_clientside.set_props(one[0], one[1]); }); }
   // The component of this id in a page.
   function sought(node, id) {
@@ -111,6 +142,7 @@
       page.contains(at) && at.matches("input, textarea, select") && !!at.closest("form"));
   }
 
+  window.gatewatch = Object.assign(window.gatewatch || {}, { forget: forget, asking: asking });
   window.dash_clientside = Object.assign({}, window.dash_clientside);
   window.dash_clientside.gatewatch = Object.assign(window.dash_clientside.gatewatch || {}, {
     // The page of an address, as its layout: a skeleton, whose callback then asks for its content. Of the page that
@@ -122,30 +154,35 @@
       shown = found.title;
       if (!found.name) return found.layout;
       var children = found.layout.props.children, asks = children[0];
-      var asking = Object.assign({}, asks, { props: Object.assign({}, asks.props, { data: wish(pathname, search) }) });
+      var asking = Object.assign({}, asks, { props: Object.assign({}, asks.props, { data: remember(found.name, wish(pathname, search)) }) });
       var props = Object.assign({}, found.layout.props, { children: [asking].concat(children.slice(1)) });
       return Object.assign({}, found.layout, { props: props });
     },
     // A page that is left does not ask for the address of the one that comes.
     asked: function (pathname, search) {
       var places = arguments[arguments.length - 2], id = arguments[arguments.length - 1];
-      if (placed(pathname, places).name + "-asked" !== id) return none();
-      return wish(pathname, search);
+      var name = placed(pathname, places).name, stands = last[name + "-content"];
+      if (name + "-asked" !== id) return none();
+      var asked = wish(pathname, search);
+      return stands && stands.address !== asked.pathname + asked.search ? remember(name, asked) : asked;
     },
     draw: function (drawn, id, templates) {
       if (!drawn) return none();
       window.gatewatch.drawn = {};
+      looks = templates;
+      arrived = turns;
       var before = last[id], sets = [], whole = window.gatewatch.whole;
       window.gatewatch.whole = false;
       if (drawn.tables) {
         last[id] = tables(before, drawn);
         // Something else came between: the page is drawn as a whole.
-        if (last[id]) window.dash_clientside.set_props("standing", { data: drawn.address });
+        if (last[id]) { keep(last[id]); window.dash_clientside.set_props("standing", { data: drawn.address }); }
         else { last[id] = before; window.gatewatch.again(); }
         return none();
       }
       var stands = !whole && !document.querySelector("#" + id + " > .skeleton");
       var again = stands && !!before && before.address === drawn.address;
+      keep(drawn);
       if (again && compared(before.page, drawn.page, sets)) {
         last[id] = drawn;
         set(sets);

@@ -67,7 +67,7 @@
       item.appendChild(make("span", "icon icon-" + one.icon));
       item.appendChild(make("span", "label", one.label));
       item.appendChild(make("span", "hint", one.hint));
-      if (one.key) item.appendChild(make("kbd", "", one.hint === "Page" ? "g " + one.key : one.key));
+      if (one.key) item.appendChild(make("kbd", "key", one.hint === "Page" ? "g " + one.key : one.key));
       item.addEventListener("click", function () { run(one); });
       list.appendChild(item);
     });

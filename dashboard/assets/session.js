@@ -23,7 +23,9 @@
   // Whoever's session is over goes to the login, and comes back here.
   var ask = window.fetch;
   window.fetch = function (asked) {
-    return ask.apply(window, arguments).catch(function (error) { silent(asked); throw error; }).then(function (answer) {
+    var answered = ask.apply(window, arguments);
+    window.gatewatch.asking();
+    return answered.catch(function (error) { silent(asked); throw error; }).then(function (answer) {
       if (answer.status >= 500) silent(asked);
       if (answer.status === 401 && new URL(answer.url).origin === window.location.origin) {
         window.location.assign("/login?next=" + encodeURIComponent(window.location.pathname + window.location.search));
@@ -101,6 +103,7 @@
   // After a change forms begin anew, so nothing is laid over what stands there (draw.js).
   function again() {
     window.gatewatch.whole = true;
+    window.gatewatch.forget();
     document.getElementById("refresh").click();
   }
 

@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 
 from dashboard import words
 from dashboard.bulk import bulk, exports, views
-from dashboard.components import banner, card, empty, icon, range_line, severity_mark, stale_note, table
+from dashboard.components import banner, card, empty, icon, kbd, range_line, severity_mark, stale_note, table
 from dashboard.data import Reader
 from dashboard.facets import NAMES, chips, filters, said, setting, unfiltered
 from dashboard.firstrun import begin_here
@@ -150,12 +150,12 @@ def steps(*, choose: bool) -> Component:
 
     def step(label: str, key: str, name: str) -> Component:
         named: Any = {"data-key": key, "data-step": name}
-        return html.Button([label, html.Kbd(key)], type="button", className="plain-button step", **named)
+        return html.Button([label, kbd(key)], type="button", className="plain-button step", **named)
 
     parts = [step("Next", "j", "next"), step("Previous", "k", "previous")]
     if choose:
         parts.append(step("Select", "x", "select"))
-    return html.Div([*parts, html.Span(["Open ", html.Kbd("Enter")], className="small")], className="steps")
+    return html.Div([*parts, html.Span(["Open ", kbd("Enter")], className="small")], className="steps")
 
 
 def grouped(found: Listing, view: View, names: Names) -> Component:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, Route, expect
 
 from gatewatch.records import Kind
 from tests.dashboard.conftest import Opener, Site
+
+ANSWERS = "**/_dash-update-component**"
 
 
 def test_pages_change_in_the_browser_and_back(watch: Opener, site: Site) -> None:
@@ -38,3 +40,55 @@ def test_an_address_that_leads_nowhere_says_so(watch: Opener, path: str) -> None
     expect(page.locator("#main .empty")).to_contain_text("No such page")
     page.locator("#main .empty a").click()
     expect(page.locator("#main h1")).to_have_text("Overview")
+
+
+def _holding(page: Page, held: list[Route]) -> None:
+    """What asks for the list of findings waits in `held`."""
+
+    def hold(route: Route) -> None:
+        if "findings-drawn.data" in (route.request.post_data or "")[:60]:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route(ANSWERS, hold)
+
+
+def test_who_comes_back_sees_at_once_what_stood_there(watch: Opener) -> None:
+    page = watch().open("/findings")
+    rows = page.locator(".ag-center-cols-container .ag-row")
+    expect(rows).to_have_count(4)
+    page.locator("nav a.nav", has_text="Overview").click()
+    expect(page.locator("#main h1")).to_have_text("Overview")
+    page.wait_for_load_state("networkidle")
+    held: list[Route] = []
+    _holding(page, held)
+    page.go_back()
+    expect(page.locator("#main h1")).to_have_text("Findings")
+    expect(rows).to_have_count(4)
+    assert len(held) == 1  # asked, and not yet answered
+    held[0].continue_()
+    page.unroute(ANSWERS)
+    page.wait_for_load_state("networkidle")
+    expect(rows).to_have_count(4)
+    expect(page.locator("#banner")).to_be_empty()
+
+
+def test_what_was_changed_is_not_shown_as_it_was_before(watch: Opener) -> None:
+    """A page that stood there before a change is not shown again: one waits for the answer."""
+    page = watch().open("/findings")
+    rows = page.locator(".ag-center-cols-container .ag-row")
+    expect(rows).to_have_count(4)
+    page.locator("nav a.nav", has_text="Overview").click()
+    expect(page.locator("#main h1")).to_have_text("Overview")
+    page.wait_for_load_state("networkidle")
+    held: list[Route] = []
+    _holding(page, held)
+    page.evaluate("window.gatewatch.again()")  # as each change ends
+    page.go_back()
+    expect(page.locator("#main .skeleton").first).to_be_visible()
+    assert rows.count() == 0
+    for route in held:
+        route.continue_()
+    page.unroute(ANSWERS)
+    expect(rows).to_have_count(4)
