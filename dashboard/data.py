@@ -57,6 +57,7 @@ from gatewatch.store.findings import (
 from gatewatch.store.groups import Scope
 from gatewatch.store.inventories import current_digests, current_inventory
 from gatewatch.store.noise import Noise, noise
+from gatewatch.store.opened import Opened, opened
 from gatewatch.store.reading import bounds, coverage
 from gatewatch.store.sources import SourceAccount, accounting, sources
 from gatewatch.store.state import State
@@ -262,7 +263,8 @@ class Reader:
         seen = self._spans_of(replace(open_ones, state=None, since=window.since, until=window.until))
         with state.read() as session:
             counts = count_findings(session, open_ones)
-            opened = list_findings(session, open_ones, limit=200, series=False).items
+            wrong = opened(session, open_ones)
+            worst = list_findings(session, open_ones, limit=200, sort="-severity", series=False).items
             said = noise(session, window.until - _WEEK, window.until)
             listed = list_findings(
                 session,
@@ -280,7 +282,7 @@ class Reader:
         buckets, whole = _series(minutes, intervals, window)
         began = self._began(window, intervals)
         over = [one for one in listed.items if one.finding.end is not None]
-        calls = sorted((one for one in opened if _calls(one, self._clock())), key=_urgency)
+        calls = sorted((one for one in worst if _calls(one, self._clock())), key=_urgency)
         return Overview(
             window=window,
             totals=whole,
@@ -290,7 +292,7 @@ class Reader:
             blind=blind,
             open_counts=counts,
             needs_you=[self.masked(one, names) for one in calls[:_NEEDS_YOU]],
-            apis=_apis(minutes, window, opened),
+            apis=_apis(minutes, window, wrong),
             ended=[self.masked(one, names) for one in over[:_NEEDS_YOU]],
             more_ended=_more(len(over) - _NEEDS_YOU, whole=listed.next_cursor is None),
             labels=self._shown(view, window.since, window.until, view.api),
@@ -554,7 +556,7 @@ def _more(many: int, *, whole: bool) -> str:
     return f"{many} more" if whole else f"{many} or more"
 
 
-def _apis(minutes: Minutes, window: Window, opened: Sequence[StoredFinding]) -> list[ApiRow]:
+def _apis(minutes: Minutes, window: Window, wrong: Sequence[Opened]) -> list[ApiRow]:
     names = ("api", "stage", "api_type")
     keys, both = key_places(pa.concat_tables([minutes.sums.select(names), minutes.took.select(names)]), names)
     group, took = both[: minutes.sums.num_rows], both[minutes.sums.num_rows :]
@@ -564,9 +566,9 @@ def _apis(minutes: Minutes, window: Window, opened: Sequence[StoredFinding]) -> 
     cells = group * len(starts) + time_places(minutes.sums, starts[0], size)
     n = minutes.sums.column("n").to_numpy().astype(np.float64)
     lines = np.bincount(cells, weights=n, minlength=len(keys) * len(starts)).reshape(len(keys), len(starts))
-    found: dict[tuple[str, str | None], list[Severity]] = {}
-    for stored in opened:
-        found.setdefault((stored.finding.api, stored.finding.stage), []).append(stored.finding.severity)
+    found: dict[tuple[str, str | None], list[Opened]] = {}
+    for one in wrong:
+        found.setdefault((one.api, one.stage), []).append(one)
     rows = []
     for place, (api, stage, api_type) in enumerate(keys):
         worst = found.pop((api or "", stage), []) + (found.get((api or "", None), []) if stage else [])
@@ -584,10 +586,10 @@ def _api_row(
     api_type: str | None,
     totals: Totals,
     line: tuple[float, ...],
-    severities: Sequence[Severity],
+    wrong: Sequence[Opened],
 ) -> ApiRow:
-    worst = max(severities, key=lambda severity: severity.rank, default=None)
-    return ApiRow(*key, api_type, totals, line, len(severities), worst)
+    worst = max((one.severity for one in wrong), key=lambda severity: severity.rank, default=None)
+    return ApiRow(*key, api_type, totals, line, sum(one.n for one in wrong), worst)
 
 
 def _worst_then_busiest(row: ApiRow) -> tuple[int, int, str, str]:

@@ -18,11 +18,12 @@ from dashboard.scoping import inside
 from dashboard.summing import Grid, by_key, grid_of, needs, quantiles_by, scope_of
 from dashboard.view import View, Window, window_of
 from gatewatch.frames.merge import distinct_estimate
-from gatewatch.records import Finding, Kind, Severity
+from gatewatch.records import Kind, Severity
 from gatewatch.store.coarse import ApiSeen, api_list
 from gatewatch.store.findings import FindingFilter, StoredFinding, list_findings
 from gatewatch.store.groups import minute_clients, minute_histograms, minute_sums
 from gatewatch.store.inventories import current_inventory
+from gatewatch.store.opened import Opened, opened
 from gatewatch.store.state import State
 
 MOST_ROWS = 500
@@ -160,7 +161,10 @@ def _lines(
     grid = grid_of(state, window, coarser=_POINTS)
     small = minute_sums(state, scope, keys, step=grid.size)
     spark = _sparks(small, grid, keys)
-    found = _findings(open_findings(state, view.api))
+    found: dict[tuple[str, str | None], list[Opened]] = defaultdict(list)
+    with state.read() as session:
+        for one in opened(session, FindingFilter(api=view.api)):
+            found[one.api, one.stage].append(one)
     stages = {(one.id, stage.name): one for one in known.apis.values() for stage in one.stages}
     bare = {(one.id, None): one for one in known.apis.values() if not one.stages}
     places: dict[tuple[str, str | None], None] = dict.fromkeys((*ever, *stages, *bare))
@@ -171,8 +175,7 @@ def _lines(
         api, stage = key
         doc = known.apis.get(api)
         row = sums.get(key, {})
-        mine = [one.finding for one in found.get(key, [])]
-        mine += [one.finding for one in found.get((api, None), [])] if stage is not None else []
+        mine = found.get(key, []) + (found.get((api, None), []) if stage is not None else [])
         n, seen = int(row.get("n") or 0), ever.get(key)
         visible = row.get("visible")
         unknown = {}
@@ -199,7 +202,7 @@ def _lines(
                 failed=int(row.get("s5xx") or 0),
                 p95_ms=slow.get(key, (float("nan"),))[0],
                 requests=spark.get(key, ()),
-                open_findings=len(mine),
+                open_findings=sum(one.n for one in mine),
                 worst=max((one.severity for one in mine), key=lambda one: one.rank, default=None),
                 life=life(key, doc, known, seen, n, mine),
                 unknown=unknown,
@@ -226,20 +229,13 @@ def _sparks(table: pa.Table, grid: Grid, keys: Sequence[str]) -> dict[tuple[str 
     return {key: tuple(grid.line(table.take(np.array(rows)), "n").tolist()) for key, rows in groups.items()}
 
 
-def _findings(stored: Iterable[StoredFinding]) -> dict[tuple[str, str | None], list[StoredFinding]]:
-    out: dict[tuple[str, str | None], list[StoredFinding]] = defaultdict(list)
-    for one in stored:
-        out[one.finding.api, one.finding.stage].append(one)
-    return out
-
-
 def life(
     key: tuple[str, str | None],
     doc: ApiDoc | None,
     known: Inventory,
     seen: ApiSeen | None,
     n: int,
-    found: Sequence[Finding],
+    found: Sequence[Opened],
 ) -> Life:
     """Whether the stage lives: by open findings first, then by the inventory, then by its calls."""
     said = {one.subtype for one in found if one.kind is Kind.DEAD_API and one.route is None}
