@@ -3,7 +3,8 @@
 Each figure stands beside its budget: first paint of a cold visit, changing pages, setting a filter, from a drawn
 selection to its ranking, the largest answer to one callback, how far anything jumps after the data have arrived, and
 how many rows the live tail shows how late. Before that, what the server takes for every page and tab. A page is
-complete when all that its window shows is there; how long all of it takes, when what lies below is asked for at once,
+complete when all that its window shows is there, laid over what the browser kept of an earlier visit, if there was one:
+what the first visits took is told besides. How long all of it takes, when what lies below is asked for at once,
 is told without a budget. Every figure is the median of three; the store is made once and used again. The first paint
 is measured right after the server's start, all else once it has drawn its pages ahead. Exit code 1 when a budget is
 missed.
@@ -157,6 +158,9 @@ def pages(browser: Browser, address: str, more: Sequence[str], rounds: int) -> l
                     visit.goes("/settings" if path != "/settings" else "/findings")
                     one.add(visit.done(f"window.gatewatch.go('{path}')"))
         below = {path: rest(visit, path) for path in told}
+    # Who comes back within three minutes sees at once what stood there; the answer is laid over it.
+    new = sorted((one.took[0], path[:16]) for path, one in told.items())
+    print(f"  never seen before: {', '.join(f'{path} {took:,.0f}' for took, path in new)} ms", flush=True)
     slowest = max(below, key=lambda path: below[path])
     print(f"  with what lies below the window, at most ({slowest[:20]}) {below[slowest]:,.0f} ms", flush=True)
     return [*judged("from another page", told, PAGE_MS), *sizes(told)]

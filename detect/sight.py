@@ -27,7 +27,7 @@ VARIABLES: dict[str, str] = {
 }
 """REQUESTS column -> the variable that gives it (aws-facts.md 1.1)."""
 
-DEGRADED, WARMING, HIDDEN = "degraded: ", "warming up: ", "hidden: "
+DEGRADED, WARMING, HIDDEN = "degraded: ", "warming up: ", "not judged: "
 """How reasons begin for which a detector sees less, but is not blind: for what the logs lack, how young it is, or for a
 while."""
 

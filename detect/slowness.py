@@ -453,6 +453,9 @@ class _Chunk:
         moved = _of_those_that_moved(told, mine)
         rises = self._rises(moved, state.since[moved])
         facts["quantiles"] = {f"{share:g}": [round(x, 6) for x in rise] for share, rise in rises.items()}
+        if len(moved) > 1 and (most := max(told, key=lambda row: (told[row], -row), default=None)) is not None:
+            alone = self._rises(np.array([most]), state.since[[most]])
+            facts["most"] = {f"{share:g}": [round(x, 6) for x in rise[1:]] for share, rise in alone.items()}
         facts["relative"] = self._relative(moved)
         facts["moved"] = self._moved(moved)
         facts["layers"] = [round(value, 6) for value in self._layers(moved)]

@@ -6,7 +6,7 @@
   "use strict";
   var none = function () { return window.dash_clientside.no_update; };
   var last = {}, shown = null, turns = 0, arrived = 0, coming = null, looks = {};
-  var KEPT = 12, KEPT_MS = 180000;
+  var KEPT = 20, KEPT_MS = 180000;
   var kept = new Map(); // address -> { page, address, at }, the longest unseen first
   var same = function (a, b) { return JSON.stringify(a) === JSON.stringify(b); };
   var placed = function (pathname, places) {

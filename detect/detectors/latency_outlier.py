@@ -1,7 +1,8 @@
 """latency_outlier: answers slower than this route's own normal, since when, and in which layer.
 
 The layers' mean times add up to the whole, so their rises are shares of it: integration, authorizer, and what the
-gateway itself takes. Answers at the 29-second limit are counted apart: they are timeouts, however few.
+gateway itself takes. An authorizer's time is ranked by itself, too: the whole may hide it, and a WebSocket API logs no
+whole. Answers at the 29-second limit are counted apart: they are timeouts, however few.
 """
 
 from __future__ import annotations
@@ -104,6 +105,9 @@ def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen
         subtype = layer
     routes = _routes(slowness, facts)
     route = routes[0] if len(routes) == 1 else None
+    # Of many routes the busiest decides the quantile, be it a health check: the worst one's own stands beside it.
+    most = cast(dict[str, list[float]], facts.get("most", {})).get(f"{share:g}")
+    figures: dict[str, JSON] = {}
     cause = Cause.UNKNOWN if layer is None else Cause.INTEGRATION if layer == "integration" else Cause.GATEWAY
     quantile = "median" if share == 0.5 else f"p{share * 100:g}"
     where = f"{place(key)} {route}" if route else place(key)
@@ -111,9 +115,11 @@ def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen
         f"The {quantile} {'time of the authorizer' if authorizer else 'latency'} was {number(shown.observed)} ms "
         f"over {span_words(length)} where {number(shown.expected)} ms is normal"
         f" ({times(shown.observed / max(shown.expected, 1e-9))})"
-        + (f", most on {routes[0][:80]}" if len(routes) > 1 else "")
+        + (f", most on {routes[0][:80]}{_alone(most)}" if len(routes) > 1 else "")
         + ("." if authorizer else f"; {_part(layer, shares)}.")
     )
+    if len(routes) > 1 and most:
+        figures["most_ms"], figures["most_usual_ms"] = (round(ms, 3) for ms in most)
     changes, _ = changes_for(context, Kind.LATENCY_OUTLIER, key, episode.start)
     return finding(
         Kind.LATENCY_OUTLIER,
@@ -133,6 +139,7 @@ def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen
             **{f"p{share * 100:g}_ratio": round(math.exp(rise[0]), 3) for share, rise in sorted(quantiles.items())},
             "layer_shares": {name: round(share, 3) for name, share in shares.items()},
             "routes": cast(JSON, routes[:20]),
+            **figures,
             "became_normal": bool(facts["new_level"]),
             "charted": "p95" if facts["p95"] else "median",  # of each minute, in the series
         },
@@ -146,6 +153,10 @@ def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen
             "authorizer_min_ms" if authorizer else "latency_min_ms": round(shown.observed, 3),
         },
     )
+
+
+def _alone(most: list[float] | None) -> str:
+    return f" ({number(most[0])} ms, usually {number(most[1])} ms)" if most else ""
 
 
 def _part(layer: str | None, shares: Mapping[str, float]) -> str:

@@ -32,7 +32,7 @@ def told(*runs: tuple[int, int, int], answers: int = 10, every: int = 10_000, no
 
 def sentence(named: str, first: int, span: str) -> str:
     since = f"{minute_at(START + first):%Y-%m-%d %H:%M} UTC"
-    return f"hidden: refusals hid how long answers of {named} took, for {span} from {since}"
+    return f"not judged: refusals hid how long answers of {named} took, for {span} from {since}"
 
 
 @pytest.mark.parametrize("every", [10_000, 437, 1])
@@ -75,7 +75,7 @@ def test_a_stage_whose_routes_are_mostly_refused_is_listed_and_explained(cause: 
     assert cut_up == made.blind
     said = explain([blocks], Context(), minute_at(START + at + 60), "a1", stage="prod")
     reasons = [answer.sentence for answer in said.answers if answer.state == "blind"]
-    assert reasons == ["Sees less: " + sentence("GET /pets", at, "61 min").removeprefix("hidden: ") + "."]
+    assert reasons == ["Sees less: " + sentence("GET /pets", at, "61 min").removeprefix("not judged: ") + "."]
     before = explain([blocks], Context(), minute_at(START + at - 60), "a1", stage="prod")
     assert not [answer for answer in before.answers if answer.state == "blind"]
 

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pyarrow as pa
 
@@ -185,4 +187,9 @@ def test_of_several_routes_the_sentence_names_the_one_that_moved_most() -> None:
     world.minutes, world.clients = tables_of(api)
     (hit,) = found(world)
     assert hit.route is None
-    assert f" times), most on {api.routes[1]}; " in hit.evidence.sentence
+    most = re.search(rf" times\), most on {api.routes[1]} \((\d+) ms, usually (\d+) ms\); ", hit.evidence.sentence)
+    assert most is not None
+    now, usual = map(int, most.groups())
+    # That route's own, six times its usual; all together rose less.
+    assert [round(hit.evidence.facts[name]) for name in ("most_ms", "most_usual_ms")] == [now, usual]
+    assert now / usual > 1.3 * hit.evidence.observed / hit.evidence.expected
