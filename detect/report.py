@@ -45,8 +45,8 @@ def span_words(minutes: float) -> str:
 
 
 def number(value: float) -> str:
-    """Three digits are enough for a person: 0.04, 1.7, 23, 4,180."""
-    if value >= 10:
+    """Three digits are enough for a person: 0.04, 1.7, 7, 23, 4,180."""
+    if value >= 10 or float(value).is_integer():
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
 

@@ -453,12 +453,27 @@ class _Chunk:
         moved = _of_those_that_moved(told, mine)
         rises = self._rises(moved, state.since[moved])
         facts["quantiles"] = {f"{share:g}": [round(x, 6) for x in rise] for share, rise in rises.items()}
-        if len(moved) > 1 and (most := max(told, key=lambda row: (told[row], -row), default=None)) is not None:
-            alone = self._rises(np.array([most]), state.since[[most]])
-            facts["most"] = {f"{share:g}": [round(x, 6) for x in rise[1:]] for share, rise in alone.items()}
+        facts["most"] = self._most(moved)
         facts["relative"] = self._relative(moved)
         facts["moved"] = self._moved(moved)
         facts["layers"] = [round(value, 6) for value in self._layers(moved)]
+
+    def _most(self, rows: Ints) -> dict[str, list[float]]:
+        """quantile -> (route's row, ms now, ms usual) of the route whose own rose by the most milliseconds.
+
+        What all have together is that of the busiest, and what stands out most from its own scatter may be a health
+        check: neither is what callers wait for.
+        """
+        usual, counts = self.state.usual.counts[rows], self.state.since[rows]
+        known = usual.sum(axis=1) >= LEAST_BODY
+        now, before = quantiles_ms(counts, QUANTILES), quantiles_ms(usual, QUANTILES)
+        out = {}
+        for at, share in enumerate(QUANTILES):
+            enough = known & (counts.sum(axis=1) * (1.0 - share) >= 3)
+            if enough.any():
+                best = int(np.argmax(np.where(enough, now[at] - before[at], -np.inf)))
+                out[f"{share:g}"] = [float(rows[best]), round(now[at, best], 6), round(before[at, best], 6)]
+        return out
 
     def _layers(self, rows: Ints) -> list[float]:
         """Milliseconds that each layer's median and p95 rose, over the routes by their calls; NaN: nobody can tell."""

@@ -105,8 +105,7 @@ def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen
         subtype = layer
     routes = _routes(slowness, facts)
     route = routes[0] if len(routes) == 1 else None
-    # Of many routes the busiest decides the quantile, be it a health check: the worst one's own stands beside it.
-    most = cast(dict[str, list[float]], facts.get("most", {})).get(f"{share:g}")
+    most = cast(dict[str, list[float]], facts.get("most", {})).get(f"{share:g}") if len(routes) > 1 else None
     figures: dict[str, JSON] = {}
     cause = Cause.UNKNOWN if layer is None else Cause.INTEGRATION if layer == "integration" else Cause.GATEWAY
     quantile = "median" if share == 0.5 else f"p{share * 100:g}"
@@ -115,11 +114,11 @@ def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen
         f"The {quantile} {'time of the authorizer' if authorizer else 'latency'} was {number(shown.observed)} ms "
         f"over {span_words(length)} where {number(shown.expected)} ms is normal"
         f" ({times(shown.observed / max(shown.expected, 1e-9))})"
-        + (f", most on {routes[0][:80]}{_alone(most)}" if len(routes) > 1 else "")
+        + (_most(slowness, most) if most else "")
         + ("." if authorizer else f"; {_part(layer, shares)}.")
     )
-    if len(routes) > 1 and most:
-        figures["most_ms"], figures["most_usual_ms"] = (round(ms, 3) for ms in most)
+    if most:
+        figures["most_ms"], figures["most_usual_ms"] = (round(ms, 3) for ms in most[1:])
     changes, _ = changes_for(context, Kind.LATENCY_OUTLIER, key, episode.start)
     return finding(
         Kind.LATENCY_OUTLIER,
@@ -155,8 +154,10 @@ def _slow(slowness: Slowness, row: int, episode: Episode, context: Context, seen
     )
 
 
-def _alone(most: list[float] | None) -> str:
-    return f" ({number(most[0])} ms, usually {number(most[1])} ms)" if most else ""
+def _most(slowness: Slowness, most: list[float]) -> str:
+    row, now, usual = most
+    route = (slowness.routes[int(row)][4] or "requests without a route")[:80]
+    return f", most on {route} ({number(now)} ms, usually {number(usual)} ms)"
 
 
 def _part(layer: str | None, shares: Mapping[str, float]) -> str:
