@@ -34,6 +34,7 @@ from bench.stored import build
 from bench.ui_explorer import brush, tail
 from bench.ui_served import served
 from bench.ui_watch import Told, Visit, budget, visiting
+from dashboard.guests import REST_S
 from gatewatch.records import JSON
 from gatewatch.settings import Settings
 from gatewatch.store.coarse import api_list
@@ -88,9 +89,9 @@ def main() -> int:
 
 def settled(process: int) -> None:
     """Until the server has drawn its pages ahead, as it does after a start; the first paint does not wait for that."""
-    for _ in range(100):
+    for _ in range(60):
         before = cpu_seconds(process)
-        time.sleep(2)
+        time.sleep(REST_S + 1)  # it waits so long for those who come
         if cpu_seconds(process) - before < 0.1:
             return
 

@@ -37,6 +37,7 @@ from dashboard.bar import bar, drawn_parts
 from dashboard.components import banner, command, icon, kbd, skeleton
 from dashboard.data import Reader, Scopes
 from dashboard.figures import template
+from dashboard.guests import guests_of
 from dashboard.palette import Entry, openers, overlay, palette
 from dashboard.partial import partial_note
 from dashboard.routing import LOCATION, add_router, asking, room
@@ -335,6 +336,7 @@ def add_page(
         ]
     )
     register_page(name, path=path, path_template=path_template, title=f"{title} · gatewatch", layout=layout)
+    guests = guests_of(dash)
     inputs = [Input(LOCATION, "pathname"), Input(LOCATION, "search"), Input("refresh", "n_clicks")]
     if every_minute:
         inputs.append(Input("minute", "n_intervals"))
@@ -373,6 +375,7 @@ def add_page(
         place, search = (str(given.get(part) or "") for part in ("pathname", "search"))
         if (place.rstrip("/") or "/") != mine if path is not None else not place.startswith(mine):
             return no_update, no_update  # no address of this page
+        guests.came()
         address = place + search
         asked = only_tables(standing, address) if isinstance(standing, str) else frozenset()
         try:

@@ -13,6 +13,7 @@ from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, page
 from dash.development.base_component import Component
 
 from dashboard.components import empty
+from dashboard.guests import guests_of
 
 LOCATION = "address"
 _PLACE, _LAYOUTS = "place", "layouts"
@@ -23,6 +24,12 @@ class RoutedDash(Dash):
 
     def enable_pages(self) -> None:
         """Dash calls it to add its router."""
+
+    def interpolate_index(self, *parts: Any, **named: Any) -> str:
+        """Dash calls it for each who opens a page in a browser."""
+        guests_of(self).came()
+        written: str = super().interpolate_index(*parts, **named)  # type: ignore[no-untyped-call]
+        return written
 
 
 def room() -> list[Component]:

@@ -1,4 +1,7 @@
-"""After a start, pages are drawn once for nobody, so that what they keep in memory is there when somebody comes."""
+"""After a start, pages are drawn once for nobody, so that what they keep in memory is there when somebody comes.
+
+Who comes meanwhile goes first: the next page is drawn ahead when nobody has come for some seconds.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dash import Dash
 
 from dashboard.frame import drawers
+from dashboard.guests import guests_of
 from dashboard.view import View, view_of
 from gatewatch.errors import GatewatchError
 from gatewatch.store.reading import stored_rows
@@ -68,7 +72,7 @@ def warmed(dash: Dash, opened: Callable[[], State], stop: threading.Event, *, wo
         if stored_rows(opened()) < worth:
             return done
         for drawn, query in _ahead(dash):
-            if stop.is_set():
+            if not guests_of(dash).gone(stop):
                 break
             drawn("", view_of(query))
             done += 1

@@ -13,6 +13,7 @@ from dash import Dash
 from dashboard.app import build_dashboard
 from dashboard.data import Reader
 from dashboard.frame import drawers
+from dashboard.guests import guests_of
 from dashboard.view import View, view_of
 from dashboard.warming import Warming, warmed
 from gatewatch.settings import Settings
@@ -49,6 +50,20 @@ def test_every_page_is_drawn_ahead_once_there_is_much_to_read(state: State) -> N
     assert kept(state) == []
     assert warmed(dash, lambda: state, threading.Event(), worth=2) == 2 * len(drawers(dash))
     assert {"sums", "latency", "callers"} <= set(kept(state))
+
+
+def test_who_comes_goes_first(state: State) -> None:
+    dash, stop, done = dashboard(state), threading.Event(), []
+    guests_of(dash).came()
+    ahead = threading.Thread(target=lambda: done.append(warmed(dash, lambda: state, stop, worth=2)))
+    ahead.start()
+    ahead.join(0.5)
+    assert ahead.is_alive()
+    assert kept(state) == []  # somebody was here a moment ago
+    stop.set()
+    ahead.join(10)
+    assert done == [0]
+    assert guests_of(dash).gone(threading.Event(), rest_s=0.0)
 
 
 def test_little_data_and_a_server_that_stops_need_nothing_ahead(state: State) -> None:
