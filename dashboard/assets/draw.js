@@ -190,6 +190,7 @@
       }
       if (again && busy(id)) return none();
       last[id] = drawn;
+      window.gatewatch.rest();
       window.dash_clientside.set_props("standing", { data: drawn.address });
       return withFigures(drawn.page, templates);
     },

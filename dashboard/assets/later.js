@@ -2,7 +2,7 @@
 (function () {
   "use strict";
   var NEAR_PX = 300, REST_MS = 1500;
-  var waiting = new Map(), resting = 0;
+  var waiting = new Map(), resting = 0, reading = false;
 
   // What is hidden has no size, and is not near.
   function near(box) {
@@ -26,9 +26,19 @@
   }
   function one() {
     var next = Array.from(waiting.keys()).find(function (box) { return box.getBoundingClientRect().width > 0; });
-    if (!next) return;
+    if (!next) { ahead(); return; }
     come(next);
     (window.requestIdleCallback || window.setTimeout)(one);
+  }
+  // The library of charts is large: who comes to the first chart of a visit would wait until the browser has read it.
+  function ahead() {
+    var address = window._dashPlotlyJSURL, spared = (navigator.connection || {}).saveData;
+    if (reading || window.Plotly || !address || spared) return;
+    reading = true;
+    var script = document.createElement("script");
+    script.src = address;
+    script.async = true;
+    document.body.appendChild(script);
   }
   // How many there were.
   function all() {
@@ -53,5 +63,5 @@
     return React.createElement("div", { ref: box, style: { minHeight: given.height } }, drawn ? given.children : null);
   }
   window.gatewatch_parts = Object.assign(window.gatewatch_parts || {}, { Later: Later });
-  window.gatewatch = Object.assign(window.gatewatch || {}, { everything: all });
+  window.gatewatch = Object.assign(window.gatewatch || {}, { everything: all, rest: rest });
 })();

@@ -49,3 +49,14 @@ def test_the_grid_of_a_wide_screen_is_not_made_on_a_telephone(watch: Opener) -> 
     assert page.locator("#main .ag-root").count() == 0
     page.set_viewport_size({"width": 1200, "height": 900})
     expect(page.locator("#main .ag-root .ag-row").first).to_be_visible()
+
+
+def test_a_browser_that_rests_reads_the_library_of_charts_before_the_first_one(watch: Opener) -> None:
+    page = watch().open("/settings")
+    assert page.locator("#main [role='img']").count() == 0
+    expect(page.locator("script[src*='plotly']")).to_have_count(1)
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("typeof window.Plotly") == "object"
+    page.evaluate("window.gatewatch.go('/auth')")
+    expect(page.locator("#main [role='img'] .main-svg").first).to_be_visible()
+    expect(page.locator("script[src*='plotly']")).to_have_count(1)  # not read twice
