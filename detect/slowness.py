@@ -469,7 +469,8 @@ class _Chunk:
         now, before = quantiles_ms(counts, QUANTILES), quantiles_ms(usual, QUANTILES)
         out = {}
         for at, share in enumerate(QUANTILES):
-            enough = known & (counts.sum(axis=1) * (1.0 - share) >= 3)
+            beyond = np.where(known, counts.sum(axis=1) * (1.0 - share), 0.0)
+            enough = beyond >= (10 if beyond.max(initial=0.0) >= 10 else 3)  # of a few one may be far away by chance
             if enough.any():
                 best = int(np.argmax(np.where(enough, now[at] - before[at], -np.inf)))
                 out[f"{share:g}"] = [float(rows[best]), round(now[at, best], 6), round(before[at, best], 6)]
