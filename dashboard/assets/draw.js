@@ -87,15 +87,17 @@
     coming = fresh ? { id: name + "-content", turn: asked.turn, page: found.page, address: found.address } : null;
     return asked;
   }
-  // Once the server is at work: to draw it first would keep the question waiting.
-  function asking() {
-    if (coming) window.setTimeout(show, 0, coming);
+  // Once the server is at work: to draw it first would keep the question waiting. request: of any question.
+  function asking(request) {
+    var asked = String((request || {}).body || "");
+    if (!coming || asked.indexOf(coming.id.replace(/content$/, "drawn.data")) < 0) return;
+    window.setTimeout(show, 0, coming);
     coming = null;
   }
   function show(one) {
     if (one.turn !== turns || one.turn === arrived) return;
     window.gatewatch.drawn = {};
-    last[one.id] = { page: one.page, address: one.address };
+    last[one.id] = { page: one.page, address: one.address, old: true };
     window.dash_clientside.set_props("standing", { data: one.address });
     window.dash_clientside.set_props(one.id, { children: withFigures(one.page, looks) });
   }
@@ -188,7 +190,7 @@
         set(sets);
         return none();
       }
-      if (again && busy(id)) return none();
+      if (again && !before.old && busy(id)) return none(); // what is old must not stay
       last[id] = drawn;
       window.gatewatch.rest();
       window.dash_clientside.set_props("standing", { data: drawn.address });

@@ -24,7 +24,7 @@
   var ask = window.fetch;
   window.fetch = function (asked) {
     var answered = ask.apply(window, arguments);
-    window.gatewatch.asking();
+    window.gatewatch.asking(arguments[1]);
     return answered.catch(function (error) { silent(asked); throw error; }).then(function (answer) {
       if (answer.status >= 500) silent(asked);
       if (answer.status === 401 && new URL(answer.url).origin === window.location.origin) {

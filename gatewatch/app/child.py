@@ -110,7 +110,7 @@ class _Server(uvicorn.Server):
         gc.freeze()
         # A page is tens of thousands of small objects that are gone once it is sent: to look for garbage among them
         # after every 700 took a sixth of the time of the large ones.
-        gc.set_threshold(20_000, 20, 50)
+        gc.set_threshold(10_000, 10, 10)
         if self._warming is not None and not self.should_exit:
             self._warming.start()
 
