@@ -166,7 +166,8 @@
       var name = placed(pathname, places).name, stands = last[name + "-content"];
       if (name + "-asked" !== id) return none();
       var asked = wish(pathname, search);
-      return stands && stands.address !== asked.pathname + asked.search ? remember(name, asked) : asked;
+      // Where only a table is asked for otherwise, that table comes alone.
+      return stands && besides(stands.address) !== besides(asked.pathname + asked.search) ? remember(name, asked) : asked;
     },
     draw: function (drawn, id, templates) {
       if (!drawn) return none();
