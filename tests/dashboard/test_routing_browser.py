@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from gatewatch.records import Kind
 from tests.dashboard.conftest import Opener, Site
@@ -42,8 +42,15 @@ def test_an_address_that_leads_nowhere_says_so(watch: Opener, path: str) -> None
     expect(page.locator("#main h1")).to_have_text("Overview")
 
 
-def _holding(page: Page, held: list[Route]) -> None:
-    """What asks for the list of findings waits in `held`."""
+def _away_from_findings(watch: Opener) -> tuple[Page, Locator, list[Route]]:
+    """Somebody who went on to the Overview; what asks for the list of findings again waits among the routes."""
+    page = watch().open("/findings")
+    rows = page.locator(".ag-center-cols-container .ag-row")
+    expect(rows).to_have_count(4)
+    page.locator("nav a.nav", has_text="Overview").click()
+    expect(page.locator("#main h1")).to_have_text("Overview")
+    page.wait_for_load_state("networkidle")
+    held: list[Route] = []
 
     def hold(route: Route) -> None:
         if "findings-drawn.data" in (route.request.post_data or "")[:60]:
@@ -52,17 +59,11 @@ def _holding(page: Page, held: list[Route]) -> None:
             route.continue_()
 
     page.route(ANSWERS, hold)
+    return page, rows, held
 
 
 def test_who_comes_back_sees_at_once_what_stood_there(watch: Opener) -> None:
-    page = watch().open("/findings")
-    rows = page.locator(".ag-center-cols-container .ag-row")
-    expect(rows).to_have_count(4)
-    page.locator("nav a.nav", has_text="Overview").click()
-    expect(page.locator("#main h1")).to_have_text("Overview")
-    page.wait_for_load_state("networkidle")
-    held: list[Route] = []
-    _holding(page, held)
+    page, rows, held = _away_from_findings(watch)
     page.go_back()
     expect(page.locator("#main h1")).to_have_text("Findings")
     expect(rows).to_have_count(4)
@@ -76,14 +77,7 @@ def test_who_comes_back_sees_at_once_what_stood_there(watch: Opener) -> None:
 
 def test_what_was_changed_is_not_shown_as_it_was_before(watch: Opener) -> None:
     """A page that stood there before a change is not shown again: one waits for the answer."""
-    page = watch().open("/findings")
-    rows = page.locator(".ag-center-cols-container .ag-row")
-    expect(rows).to_have_count(4)
-    page.locator("nav a.nav", has_text="Overview").click()
-    expect(page.locator("#main h1")).to_have_text("Overview")
-    page.wait_for_load_state("networkidle")
-    held: list[Route] = []
-    _holding(page, held)
+    page, rows, held = _away_from_findings(watch)
     page.evaluate("window.gatewatch.again()")  # as each change ends
     page.go_back()
     expect(page.locator("#main .skeleton").first).to_be_visible()
