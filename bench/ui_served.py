@@ -13,6 +13,7 @@ from pathlib import Path
 from dash import Dash
 from dash._utils import to_json
 
+from bench.ui_explorer import RANKING_MS
 from bench.ui_watch import budget
 from dashboard import pages
 from dashboard.annotations import drawing
@@ -80,5 +81,6 @@ def timed(reader: Reader, name: str, rest: str, query: str, most_ms: float) -> l
         size = len(to_json({"page": made}))
         took.append((time.perf_counter() - began) * 1000)
     path = f"{name}{'/' + rest[:10] if rest else ''}{query}"
-    good = [budget(f"{path[:48]:48} ({took[0]:,.0f})", took[1], most_ms, "ms")]
+    most = RANKING_MS if "sel=" in query else most_ms  # what differs in a selection is its ranking
+    good = [budget(f"{path[:48]:48} ({took[0]:,.0f})", took[1], most, "ms")]
     return good if size <= ANSWER_BYTES else [*good, budget(f"{path[:48]}, answer", size, ANSWER_BYTES, "B")]

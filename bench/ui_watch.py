@@ -49,7 +49,7 @@ _WATCH = """
   seen.done = (begin, quiet, most) => new Promise((done, failed) => {
     const look = () => {
       const now = performance.now();
-      const whole = seen.waiting === 0 && seen.last > begin && now - seen.last > quiet && seen.drawn;
+      const whole = seen.waiting === 0 && seen.last >= begin && now - seen.last > quiet && seen.drawn;
       if (!whole && now - begin > most) {
         const { type, target } = seen.where || { type: "nothing", target: document.body };
         const what = type + " of " + (target.outerHTML || target.data || "").slice(0, 120);

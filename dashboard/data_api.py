@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dashboard.data import Reader
-from dashboard.data_apis import known_inventory, open_findings, shown_client
+from dashboard.data_apis import known_inventory, shown_client
 from dashboard.inventoried import ApiDoc, Inventory, RouteDoc
 from dashboard.names import Names
 from dashboard.standing import once
@@ -25,6 +25,7 @@ from gatewatch.store.coarse import api_list
 from gatewatch.store.findings import FindingFilter, StoredFinding, list_blind, list_findings
 from gatewatch.store.groups import caller_sums, minute_histograms, minute_sums
 from gatewatch.store.inventories import current_inventory
+from gatewatch.store.state import State
 
 MOST_ROUTES = 200
 MOST_CALLERS = 200
@@ -36,9 +37,16 @@ _AUTH = tuple(cause_column(cause) for cause in sorted(AUTH_CAUSES))
 _THROTTLED = (cause_column("throttle"), cause_column("quota"))
 
 
+WORST, MOST_OPEN = 100, 1000
+"""Open findings that are read: of an API, and of one from which those of a route are taken."""
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What every tab of the page knows. stages: seen or declared. doc None: not in any inventory that we know."""
+    """What every tab of the page knows. stages: seen or declared. doc None: not in any inventory that we know.
+
+    findings: open ones, of many the worst.
+    """
 
     api: str
     window: Window
@@ -162,15 +170,19 @@ def head(reader: Reader, api: str, view: View) -> Head | None:
         seen_types=list(dict.fromkeys(one.api_type for one in seen if one.api_type)),
         last_at=max((one.last_at for one in seen), default=None),
         first_known=bool(seen),
-        findings=reader.all_shown(one for one in open_findings(state, api) if _here(one, view)),
+        findings=reader.all_shown(_worst(state, api, view)),
         names=reader.names(),
         visible=int(sums[0]["visible"] or 0) if sums else 0,
     )
 
 
-def _here(stored: StoredFinding, view: View) -> bool:
-    one, route = stored.finding, route_of(view)
-    return view.stage in (None, one.stage) and (route is None or one.route in (None, route))
+def _worst(state: State, api: str, view: View) -> list[StoredFinding]:
+    """Open findings, the worst first, with those of the whole stage when one of its routes is asked for."""
+    wish, route = FindingFilter(state="open", api=api, stage=view.stage), route_of(view)
+    with state.read() as session:
+        most = WORST if route is None else MOST_OPEN
+        found = list_findings(session, wish, limit=most, sort="-severity", series=False).items
+    return [one for one in found if route is None or one.finding.route in (None, route)]
 
 
 def traffic(reader: Reader, of: Head, view: View) -> Traffic:

@@ -20,14 +20,13 @@ from dashboard.view import View, Window, window_of
 from gatewatch.frames.merge import distinct_estimate
 from gatewatch.records import Kind, Severity
 from gatewatch.store.coarse import ApiSeen, api_list
-from gatewatch.store.findings import FindingFilter, StoredFinding, list_findings
+from gatewatch.store.findings import FindingFilter
 from gatewatch.store.groups import minute_clients, minute_histograms, minute_sums
 from gatewatch.store.inventories import current_inventory
 from gatewatch.store.opened import Opened, opened
 from gatewatch.store.state import State
 
 MOST_ROWS = 500
-OPEN_FINDINGS = 1000
 _POINTS = 3  # a small line needs no more than 40 points
 
 
@@ -103,11 +102,6 @@ class Apis:
 def known_inventory(state: State) -> Inventory:
     with state.read() as session:
         return inventory_of(current_inventory(session))
-
-
-def open_findings(state: State, api: str | None = None) -> list[StoredFinding]:
-    with state.read() as session:
-        return list_findings(session, FindingFilter(state="open", api=api), limit=OPEN_FINDINGS, series=False).items
 
 
 def apis(reader: Reader, view: View, *, most: int = MOST_ROWS) -> Apis | None:

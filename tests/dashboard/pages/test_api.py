@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from plotly.utils import PlotlyJSONEncoder
@@ -12,9 +14,10 @@ from dashboard.data import Reader
 from dashboard.pages import api as page
 from dashboard.view import View
 from gatewatch.privacy import Privacy
-from gatewatch.records import Change, ChangeEvent
+from gatewatch.records import Change, ChangeEvent, Severity
 from gatewatch.settings import Settings
 from gatewatch.store.changes import save_changes
+from gatewatch.store.findings import save_findings
 from gatewatch.store.state import open_state
 from tests.dashboard.estate import declare
 from tests.dashboard.pages.conftest import find, texts
@@ -149,3 +152,25 @@ def test_its_charts_are_marked_with_what_happened_to_it_alone(estate: Reader, ap
     marked = [f"Marked:{one.partition('Marked:')[2]}" for one in shown(estate, api) if "Marked:" in one]
     assert set(marked) == {sentence(mine.notes)}
     assert sentence(mine.notes) != sentence(everything.notes)
+
+
+def test_the_worst_open_finding_is_shown_however_many_newer_ones_there_are(tmp_path: Path) -> None:
+    state = open_state(Settings(data_dir=tmp_path / "data"))
+    first = next(one for one in fill(state) if one.api == "login8a2")
+    old = replace(first, id="a" * 20, fingerprint="a", title="The old one", severity=Severity.CRITICAL)
+    newer = [
+        replace(
+            first,
+            id=f"b{n:019}",
+            fingerprint=f"b{n}",
+            title="A newer one",
+            severity=Severity.LOW,
+            start=first.start + timedelta(minutes=n),
+        )
+        for n in range(130)
+    ]
+    with state.begin() as session:
+        save_findings(session, [old, *newer], now=END)
+    said = shown(Reader(lambda: state, lambda: END), "login8a2")
+    assert any(text.startswith("The old one") for text in said)
+    state.close()
