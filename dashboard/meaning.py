@@ -65,6 +65,7 @@ def _written(shown: Callable[[float], str]) -> Callable[[object], str]:
 number = _written(words.count)
 share = _written(words.percent)
 multiple = _written(times)
+millis = _written(words.millis)
 minutes = _written(lambda one: words.duration(timedelta(minutes=one)))
 
 
@@ -103,6 +104,34 @@ def _pairs(one: object, name: Callable[[str], str], shown: Callable[[object], st
     return ", ".join(f"{plain(name(str(key)), 60)} {shown(value)}" for key, value in ranked) or words.NONE
 
 
+def entered(one: object) -> str:
+    """Who came in, and when: objects of one name and `at`."""
+    return _listed(
+        one, lambda who: ", ".join(f"{text(name)}" for key, name in who.items() if key != "at"), "at", moment
+    )
+
+
+def networks(one: object) -> str:
+    """Whose networks, and how many of the addresses are in each."""
+
+    def name(of: Mapping[str, object]) -> str:
+        owner, asn = text(of.get("name")), text(of.get("asn"))
+        return asn if of.get("name") is None else f"{owner} ({asn})"
+
+    return _listed(
+        one, name, "addresses", lambda n: words.plural(n, "address", "addresses") if isinstance(n, int) else text(n)
+    )
+
+
+def _listed(
+    one: object, name: Callable[[Mapping[str, object]], str], field: str, shown: Callable[[object], str]
+) -> str:
+    if not isinstance(one, list) or not all(isinstance(part, dict) for part in one):
+        return text(one)
+    said = "; ".join(f"{name(part)}, {shown(part.get(field))}" for part in one[:10])
+    return f"{said} and {len(one) - 10} more" if len(one) > 10 else said or words.NONE
+
+
 def text(one: object) -> str:
     """Any value of a fact."""
     if isinstance(one, bool):
@@ -124,12 +153,14 @@ FACTS: Mapping[str, Shown] = {
     "share": ("Share of all requests", share),
     "successes": ("Successful requests meanwhile", number),
     "successes_expected": ("Successful requests usual", number),
+    "entered": ("Came in after refusals", entered),
     "distinct_ips": ("IP addresses", number),
     "distinct_principals": ("Principals", number),
     "distinct_api_keys": ("API keys", number),
     "distinct_user_agents": ("User agents", number),
     "top_ip_share": ("From the busiest address", share),
     "top_share": ("From the busiest caller", parts),
+    "networks": ("Networks", networks),
     "victims": ("Others who were hit", text),
     "reject_causes": ("Refused because", causes),
     "causes": ("Refused because", causes),
@@ -148,6 +179,8 @@ FACTS: Mapping[str, Shown] = {
     "in_the_back_end": ("The back end fails", text),
     "created": ("Created", moment),
     "layer_shares": ("The rise is in", parts),
+    "most_ms": ("Route that rose most", millis),
+    "most_usual_ms": ("That route as a rule", millis),
     "became_normal": ("Has become the new normal", text),
     "verdict": ("Traces say it is", text),
     "traces": ("Traces looked at", number),
@@ -157,6 +190,7 @@ FACTS: Mapping[str, Shown] = {
     "trace_ids": ("Traces", text),
     "coverage": ("Requests that are in the logs", share),
     "missing": ("Requests that are not in the logs", number),
+    "connections": ("Only connections are counted", text),
     "usual_minutes": ("Usual delay", minutes),
     "fields": ("Fields that went missing", text),
     "variables": ("Variables that went missing", text),

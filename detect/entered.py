@@ -7,11 +7,13 @@ Where a route had more callers than are kept, or the caller was refused in the s
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from detect.grid import Grid, Key
+from detect.model import minute_at
 from detect.who import Rows
 from gatewatch.frames.callers import ADDRESS, PRINCIPAL, caller_hashes
 
@@ -100,3 +102,11 @@ def _hashes(chosen: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
         mine = [who for who in chosen if who[0] == kind]
         out.update(zip(mine, caller_hashes([name for _, name in mine], rank), strict=True))
     return out
+
+
+def came_in(opened: Sequence[tuple[str, str, int]]) -> str:
+    """How many found what opens, and since when, to end a sentence with. opened: (who, as what, minute), by time."""
+    counted = Counter("account" if kind == "principal" else "address" for _, kind, _ in opened)
+    plurals = {"account": "accounts", "address": "addresses"}
+    said = " and ".join(f"{n:,} {what if n == 1 else plurals[what]}" for what, n in sorted(counted.items()))
+    return f"; {said} came in afterwards, the first at {minute_at(opened[0][2]):%Y-%m-%d %H:%M} UTC"

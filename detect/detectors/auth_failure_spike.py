@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from detect import codec
 from detect.authkinds import GUESSES, Verdict, judge, taken_over
+from detect.entered import came_in
 from detect.episodes import Episode
 from detect.model import Block, Context, Step, detector, minute_at
 from detect.policy import budget_of, severity_of
@@ -128,7 +129,7 @@ def _finding(spikes: Spikes, row: int, episode: Episode, context: Context) -> Fi
         day=None if day is None else (day["refused"], len(day["names"])),
     )
     opened = _opened(episode, over)
-    if opened and verdict.subtype in GUESSES:
+    if taken := bool(opened) and verdict.subtype in GUESSES:
         verdict = taken_over(verdict)
     who = culprits(over, episode.before) if verdict.cause is Cause.CLIENT else _keys_of(over, verdict.subtype)
     if day is not None and verdict.cause is Cause.CLIENT:
@@ -141,6 +142,7 @@ def _finding(spikes: Spikes, row: int, episode: Episode, context: Context) -> Fi
         f"{were_expected(episode.expected)}; {addresses:,} {'address' if addresses == 1 else 'addresses'}"
         + (f", {top_share:.0%} from {top_ip}" if top_ip and top_share >= 0.2 else "")
         + (f", {names:,} {'principal' if names == 1 else 'principals'}" if names else "")
+        + (came_in(opened) if taken else "")
         + "."
     )
     causes = dict(sorted(over.of("reject_cause").items()))

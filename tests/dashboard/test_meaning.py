@@ -20,6 +20,12 @@ FOUND: dict[str, JSON] = {
     "victims": [],
     "in_the_back_end": True,
     "joined": [{"id": "x"}],
+    "entered": [{"client_ip": "198.51.0.7", "at": "2026-11-25T17:35:00Z"}, {"principal": "a\x00b", "at": "?"}],
+    "networks": [
+        {"asn": "AS64509", "name": "Exits", "addresses": 50},
+        {"asn": "AS64510", "name": None, "addresses": 1},
+    ],
+    "most_ms": 60.3,
     "never_heard_of": "a\x00b",
 }
 
@@ -31,6 +37,9 @@ def test_facts_are_told_in_words_and_none_is_lost() -> None:
     assert told["From the busiest caller"] == "api key 100 %, ip address 50.3 %"
     assert told["Last call"] == "2025-02-19 21:20 UTC"
     assert [name for name in told if name.startswith("Slower")] == ["Slower at p95", "Slower at p99"]
+    assert told["Came in after refusals"] == "198.51.0.7, 2026-11-25 17:35 UTC; a\ufffdb, ?"
+    assert told["Networks"] == "Exits (AS64509), 50 addresses; AS64510, 1 address"
+    assert told["Route that rose most"] == "60 ms"
     assert told["Never heard of"] == "a\ufffdb"
     assert not {"API keys", "Others who were hit"} & set(told)  # nothing to tell
     assert not any("_" in text or "e+" in text for pair in told.items() for text in pair)

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from detect.entered import Inside, entered
+from detect.entered import Inside, came_in, entered
 from detect.grid import Grid
 from detect.who import Rows, rows_from_json
 from gatewatch.frames import MINUTES, rollup
@@ -83,3 +83,19 @@ def test_who_was_refused_and_is_there_without_a_refusal_came_in(
 def test_where_nobody_was_answered_nobody_came_in() -> None:
     shut = inside([(6, LOGIN, THIEF_CODE)], answered=0)
     assert entered(rows([(5, None, THIEF, 2)]), 0, FIRST, FIRST + 59, shut, STAGE) == []
+
+
+@pytest.mark.parametrize(
+    ("opened", "said"),
+    [
+        ([(THIEF, "client_ip", FIRST)], "; 1 address came in afterwards, the first at 2025-02-20 00:00 UTC"),
+        (
+            [("bob", "principal", FIRST + 5), (THIEF, "client_ip", FIRST + 6), (OWNER, "client_ip", FIRST + 7)],
+            "; 1 account and 2 addresses came in afterwards, the first at 2025-02-20 00:05 UTC",
+        ),
+    ],
+)
+def test_a_sentence_says_how_many_came_in_without_what_they_call_themselves(
+    opened: list[tuple[str, str, int]], said: str
+) -> None:
+    assert came_in(opened) == said
