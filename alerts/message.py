@@ -64,7 +64,8 @@ class Message:
 
     series: (time, observed, expected, upper) for the chart. findings: those of the group when there are several;
     count, still_open: how many these are in all. finding_ids: of all that the message tells of, 40 at most.
-    stands_in_for: the channel that did not take the message.
+    stands_in_for: the channel that did not take the message. scope: API and stage, by the API's name where it has one,
+    and then api: its id.
     """
 
     severity: str
@@ -102,6 +103,7 @@ class Message:
     finding_ids: tuple[str, ...] = ()
     count: int = 1
     still_open: int = 1
+    api: str = ""
 
     @property
     def over(self) -> bool:
@@ -131,8 +133,13 @@ class Message:
 
     @property
     def headline(self) -> str:
-        """`[HIGH] auth_failure_spike on orders/prod: title`; `RESOLVED` stands for the severity of what is over."""
+        """`[HIGH] orders/prod is slow`; `RESOLVED` stands for the severity of what is over.
+
+        A title that does not say where stands behind that: `[HIGH] auth_failure_spike on orders/prod: title`.
+        """
         mark = "RESOLVED" if self.transition == "resolved" else self.severity.upper()
+        if self.scope and self.scope in self.title:
+            return f"[{mark}] {self.title}"
         return f"[{mark}] {self.kind} on {self.scope}: {self.title}"
 
     @property
@@ -140,10 +147,10 @@ class Message:
         """(label, value) of what is known, in the order in which people ask."""
         rows = [
             ("Observed", quantity(self.observed, self.unit)),
-            ("Expected", quantity(self.expected, self.unit)),
+            ("Expected", expectation(self.expected, self.unit)),
             ("Since", self.start + (f", until {self.end}" if self.end else "")),
             ("Detected", self.detected_at),
-            ("API and stage", self.scope),
+            ("API and stage", f"{self.scope} ({self.api})" if self.api else self.scope),
             ("Route", self.route),
             ("Account", " / ".join(part for part in (self.account, self.region) if part)),
             ("Kind", f"{self.kind} ({self.subtype})" if self.subtype else self.kind),
@@ -163,14 +170,14 @@ def read(payload: Mapping[str, JSON]) -> Message:
     severity = _text(given, "severity").lower()
     cause = _text(given, "cause")
     layer = _said(given, "layer")
-    stage = _said(given, "stage")
+    stage, name = _said(given, "stage"), _said(given, "api_name")
     return Message(
         severity=severity if severity in set(Severity) else Severity.MEDIUM.value,
         transition=_text(given, "transition"),
         kind=_said(given, "kind") or "finding",
         subtype=_said(given, "subtype"),
         title=_said(given, "title") or _said(given, "sentence"),
-        scope=_said(given, "api") + (f"/{stage}" if stage else ""),
+        scope=(name or _said(given, "api")) + (f"/{stage}" if stage else ""),
         route=_said(given, "route"),
         account=_said(given, "account"),
         region=_said(given, "region"),
@@ -200,6 +207,7 @@ def read(payload: Mapping[str, JSON]) -> Message:
         finding_ids=tuple(_ids(given)),
         count=_count(given, "count"),
         still_open=_count(given, "open"),
+        api=_said(given, "api") if name else "",
     )
 
 
@@ -213,6 +221,19 @@ def quantity(value: float | None, unit: str) -> str:
         return ""
     text = f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.3g}"
     return f"{text} {unit}".rstrip()
+
+
+_MEASURES = frozenset({"ms", "share", "min", ""})
+"""What is not counted: the first words of its units."""
+
+
+def expectation(value: float | None, unit: str) -> str:
+    """
+    >>> expectation(0.005, "refused requests"), expectation(22.0, "ms")
+    ('hardly any', '22 ms')
+    """
+    few = value is not None and 0 < value < 0.1 and unit.partition(" ")[0] not in _MEASURES
+    return "hardly any" if few else quantity(value, unit)
 
 
 def _who(given: Mapping[str, Any]) -> list[tuple[str, tuple[str, ...], int]]:

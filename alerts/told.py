@@ -8,12 +8,14 @@ from datetime import datetime
 
 from alerts.matching import Labels
 from alerts.model import alert_of
+from alerts.named import Names, titled
 from alerts.payload import clean, finite, link_to, payload_of
 from alerts.plan import Outgoing
 from gatewatch.privacy import privacy_of
 from gatewatch.records import JSON, Finding, Severity, iso
 from gatewatch.settings import Settings
 
+NAMELESS: Names = {}
 MOST_FINDINGS = 10
 MOST_POINTS = 120
 MOST_IDS = 40
@@ -25,11 +27,17 @@ def told(
     labels: Labels,
     settings: Settings,
     now: datetime,
+    names: Names = NAMELESS,
 ) -> dict[str, JSON]:
-    """JSON for the outbox. findings: (finding, state) by id, with all members. labels: of the leading finding."""
+    """JSON for the outbox. findings: (finding, state) by id, with all members. labels: of the leading finding.
+
+    names: of APIs, which stand in titles instead of their ids.
+    """
     lead, state = findings[message.lead]
+    lead = titled(lead, names)
     what = message.transition.partition(":")[0]
     payload = payload_of(alert_of(what, lead), settings)
+    payload["api_name"] = clean(names.get(lead.api), 120)
     payload["transition"] = message.reason
     payload["transition_key"] = message.transition
     payload["state"] = state
@@ -38,9 +46,11 @@ def told(
     payload["series"] = _series(lead)
     payload["finding_ids"] = [*message.members[:MOST_IDS]] or [message.lead]
     payload["sent_at"] = iso(now)
-    members = [findings[one] for one in message.members if one in findings]
+    members = [
+        (titled(one, names), state) for one, state in (findings[id_] for id_ in message.members if id_ in findings)
+    ]
     if message.reason == "storm":
-        payload |= _storm(members, lead, message, settings)
+        payload |= _storm(members, lead, message, settings, names)
     elif len(members) > 1:
         payload["group"] = _group(members, message, settings)
         payload["severity"] = _worst(members).value
@@ -79,14 +89,16 @@ def _group(members: list[tuple[Finding, str]], message: Outgoing, settings: Sett
     }
 
 
-def _storm(members: list[tuple[Finding, str]], lead: Finding, message: Outgoing, settings: Settings) -> dict[str, JSON]:
+def _storm(
+    members: list[tuple[Finding, str]], lead: Finding, message: Outgoing, settings: Settings, names: Names
+) -> dict[str, JSON]:
     total = len(members)
     by_severity = Counter(one.severity for one, _ in members)
     by_kind = Counter(one.kind.value for one, _ in members)
     by_api = Counter(one.api for one, _ in members)
     said = ", ".join(f"{by_severity[one]:,} {one.value}" for one in reversed(Severity) if by_severity[one])
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in by_kind.most_common(4))
-    apis = ", ".join(f"{clean(api, 60)} ({count:,})" for api, count in by_api.most_common(5))
+    apis = ", ".join(f"{clean(names.get(api, api), 60)} ({count:,})" for api, count in by_api.most_common(5))
     base = link_to(lead, settings).rsplit("/", 1)[0]
     return {
         "kind": "storm",
@@ -97,6 +109,7 @@ def _storm(members: list[tuple[Finding, str]], lead: Finding, message: Outgoing,
         "expected": None,
         "unit": "findings",
         "api": clean(by_api.most_common(1)[0][0], 120) if len(by_api) == 1 else f"{len(by_api):,} APIs",
+        "api_name": clean(names.get(lead.api), 120) if len(by_api) == 1 else None,
         "stage": None,
         "route": None,
         "entities": {},

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from alerts.named import titled
 from alerts.render.text import plain
 from dashboard import words
-from detect.inventory import declared
+from detect.inventory import named
 from gatewatch.records import JSON, Finding
-
-_SHORTEST = 6
-"""An id that is shorter may be a word of a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +30,8 @@ class Names:
 
     def titled(self, finding: Finding) -> Finding:
         """The finding with its API's name in the title, in the place of the id."""
-        name = self.of.get(finding.api)
-        if not name or len(finding.api) < _SHORTEST:
-            return finding
-        whole = rf"(?<![\w-]){re.escape(finding.api)}(?![\w-])"
-        return replace(finding, title=re.sub(whole, lambda _: name, finding.title))
+        return titled(finding, self.of)
 
 
 def names_of(inventory: Mapping[str, JSON] | None) -> Names:
-    return Names({one.api: one.name for one in declared(inventory) if one.name != one.api})
+    return Names(named(inventory))

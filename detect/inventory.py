@@ -28,6 +28,11 @@ def declared(inventory: Mapping[str, Any] | None) -> list[Declared]:
     return list(_stages(inventory)) if inventory else []
 
 
+def named(inventory: Mapping[str, Any] | None) -> dict[str, str]:
+    """API id -> name, where that is not the id itself. Names are not unique."""
+    return {one.api: one.name for one in declared(inventory) if one.name != one.api}
+
+
 def _stages(inventory: Mapping[str, Any]) -> Iterator[Declared]:
     for kind in _KINDS:
         for api in _list(inventory, kind):

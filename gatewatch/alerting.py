@@ -19,9 +19,11 @@ from alerts.model import ALARMS
 from alerts.plan import CRITICAL, Outgoing, Recent, World, plan
 from alerts.routes import Way, group_id, group_labels, named_ways, ways
 from alerts.told import notice_payload, told
+from detect.inventory import named
 from gatewatch.records import Finding, Severity, State, iso
 from gatewatch.settings import Settings
 from gatewatch.store import notices, outbox
+from gatewatch.store.inventories import current_inventory
 from gatewatch.store.leases import last_run
 from gatewatch.store.silences import StoredSilence, ending_soon, silences
 from gatewatch.store.sources import last_commits, sources
@@ -45,9 +47,10 @@ def dispatch(session: Session, settings: Settings, now: datetime) -> int:
     findings |= notices.findings_with(session, missing - set(findings))
     world = _world(session, config, channels, known_ways, groups.values(), findings, now)
     messages = plan(groups.values(), world)
+    names = named(current_inventory(session)) if messages else {}
     written = 0
     for message in messages:
-        payload = told(message, findings, world.subjects[message.lead].labels, settings, now)
+        payload = told(message, findings, world.subjects[message.lead].labels, settings, now, names)
         storm = message.reason == "storm"
         item = outbox.enqueue(
             session,

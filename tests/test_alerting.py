@@ -6,18 +6,21 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import select, update
 
+from alerts.message import read
 from gatewatch.alerting import dispatch, stand_in, watch
 from gatewatch.jobs import heartbeat
-from gatewatch.records import Finding, Severity
+from gatewatch.records import JSON, Finding, Severity
 from gatewatch.settings import Settings
 from gatewatch.store import leases
 from gatewatch.store.alert_models import OutboxRow, SaidRow
 from gatewatch.store.findings import save_findings
+from gatewatch.store.inventories import save_inventory
 from gatewatch.store.models import BatchRow
 from gatewatch.store.notices import add_notice
 from gatewatch.store.outbox import claim, item_id, mark_failed, outbox_counts
@@ -81,6 +84,26 @@ def test_a_notice_becomes_one_message_for_each_channel_of_its_way(state: State, 
     assert route(state, settings) == 2
     assert route(state, settings) == 0
     assert messages(state) == [("hook", "a", "new"), ("hook", "b", "new")]
+
+
+def test_a_message_calls_the_api_by_the_name_that_the_inventory_has(state: State, settings: Settings) -> None:
+    declared: dict[str, JSON] = {"restApis": [{"id": "uu60geita5", "name": "shop", "stages": [{"stageName": "prod"}]}]}
+    with state.begin() as session:
+        save_inventory(session, declared, source="x", now=NOW)
+    title = "Credential stuffing on uu60geita5/prod"
+    find(
+        state, named("a", api="uu60geita5", title=title), named("b", api="nameless00", title="nameless00/prod is slow")
+    )
+    assert route(state, settings) == 2
+    with state.read() as session:
+        known, other = (
+            read(cast(dict[str, JSON], row.payload))
+            for row in session.scalars(select(OutboxRow).order_by(OutboxRow.seq))
+        )
+    assert known.headline == "[HIGH] Credential stuffing on shop/prod"
+    assert dict(known.facts)["API and stage"] == "shop/prod (uu60geita5)"
+    assert other.headline == "[HIGH] nameless00/prod is slow"
+    assert dict(other.facts)["API and stage"] == "nameless00/prod"
 
 
 def test_what_stands_in_the_rolled_back_transaction_is_never_told(state: State, settings: Settings) -> None:

@@ -42,6 +42,8 @@ def test_an_empty_payload_is_still_a_message() -> None:
 def test_the_headline_says_how_bad_what_and_where() -> None:
     assert read(a_payload(title="t")).headline == "[HIGH] auth_failure_spike on orders/prod: t"
     assert read(a_payload(title="t", stage=None)).headline == "[HIGH] auth_failure_spike on orders: t"
+    assert read(a_payload(title="orders/prod is slow")).headline == "[HIGH] orders/prod is slow"
+    assert read(a_payload(title="shop/prod is slow", api_name="shop")).headline == "[HIGH] shop/prod is slow"
     assert read(a_payload(title="t", transition="resolved")).headline.startswith("[RESOLVED] ")
 
 
