@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from alerts.message import Message
+from alerts.message import CHANGED, Message
 from alerts.render.slack import mrkdwn, plain_text
 from gatewatch.records import JSON
 
@@ -75,7 +75,7 @@ def _head(message: Message) -> list[JSON]:
 def _details(message: Message) -> list[JSON]:
     blocks: list[JSON] = []
     if message.findings:
-        lines = [f"{one.severity}: {one.title}" for one in message.findings]
+        lines = [one.line for one in message.findings]
         rest = message.count - len(lines)
         more = [f"and {rest:,} more"] if rest > 0 else []
         blocks.append({"type": "section", "text": _verbatim("*Findings*\n", _lines([*lines, *more], 250))})
@@ -83,7 +83,7 @@ def _details(message: Message) -> list[JSON]:
         blocks.append({"type": "section", "text": _verbatim("*Who*\n", _lines(message.who_lines, 550))})
     if message.changes:
         changes = _lines([f"{at}: {what}" for at, what in message.changes], 600)
-        blocks.append({"type": "section", "text": _verbatim("*Changed shortly before*\n", changes)})
+        blocks.append({"type": "section", "text": _verbatim(f"*{CHANGED}*\n", changes)})
     if message.remedy:
         blocks.append({"type": "section", "text": _verbatim("*What to do*\n", mrkdwn(message.remedy, 1500))})
     if message.caveat:

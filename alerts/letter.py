@@ -11,7 +11,7 @@ from hashlib import sha256
 
 from alerts.chart import DARK, LIGHT, Theme, chart_png
 from alerts.letter_html import bright, colour_of, letter_html
-from alerts.message import Listed, Message
+from alerts.message import CHANGED, Listed, Message
 from alerts.render.mail import mail_header
 from alerts.render.text import plain
 from alerts.render.unlinked import unlinked
@@ -64,7 +64,7 @@ def letter_text(message: Message) -> str:
             rest = f", and {more:,} more" if more else ""
             lines.append(f"  {label}: {', '.join(_line(name, 120) for name in names)}{rest}")
     if message.changes:
-        lines += ["", "Changed shortly before"]
+        lines += ["", CHANGED]
         lines += [f"  {_line(at)}  {_line(what, 600)}" for at, what in message.changes]
     if message.remedy:
         lines += ["", "What to do", f"  {_line(message.remedy, 1200)}"]
@@ -80,7 +80,7 @@ def footer(message: Message) -> str:
 
 
 def _state(one: Listed) -> str:
-    return f" ({_line(one.state, 20)})" if one.state not in ("", "new", "ongoing") else ""
+    return f" ({_line(one.known, 20)})" if one.known else ""
 
 
 def _line(value: str, limit: int = 300) -> str:

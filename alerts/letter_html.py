@@ -11,7 +11,7 @@ import html
 from collections.abc import Mapping
 
 from alerts.chart import HEIGHT, WIDTH
-from alerts.message import Message, quantity
+from alerts.message import CHANGED, Message, quantity
 from alerts.render.html import html_text
 from alerts.render.text import plain
 from alerts.render.unlinked import unlinked
@@ -67,7 +67,7 @@ def letter_html(message: Message, pictures: Mapping[str, str] | None = None) -> 
         _section("Findings", _findings(message)),
         _row(_facts(message), "20px 30px 0"),
         _section("Who", _who(message)),
-        _section("Changed shortly before", _changes(message)),
+        _section(CHANGED, _changes(message)),
         _remedy(message),
         _row(_soft(f"Note: {_text(message.caveat, 500)}"), "16px 30px 0") if message.caveat else "",
         _row(_button(message, colour), "24px 30px 0") if message.link else "",
@@ -119,7 +119,7 @@ def _title(message: Message) -> str:
         '<div class="ink" style="font-size:20px;line-height:27px;font-weight:650;color:#17202a;margin-top:12px">'
         f"{_text(message.title)}</div>"
         '<div class="soft" style="font-size:14px;line-height:20px;color:#56616d;margin-top:2px">'
-        f"{_text(message.scope)}{' &middot; ' + _text(message.route) if message.route else ''}</div>"
+        f"{' &middot; '.join(_text(part) for part in (message.scope, message.api, message.route) if part)}</div>"
     )
 
 
@@ -182,11 +182,7 @@ def _findings(message: Message) -> str:
         + (f'<a class="ink" href="{html_text(one.link, 2000)}" style="color:#17202a">' if one.link else "")
         + _text(one.title, 160)
         + ("</a>" if one.link else "")
-        + (
-            f' <span class="soft" style="color:#56616d">({_text(one.state, 20)})</span>'
-            if one.state not in ("", "new", "ongoing")
-            else ""
-        )
+        + (f' <span class="soft" style="color:#56616d">({_text(one.known, 20)})</span>' if one.known else "")
         + "</td></tr>"
         for one in message.findings
     )

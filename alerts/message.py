@@ -57,6 +57,20 @@ class Listed:
     state: str
     link: str
 
+    @property
+    def known(self) -> str:
+        """Its state where that is no news of the message; else ''."""
+        return "" if self.state in ("new", "ongoing") else self.state
+
+    @property
+    def line(self) -> str:
+        """`high: orders/prod is slow (resolved)`."""
+        return f"{self.severity}: {self.title}" + (f" ({self.known})" if self.known else "")
+
+
+CHANGED = "Changes that may have caused it"
+"""What stands above them; an onset is known to some minutes, so that a change may seem to come after it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -154,7 +168,10 @@ class Message:
             ("Route", self.route),
             ("Account", " / ".join(part for part in (self.account, self.region) if part)),
             ("Kind", f"{self.kind} ({self.subtype})" if self.subtype else self.kind),
-            ("Owner", " / ".join(part for part in (self.team, self.environment) if part)),
+            (
+                "Owner" if self.team else "Environment",
+                " / ".join(part for part in (self.team, self.environment) if part),
+            ),
             ("Caused by", self.cause),
             ("Episodes", str(self.episodes) if self.episodes > 1 else ""),
             ("Findings", f"{self.count:,}, {self.still_open:,} of them open" if self.count > 1 else ""),

@@ -13,7 +13,7 @@ import httpx
 from pydantic import Field, SecretStr
 
 from alerts.channels import Attempt, ChannelOptions, channel_kind
-from alerts.message import Message, read
+from alerts.message import CHANGED, Message, read
 from alerts.outbound import as_json, post_json, refuse_unless_taken, usable, way_to
 from alerts.render.card import card_text
 from gatewatch.errors import UsageError
@@ -83,10 +83,10 @@ def _body(message: Message, *, chart: bool, listed: bool) -> dict[str, JSON]:
         items.append(drawn)
     items.append(_table(message.facts))
     if listed and message.findings:
-        items.append(_section("Findings", [f"{one.severity}: {one.title}" for one in message.findings]))
+        items.append(_section("Findings", [one.line for one in message.findings]))
     for title, lines in (
         ("Who", message.who_lines),
-        ("Changed shortly before", [f"{at}: {what}" for at, what in message.changes]),
+        (CHANGED, [f"{at}: {what}" for at, what in message.changes]),
         ("What to do", [message.remedy] if message.remedy else []),
         ("Note", [message.caveat] if message.caveat else []),
     ):

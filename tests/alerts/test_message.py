@@ -47,6 +47,21 @@ def test_the_headline_says_how_bad_what_and_where() -> None:
     assert read(a_payload(title="t", transition="resolved")).headline.startswith("[RESOLVED] ")
 
 
+@pytest.mark.parametrize(
+    ("state", "line"), [("ongoing", "high: orders is slow"), ("resolved", "high: orders is slow (resolved)")]
+)
+def test_what_is_over_in_a_group_is_said_to_be(state: str, line: str) -> None:
+    one = {"title": "orders is slow", "severity": "high", "state": state, "link": ""}
+    message = read(a_payload(group={"findings": [one, one], "count": 2, "open": 1}))
+    assert [one.line for one in message.findings] == [line, line]
+    assert line in str(slack_message(message))
+
+
+def test_an_environment_without_a_team_is_no_owner() -> None:
+    assert dict(read(a_payload(team=None, environment="prod")).facts)["Environment"] == "prod"
+    assert dict(read(a_payload(team="shop", environment="prod")).facts)["Owner"] == "shop / prod"
+
+
 def test_facts_that_are_not_known_are_left_out() -> None:
     def labels(message: Message) -> list[str]:
         return [label for label, _ in message.facts]
