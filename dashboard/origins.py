@@ -128,7 +128,8 @@ def origins(state: State, window: Window | None, now: datetime) -> Origins:
         blind = list_blind(session)
         ticked = last_run(session, "tick")
         found = _found(session)
-        batches = batches_of(session, window.since, window.until) if window else []
+        # What was read after the newest request, be it old, is what this range has its requests from.
+        batches = batches_of(session, window.since, now if window.stale else window.until) if window else []
     intervals = coverage(state, window.since, window.until) if window else None
     starts = _starts(window)
     listed = [_origin(*one, batches, intervals, window, starts, silent_after, now) for one in found]
@@ -186,8 +187,8 @@ def _origin(
     size = timedelta(minutes=window.bucket_minutes * 3) if window else timedelta(minutes=1)
     for one in mine:
         place = (one.committed_at - starts[0]) // size
-        if 0 <= place < len(starts):
-            lines[place] += one.accepted
+        if place >= 0:
+            lines[min(place, len(starts) - 1)] += one.accepted
     with_requests = [one for one in mine if one.newest_at is not None]
     last = max(with_requests, key=lambda one: one.committed_at, default=None)
     share, delivered = float("nan"), tuple[bool, ...]()

@@ -205,7 +205,7 @@ def _origin(one: Origin, now: datetime, window: Window | None) -> list[Any]:
         return [name, mark(_LOOKS[one.state], one.state), looked, html.Span(f"brings {said}"), *[none] * 5]
     minutes = window.span / timedelta(minutes=1) if window else 0
     kept: list[Any] = [words.count(one.taken)]
-    if minutes and one.taken:
+    if minutes and one.taken and one.state != BY_HAND:  # a file is read at once
         kept.append(html.Div(f"{words.count(one.taken / minutes)} a minute", className="small"))
     sentence = spark_sentence(f"Lines kept of {one.name}", one.lines, [words.count(value) for value in one.lines])
     return [

@@ -51,7 +51,7 @@ def test_the_headline_says_how_bad_what_and_where() -> None:
     ("state", "line"), [("ongoing", "high: orders is slow"), ("resolved", "high: orders is slow (resolved)")]
 )
 def test_what_is_over_in_a_group_is_said_to_be(state: str, line: str) -> None:
-    one = {"title": "orders is slow", "severity": "high", "state": state, "link": ""}
+    one: dict[str, JSON] = {"title": "orders is slow", "severity": "high", "state": state, "link": ""}
     message = read(a_payload(group={"findings": [one, one], "count": 2, "open": 1}))
     assert [one.line for one in message.findings] == [line, line]
     assert line in str(slack_message(message))

@@ -11,7 +11,7 @@ from plotly.utils import PlotlyJSONEncoder
 from dashboard.data import Reader
 from dashboard.origins import FAILING, WAITING, WORKING, origins, spending
 from dashboard.pages.sources import render
-from dashboard.view import View
+from dashboard.view import View, Window
 from gatewatch.connecting import budget_of
 from gatewatch.jobs import note_look
 from gatewatch.settings import Settings
@@ -46,6 +46,15 @@ def test_each_source_says_how_it_goes(filled: Reader) -> None:
     text = shown(filled)
     assert "AWS bucket: ListObjectsV2 is denied" in text
     assert "Data do not come as they should: bucket (failing)." in text
+
+
+def test_what_was_read_after_old_requests_is_counted_in_the_range_that_ends_with_them(filled: Reader) -> None:
+    until = END - timedelta(days=2)
+    taken = [
+        sum(one.taken for one in origins(filled.store(), Window(until - timedelta(days=1), until, stale), END).origins)
+        for stale in (False, True)
+    ]
+    assert taken[0] == 0 < taken[1]
 
 
 def test_a_source_that_brings_no_lines_waits_for_none(tmp_path: Path) -> None:
