@@ -206,27 +206,34 @@ def caller_sums(state: State, scope: Scope, *, limit: int = 200) -> pa.Table:
     user_agent (one of them), first, last; and `clients` and `total`, the number of all clients and of all requests.
     """
     condition, values = scope.condition("at")
-    # Two passes: what is different is counted of few callers, and no pass keeps millions of rows.
+    # Two passes: what is different is counted of few callers, and no pass keeps millions of rows. Rows that are alike
+    # in what is told apart are summed first.
     query = f"""
         WITH counted AS (
             SELECT {CLIENT_ID_SQL} AS client_id, count(*)::BIGINT AS n FROM ({{rows}}) WHERE {condition} GROUP BY 1
         ),
-        top AS (SELECT client_id, n FROM counted ORDER BY n DESC, client_id LIMIT {limit:d})
-        SELECT calls.client_id, any_value(client_ip) AS client_ip, any_value(principal) AS principal,
-               any_value(api_key_id) AS api_key_id, count(*)::BIGINT AS n,
-               count(*) FILTER (WHERE status BETWEEN 400 AND 499)::BIGINT AS refused,
-               count(*) FILTER (WHERE status = 429)::BIGINT AS throttled,
-               count(*) FILTER (WHERE status >= 500)::BIGINT AS failed,
+        top AS (SELECT client_id, n FROM counted ORDER BY n DESC, client_id LIMIT {limit:d}),
+        alike AS (
+            SELECT calls.client_id, client_ip, route, user_agent, any_value(principal) AS principal,
+                   any_value(api_key_id) AS api_key_id, count(*) AS n,
+                   count(*) FILTER (WHERE status BETWEEN 400 AND 499) AS refused,
+                   count(*) FILTER (WHERE status = 429) AS throttled, count(*) FILTER (WHERE status >= 500) AS failed,
+                   min("at") AS first, max("at") AS last
+            FROM (
+                SELECT {CLIENT_ID_SQL} AS client_id, client_ip, principal, api_key_id, status, route, user_agent, "at"
+                FROM ({{rows}}) WHERE {condition}
+            ) AS calls JOIN top ON calls.client_id IS NOT DISTINCT FROM top.client_id
+            GROUP BY calls.client_id, client_ip, route, user_agent
+        )
+        SELECT client_id, any_value(client_ip) AS client_ip, any_value(principal) AS principal,
+               any_value(api_key_id) AS api_key_id, sum(n)::BIGINT AS n, sum(refused)::BIGINT AS refused,
+               sum(throttled)::BIGINT AS throttled, sum(failed)::BIGINT AS failed,
                count(DISTINCT route)::BIGINT AS routes, count(DISTINCT client_ip)::BIGINT AS addresses,
                count(DISTINCT user_agent)::BIGINT AS agents, any_value(user_agent) AS user_agent,
-               min("at") AS first, max("at") AS last,
+               min(first) AS first, max(last) AS last,
                (SELECT count(*) FROM counted WHERE client_id IS NOT NULL)::BIGINT AS clients,
                (SELECT sum(n) FROM counted)::BIGINT AS total
-        FROM (
-            SELECT {CLIENT_ID_SQL} AS client_id, client_ip, principal, api_key_id, status, route, user_agent, "at"
-            FROM ({{rows}}) WHERE {condition}
-        ) AS calls JOIN top ON calls.client_id IS NOT DISTINCT FROM top.client_id
-        GROUP BY calls.client_id ORDER BY n DESC, calls.client_id
+        FROM alike GROUP BY client_id ORDER BY n DESC, client_id
     """
     names = ("at", *_SCOPED, "status", "client_ip", "principal", "api_key_id", "user_agent")
     return asked(state, "requests", columns_of(REQUESTS, *names), query, values, scope.since, scope.until)
