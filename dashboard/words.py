@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from detect.saying import layer_words
 from gatewatch.records import Cause, Kind, Severity, State
 
 NONE = "–"
@@ -217,7 +218,7 @@ def plural(n: int, one: str, many: str | None = None) -> str:
 
 def layer(name: str) -> str:
     """A layer of a request: `waf` is WAF, `cold_start` a cold start."""
-    return "WAF" if name == "waf" else name.replace("_", " ")
+    return layer_words(name)
 
 
 def stage_name(api: str, stage: str | None) -> str:

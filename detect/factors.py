@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import cast
 
-from detect.saying import CAUSES, SCOPES, odds, times
+from detect.saying import CAUSES, SCOPES, layer_words, odds, times
 from gatewatch.records import JSON, Finding, Kind
 
 MOST = 0.4
@@ -43,7 +43,7 @@ def factors(finding: Finding, card: Mapping[str, JSON]) -> Iterator[JSON]:
     if facts.get("layer_shares") and finding.layer:
         part = cast(dict[str, float], facts["layer_shares"]).get(finding.layer)
         if part is not None:
-            yield _factor("+", f"{part:.0%} of the rise is in the {finding.layer}", part)
+            yield _factor("+", f"{part:.0%} of the rise is in the {layer_words(finding.layer)}", part)
     for change in finding.changes[:1]:
         minutes = (finding.start - change.at).total_seconds() / 60
         when = f"{abs(minutes):.0f} min {'before' if minutes >= 0 else 'after'} it began"

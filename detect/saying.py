@@ -48,6 +48,14 @@ def odds(score: float) -> str:
     return "by chance less than once in a million looks" if score < 12 else "cannot be chance"
 
 
+def layer_words(layer: str) -> str:
+    """
+    >>> layer_words("waf"), layer_words("cold_start")
+    ('WAF', 'cold start')
+    """
+    return "WAF" if layer == "waf" else layer.replace("_", " ")
+
+
 def times(ratio: float) -> str:
     """`8.8 times`, `6,400 times`: digits that nobody believes are left out.
 

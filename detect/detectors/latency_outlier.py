@@ -19,7 +19,7 @@ from detect.hidden import hidden
 from detect.model import Block, Context, Step, detector
 from detect.policy import budget_of, severity_of
 from detect.report import changes_for, finding, number, place, span_words, were_expected
-from detect.saying import times
+from detect.saying import layer_words, times
 from detect.sight import latency_blind, remember, stages
 from detect.slowness import MOVED
 from detect.slowness import step as look
@@ -161,7 +161,7 @@ def _most(slowness: Slowness, most: list[float]) -> str:
 
 
 def _part(layer: str | None, shares: Mapping[str, float]) -> str:
-    return f"{shares[layer]:.0%} of the rise is in the {layer}" if layer else "the layer cannot be told"
+    return f"{shares[layer]:.0%} of the rise is in the {layer_words(layer)}" if layer else "the layer cannot be told"
 
 
 def _severity(ratio: float, much: bool) -> Severity:
